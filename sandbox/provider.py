@@ -1,0 +1,131 @@
+"""What the engine asks of a provider, and the values that pass between them.
+
+A provider serves one Pulumi package (``aws``, ``kubernetes``, ``random``, ``tls``). All property
+bags are plain JSON values in the provider's own camelCase names, secrets unwrapped. During a preview
+a value that is not known yet is :data:`UNKNOWN`, at any depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+
+
+class Unknown:
+    """The one value that stands for 'known after the update'."""
+
+    _instance: Unknown | None = None
+
+    def __new__(cls) -> Unknown:
+        if cls._instance is None:
+            cls._instance = super().__new__(cls)
+        return cls._instance
+
+    def __repr__(self) -> str:
+        return "<unknown>"
+
+    def __deepcopy__(self, memo: object) -> Unknown:
+        return self
+
+
+UNKNOWN: Final = Unknown()
+
+
+def has_unknown(value: Any) -> bool:
+    """Whether :data:`UNKNOWN` occurs anywhere in a JSON value."""
+    if isinstance(value, Mapping):
+        return any(has_unknown(item) for item in value.values())
+    if isinstance(value, list):
+        return any(has_unknown(item) for item in value)
+    return value is UNKNOWN
+
+
+class ResourceError(Exception):
+    """A resource was refused. ``path`` names the property; ``remedy`` says what to do, when it is known."""
+
+    def __init__(self, message: str, *, path: str = "", remedy: str = "") -> None:
+        self.path = path
+        self.remedy = remedy
+        super().__init__(f"{path}: {message}" if path else message)
+
+
+@dataclass(frozen=True)
+class Desired:
+    """A resource as the program declares it."""
+
+    urn: str
+    type: str
+    name: str
+    inputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A resource as the last update left it."""
+
+    urn: str
+    type: str
+    name: str
+    id: str
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Which top-level inputs changed, and which of them force a replacement."""
+
+    changed: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
+    delete_before_replace: bool = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a create or update answers: the id and every output (the inputs are included by the engine)."""
+
+    id: str
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+
+class Provider(Protocol):
+    """One Pulumi package. Methods may be called from many threads at once.
+
+    Errors are :class:`ResourceError`; anything else is a bug in the provider.
+    """
+
+    package: str
+
+    def check(self, desired: Desired, old: Saved | None) -> dict[str, Any]:
+        """The inputs as they will be used: validated, with defaults and automatic names (kept from ``old``)."""
+        ...
+
+    def diff(self, old: Saved, desired: Desired) -> Diff:
+        """Compare checked inputs; an UNKNOWN counts as a change."""
+        ...
+
+    def create(self, desired: Desired) -> Made: ...
+
+    def update(self, old: Saved, desired: Desired) -> Made: ...
+
+    def delete(self, old: Saved) -> None:
+        """Refuse (ResourceError) while something live still refers to the resource."""
+        ...
+
+    def read(self, type_: str, id_: str, inputs: Mapping[str, Any]) -> Made:
+        """Look an existing resource up (``Resource.get``, imports); ResourceError when there is none."""
+        ...
+
+    def invoke(self, token: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer a data source; an unknown token is a ResourceError, never an empty answer."""
+        ...
+
+    def restore(self, saved: Iterable[Saved]) -> None:
+        """Rebuild the backend from saved resources, given in creation order; ids must come out the same."""
+        ...
+
+    def secret_outputs(self, type_: str) -> frozenset[str]:
+        """Names of the outputs that are always secret."""
+        ...
