@@ -7,7 +7,7 @@ a value that is not known yet is :data:`UNKNOWN`, at any depth.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -129,3 +129,20 @@ class Provider(Protocol):
     def secret_outputs(self, type_: str) -> frozenset[str]:
         """Names of the outputs that are always secret."""
         ...
+
+
+@dataclass(frozen=True)
+class Package:
+    """How the engine gets the provider of one package.
+
+    ``make`` is called with the provider's configuration (``aws:region`` becomes ``region``; explicit
+    providers send nested values and booleans JSON-encoded, as the SDK does; UNKNOWN in a preview):
+    once per distinct configuration when ``shared``, else once per provider resource. ``shared`` means
+    one account for every stack of the backend folder: the other stacks' resources are restored too.
+    Every instance gets exactly one ``restore``, before any other call, empty on a first run.
+    ``replace_on`` names the configuration whose change replaces the provider and all that is on it.
+    """
+
+    make: Callable[[Mapping[str, Any]], Provider]
+    shared: bool = False
+    replace_on: frozenset[str] = frozenset()
