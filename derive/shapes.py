@@ -1,0 +1,81 @@
+"""The shapes that derivations hand to components. All frozen; all plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from model import Environment, System
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a stack's settings add to the declaration: the account's facts, not the system's."""
+
+    region: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Image tag by service."""
+    default_tag: str = "1.0.0"
+    registry: str = ""
+    """Prefix of every application image, without a trailing slash. Empty: the public default registry."""
+    placements: Mapping[str, str] = field(default_factory=dict)
+    """Placement (``ec2``, ``cluster``) by database where the stack overrides the declaration."""
+    admin_ranges: tuple[str, ...] = ()
+    """CIDR ranges of the administrators' networks behind the VPN."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One environment of one system, as every generator sees it."""
+
+    system: System
+    name: str
+    """The environment's name."""
+    environment: Environment
+    facts: Facts
+
+    @property
+    def prefix(self) -> str:
+        """``<system>-<environment>``: the prefix of every AWS name."""
+        return f"{self.system.name}-{self.name}"
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """Names of the availability zones in use."""
+        return tuple(f"{self.facts.region}{letter}" for letter in "abcdef"[: self.environment.zones])
+
+
+@dataclass(frozen=True)
+class SecretPlan:
+    """A Kubernetes Secret. Values are literals that are not secret, or names of generated passwords."""
+
+    name: str
+    namespace: str
+    literals: Mapping[str, str] = field(default_factory=dict)
+    passwords: Mapping[str, str] = field(default_factory=dict)
+    """Key of the Secret -> name of a generated password (one random value per name in a stack)."""
+    certificate: tuple[str, ...] = ()
+    """DNS names: the Secret is a ``kubernetes.io/tls`` certificate for them, issued by the stack."""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """Key -> text with ``{password-name}`` placeholders that are filled with generated passwords."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A named group of Kubernetes objects that one component registers, in the order given."""
+
+    name: str
+    namespace: str
+    objects: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class AddonPlan:
+    """An add-on: objects of its own (namespace, HelmChart, settings) and the add-ons it must follow."""
+
+    name: str
+    objects: tuple[dict[str, Any], ...]
+    requires: tuple[str, ...] = ()
+    settings: tuple[dict[str, Any], ...] = ()
+    """Objects of kinds that the chart itself defines; registered after the chart."""

@@ -1,0 +1,59 @@
+"""The base of every declared value: frozen, strict, and clear about what is wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Declared(BaseModel):
+    """A frozen value whose unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DeclarationError(ValueError):
+    """A declaration that cannot hold. The message names the place and the remedy."""
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$")]
+"""A name for AWS, DNS and Kubernetes alike: RFC 1123 label; 40 characters leave room for suffixes under 63."""
+
+Host = Annotated[str, Field(pattern=r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]+$", max_length=253)]
+"""A DNS host name, optionally with a leading wildcard label."""
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Percent = Annotated[int, Field(ge=1, le=100)]
+CpuQuantity = Annotated[str, Field(pattern=r"^[0-9]+m$|^[0-9]+(\.[0-9]{1,3})?$")]
+"""Kubernetes CPU: ``250m`` or ``2``."""
+MemoryQuantity = Annotated[str, Field(pattern=r"^[0-9]+(Ki|Mi|Gi|Ti)$")]
+"""Kubernetes bytes in binary units: ``256Mi``."""
+
+
+def seconds(amount: float) -> timedelta:
+    return timedelta(seconds=amount)
+
+
+def minutes(amount: float) -> timedelta:
+    return timedelta(minutes=amount)
+
+
+def hours(amount: float) -> timedelta:
+    return timedelta(hours=amount)
+
+
+def days(amount: float) -> timedelta:
+    return timedelta(days=amount)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for a near miss, otherwise the names there are."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; declared are: {', '.join(choices) or 'none'}"

@@ -1,0 +1,55 @@
+"""An environment: one row of the table that holds everything in which environments differ."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from model.base import Declared, Host
+from model.network import vpc_range
+from model.stores import Gp3
+
+
+class Nodes(Declared):
+    """A fixed or autoscaled group of machines."""
+
+    instance: str
+    count: int = Field(ge=1)
+    maximum: int | None = None
+    """Absent: the group does not grow."""
+    disk: Gp3 = Gp3(size=50)
+
+
+class DatabaseHosts(Declared):
+    """Size of each database machine, and whether it has a standby in another zone."""
+
+    instance: str
+    volume: Gp3
+    standby: bool = False
+
+
+class Environment(Declared):
+    """Sizes, replicas, zones and protection of one deployment of the system."""
+
+    cidr: str
+    domain: Host
+    zones: int = Field(1, ge=1, le=3)
+    nat_per_zone: bool = False
+    servers: Nodes
+    agents: Nodes
+    databases: DatabaseHosts
+    replicas: int = Field(1, ge=1)
+    autoscale: bool = False
+    """Whether declared autoscalers are made; otherwise ``replicas`` is fixed."""
+    protect: bool = False
+    """Whether stateful things are protected against deletion."""
+    snapshot_days: int = 7
+    flow_log_days: int = 30
+    log_days: int = 7
+    observability_volume: str = "20Gi"
+    moving_tags: bool = True
+    """Whether an image tag such as ``latest`` is accepted."""
+
+    @field_validator("cidr")
+    @classmethod
+    def _cidr(cls, value: str) -> str:
+        return vpc_range("cidr", value)

@@ -1,0 +1,104 @@
+"""The platform under a system: cluster, network plug-in, mesh, edge and delivery."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from model.base import CpuQuantity, Declared, MemoryQuantity, Name, days
+from model.traffic import TrafficPolicy
+
+
+class K3s(Declared):
+    """K3s on EC2: servers with embedded etcd, autoscaled agents. The version is pinned in versions."""
+
+    kind: Literal["k3s"] = "k3s"
+    pods: str = "10.42.0.0/16"
+    services: str = "10.43.0.0/16"
+
+
+class Eks(Declared):
+    """A managed control plane."""
+
+    kind: Literal["eks"] = "eks"
+    services: str = "172.20.0.0/16"
+
+
+class ExistingCluster(Declared):
+    """A cluster that is there already; its kubeconfig is a secret of the stack's settings."""
+
+    kind: Literal["existing"] = "existing"
+
+
+Cluster = Annotated[K3s | Eks | ExistingCluster, Field(discriminator="kind")]
+
+
+class Cilium(Declared):
+    """Cilium enforces Cilium network policies and replaces kube-proxy."""
+
+    kind: Literal["cilium"] = "cilium"
+
+
+class NetworkPolicies(Declared):
+    """The cluster's own network plug-in enforces the standard NetworkPolicy."""
+
+    kind: Literal["standard"] = "standard"
+
+
+Cni = Annotated[Cilium | NetworkPolicies, Field(discriminator="kind")]
+
+
+class SidecarResources(Declared):
+    """What every Envoy sidecar asks for; counted into quotas and nodes."""
+
+    cpu: CpuQuantity = "100m"
+    memory: MemoryQuantity = "128Mi"
+    cpu_limit: CpuQuantity = "500m"
+    memory_limit: MemoryQuantity = "256Mi"
+
+
+class Istio(Declared):
+    """The mesh."""
+
+    kind: Literal["istio"] = "istio"
+    mtls: Literal["STRICT", "PERMISSIVE"] = "STRICT"
+    sidecar: SidecarResources = SidecarResources()
+    gateway_account: Name = "istio-ingressgateway-service-account"
+    egress_gateway: bool = False
+    defaults: TrafficPolicy | None = None
+    """The DestinationRule of every service in the namespace. Absent: none."""
+    traces: float | None = None
+    """Share of the requests that are traced, in percent. Absent: no tracing."""
+
+
+class NoMesh(Declared):
+    """No sidecars: policies stop at the network layer."""
+
+    kind: Literal["none"] = "none"
+
+
+Mesh = Annotated[Istio | NoMesh, Field(discriminator="kind")]
+
+
+class Observability(Declared):
+    """Metrics, logs and dashboards, and how long they are kept."""
+
+    metrics_days: int = 15
+    log_prefix: str | None = None
+    """Absent: the system's name."""
+    scrape: timedelta = timedelta(seconds=15)
+
+
+class Platform(Declared):
+    """What every environment of the system stands on."""
+
+    cluster: Cluster = K3s()
+    cni: Cni = Cilium()
+    mesh: Mesh = Istio()
+    delivery: Literal["helm-chart", "helm-release", "flux", "argo-cd"] = "helm-chart"
+    """``helm-chart``: K3s' HelmChart objects."""
+    observability: Observability = Observability()
+    backups: timedelta = days(1)
+    """Interval of the volume snapshots."""

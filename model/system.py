@@ -1,0 +1,151 @@
+"""The system: services, stores and the graph between them, checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+from itertools import combinations
+
+from pydantic import model_validator
+
+from model.base import DeclarationError, Declared, Host, Name, did_you_mean
+from model.environment import Environment
+from model.network import HubAndSpoke, Network
+from model.platform import K3s, Platform
+from model.stores import PostgreSQL, Store
+from model.traffic import Call, External, Route, ServicePolicy, Topic
+from model.workloads import Service
+
+
+class System(Declared):
+    """Everything that is declared of one system. Cross-references are checked on construction."""
+
+    name: Name
+    domain: Host
+    namespace: Name | None = None
+    """The Kubernetes namespace of its services. Absent: the system's name."""
+    services: tuple[Service, ...]
+    stores: tuple[Store, ...] = ()
+    calls: tuple[Call, ...] = ()
+    policies: tuple[ServicePolicy, ...] = ()
+    topics: tuple[Topic, ...] = ()
+    routes: tuple[Route, ...] = ()
+    externals: tuple[External, ...] = ()
+    platform: Platform = Platform()
+    network: Network
+    environments: dict[Name, Environment]
+
+    @property
+    def home(self) -> str:
+        return self.namespace or self.name
+
+    def service(self, name: str) -> Service:
+        return next(service for service in self.services if service.name == name)
+
+    def store(self, name: str) -> Store:
+        return next(store for store in self.stores if store.name == name)
+
+    def callers(self, name: str) -> tuple[str, ...]:
+        """Services that may call ``name``, in declared order."""
+        return tuple(call.caller for call in self.calls if call.callee == name)
+
+    def callees(self, name: str) -> tuple[str, ...]:
+        """Services that ``name`` may call, in declared order."""
+        return tuple(call.callee for call in self.calls if call.caller == name)
+
+    def users(self, store: str) -> tuple[str, ...]:
+        """Services that connect to a store, in declared order."""
+        return tuple(service.name for service in self.services if store in service.uses)
+
+    def policy(self, to: str) -> ServicePolicy | None:
+        return next((policy for policy in self.policies if policy.to == to), None)
+
+    @model_validator(mode="after")
+    def _references(self) -> System:
+        services = {service.name for service in self.services}
+        stores = {store.name for store in self.stores}
+        duplicates = sorted(n for n in services | stores if self._names().count(n) > 1)
+        if duplicates:
+            raise DeclarationError(f"'{duplicates[0]}' is declared more than once; names are unique in a system")
+        for place, name, kind in self._mentions():
+            known = {"service": services, "store": stores, "target": services | stores}[kind]
+            if name not in known:
+                raise DeclarationError(f"{kind} '{name}' in {place} is not declared{did_you_mean(name, known)}")
+        return self
+
+    def _names(self) -> list[str]:
+        return [service.name for service in self.services] + [store.name for store in self.stores]
+
+    def _mentions(self) -> Iterator[tuple[str, str, str]]:
+        for i, call in enumerate(self.calls):
+            yield f"calls[{i}].caller", call.caller, "service"
+            yield f"calls[{i}].callee", call.callee, "service"
+        for service in self.services:
+            for name in service.uses:
+                yield f"services['{service.name}'].uses", name, "store"
+        for i, policy in enumerate(self.policies):
+            yield f"policies[{i}].to", policy.to, "target"
+        for i, topic in enumerate(self.topics):
+            yield f"topics[{i}].broker", topic.broker, "store"
+            for name in topic.publishers:
+                yield f"topics[{i}].publishers", name, "service"
+            for name in topic.subscribers:
+                yield f"topics[{i}].subscribers", name, "service"
+        for i, route in enumerate(self.routes):
+            yield f"routes[{i}].to", route.to, "service"
+        for i, external in enumerate(self.externals):
+            for name in external.used_by:
+                yield f"externals[{i}].used_by", name, "service"
+        for store in self.stores:
+            if isinstance(store, PostgreSQL) and store.owner:
+                yield f"stores['{store.name}'].owner", store.owner, "service"
+
+    @model_validator(mode="after")
+    def _graph(self) -> System:
+        seen: set[tuple[str, str]] = set()
+        for i, call in enumerate(self.calls):
+            if call.caller == call.callee:
+                raise DeclarationError(f"calls[{i}]: '{call.caller}' calls itself; a call joins two services")
+            if (call.caller, call.callee) in seen:
+                raise DeclarationError(f"calls[{i}]: '{call.caller}' -> '{call.callee}' is declared twice; keep one")
+            seen.add((call.caller, call.callee))
+            if self.service(call.callee).port is None:
+                raise DeclarationError(f"calls[{i}].callee: '{call.callee}' serves no port; give it one")
+        for i, topic in enumerate(self.topics):
+            for name in (*topic.publishers, *topic.subscribers):
+                if topic.broker not in self.service(name).uses:
+                    raise DeclarationError(
+                        f"topics[{i}]: '{name}' takes part in '{topic.name}' but does not use '{topic.broker}'; "
+                        f"add it to services['{name}'].uses"
+                    )
+        self._refuse_cycles()
+        return self
+
+    def _refuse_cycles(self) -> None:
+        """A cycle of synchronous calls can wait for itself: no timeout budget holds on it."""
+        done: set[str] = set()
+
+        def visit(name: str, path: tuple[str, ...]) -> None:
+            if name in path:
+                cycle = " -> ".join((*path[path.index(name) :], name))
+                raise DeclarationError(f"calls form a cycle: {cycle}; use a topic for one of them")
+            if name not in done:
+                for callee in self.callees(name):
+                    visit(callee, (*path, name))
+                done.add(name)
+
+        for service in self.services:
+            visit(service.name, ())
+
+    @model_validator(mode="after")
+    def _ranges(self) -> System:
+        ranges = {f"environments['{name}'].cidr": env.cidr for name, env in self.environments.items()}
+        if isinstance(self.network, HubAndSpoke):
+            ranges["network.hub"] = self.network.hub
+        if isinstance(self.platform.cluster, K3s):
+            ranges["platform.cluster.pods"] = self.platform.cluster.pods
+            ranges["platform.cluster.services"] = self.platform.cluster.services
+        for (place, cidr), (other, taken) in combinations(ranges.items(), 2):
+            if IPv4Network(cidr).overlaps(IPv4Network(taken)):
+                raise DeclarationError(f"{place} {cidr} overlaps {other} {taken}; choose a range of its own")
+        return self

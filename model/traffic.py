@@ -1,0 +1,112 @@
+"""The edges of the service graph and how traffic along them behaves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from model.base import DeclarationError, Declared, Host, Name, Percent, Port, seconds
+
+
+class Retry(Declared):
+    """Attempts after a failure. ``per_try`` absent: only the route's own timeout bounds a try."""
+
+    attempts: int = Field(ge=1, le=10)
+    per_try: timedelta | None = None
+    on: tuple[str, ...] = ("5xx", "reset", "connect-failure", "refused-stream")
+
+
+class OutlierDetection(Declared):
+    """When a failing pod is taken out of load balancing."""
+
+    consecutive_5xx: int = 5
+    interval: timedelta = seconds(30)
+    ejection: timedelta = seconds(30)
+    max_ejected: Percent | None = None
+    """Absent: Envoy's default of 10 %."""
+
+
+class ConnectionPool(Declared):
+    """Limits of the connections to one host; what is absent is Envoy's default."""
+
+    connections: int | None = None
+    pending_requests: int | None = None
+    requests: int | None = None
+    requests_per_connection: int | None = None
+    connect_timeout: timedelta | None = None
+
+
+LoadBalancing = Literal["ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "SOURCE_IP"]
+
+
+class TrafficPolicy(Declared):
+    """What a DestinationRule says of one host."""
+
+    balance: LoadBalancing | None = None
+    pool: ConnectionPool | None = None
+    outliers: OutlierDetection | None = None
+
+
+class Call(Declared):
+    """A synchronous call: ``caller`` may open connections to ``callee`` and waits for its answer."""
+
+    caller: Name
+    callee: Name
+    paths: tuple[str, ...] = ()
+    """Paths that this caller may ask for. Empty: all."""
+    methods: tuple[str, ...] = ()
+    """HTTP methods that this caller may use. Empty: all that the callee admits."""
+
+
+class ServicePolicy(Declared):
+    """How everybody's traffic to one service (or store) behaves."""
+
+    to: Name
+    timeout: timedelta | None = None
+    retry: Retry | None = None
+    traffic: TrafficPolicy | None = None
+
+
+class Topic(Declared):
+    """A channel of events on a broker."""
+
+    name: str = Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")
+    broker: Name
+    publishers: tuple[Name, ...]
+    subscribers: tuple[Name, ...]
+
+
+class Route(Declared):
+    """A door of the system: a host and a path prefix that lead to a service."""
+
+    host: str
+    """A name relative to the environment's domain: ``api`` becomes ``api.<domain>``; ``@`` is the domain itself."""
+    to: Name
+    prefix: str = "/"
+    timeout: timedelta | None = None
+    retry: Retry | None = None
+    certificate: Name | None = None
+    """Name of the TLS secret. Absent: ``<host>-tls-cert``."""
+
+    @model_validator(mode="after")
+    def _a_try_fits(self) -> Route:
+        if self.timeout and self.retry and self.retry.per_try and self.retry.per_try > self.timeout:
+            raise DeclarationError(
+                f"route to '{self.to}': a try of {self.retry.per_try.total_seconds():g} s cannot fit in the timeout of "
+                f"{self.timeout.total_seconds():g} s; shorten Retry.per_try"
+            )
+        return self
+
+
+class External(Declared):
+    """Hosts outside the platform and the services that may call them."""
+
+    name: Name
+    hosts: tuple[Host, ...]
+    port: Port = 443
+    protocol: Literal["TLS", "HTTPS", "TCP"] = "TLS"
+    used_by: tuple[Name, ...]
+    through_gateway: bool = False
+    """Whether calls leave by the mesh's egress gateway."""

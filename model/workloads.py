@@ -1,0 +1,147 @@
+"""Services: what runs, on which ports, with what it needs, and how it is scaled and released."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from model.base import (
+    CpuQuantity,
+    Declared,
+    MemoryQuantity,
+    Name,
+    Percent,
+    Port,
+    seconds,
+)
+
+Protocol = Literal["http", "grpc", "grpc-web", "tcp", "tls", "mysql", "redis"]
+
+
+class Resources(Declared):
+    """Requests and limits of one container."""
+
+    cpu: CpuQuantity = "250m"
+    memory: MemoryQuantity = "256Mi"
+    cpu_limit: CpuQuantity = "500m"
+    memory_limit: MemoryQuantity = "512Mi"
+
+
+class Probe(Declared):
+    """An HTTP probe on the service's own port."""
+
+    path: str = "/health"
+    delay: timedelta = seconds(10)
+    period: timedelta = seconds(5)
+    timeout: timedelta = seconds(1)
+    failures: int = Field(3, ge=1)
+    successes: int = Field(1, ge=1)
+
+
+class Metric(Declared):
+    """A custom autoscaling metric from Prometheus, averaged per pod."""
+
+    name: str
+    target: str
+    """The average value per pod, a Kubernetes quantity."""
+    query: str
+    """PromQL that yields the metric per namespace and pod."""
+
+
+class Scale(Declared):
+    """Horizontal autoscaling. ``minimum`` absent: the environment's replica count."""
+
+    maximum: int = Field(ge=2)
+    minimum: int | None = None
+    cpu: Percent | None = 70
+    memory: Percent | None = None
+    metrics: tuple[Metric, ...] = ()
+
+
+class SecretKey(Declared):
+    """A value that a container reads from a Kubernetes Secret; never a literal."""
+
+    secret: Name
+    key: str
+
+
+class ExtraPort(Declared):
+    """A further port beside the service's own."""
+
+    name: str = Field(max_length=15)
+    port: Port
+    protocol: Protocol = "http"
+
+
+class Rolling(Declared):
+    """Replace pods step by step without losing capacity."""
+
+    kind: Literal["rolling"] = "rolling"
+    max_surge: int = 1
+    max_unavailable: int = 0
+    deadline: timedelta = seconds(300)
+
+
+class BlueGreen(Declared):
+    """Both versions run; traffic is switched at once."""
+
+    kind: Literal["blue-green"] = "blue-green"
+
+
+class Canary(Declared):
+    """A growing share of the traffic, in percent, goes to the new version."""
+
+    kind: Literal["canary"] = "canary"
+    stages: tuple[Percent, ...] = (5, 25, 50, 100)
+
+
+class Schedule(Declared):
+    """Runs as a CronJob instead of a Deployment."""
+
+    cron: str
+    deadline: timedelta
+
+
+class Cache(Declared):
+    """How long a service keeps a kind of value in its cache; told by an environment variable."""
+
+    variable: str
+    ttl: timedelta
+
+
+class Service(Declared):
+    """One workload of the system. What is absent takes the defaults of the platform."""
+
+    name: Name
+    port: Port | None = None
+    """The port it serves. Absent: nothing may call it (a scheduled job)."""
+    protocol: Protocol = "http"
+    namespace: Name | None = None
+    """Absent: the system's own namespace."""
+    image: str | None = None
+    """The repository. Absent: ``<system>/<name>``. The tag always comes from the stack's settings."""
+    runtime: Literal["node", "python", "static", "jvm", "other"] = "node"
+    """Decides which variable tells the process that it runs in production."""
+    tier: Literal["frontend", "application", "data"] = "application"
+    metrics: Port | None = None
+    """The port of ``/metrics``. Absent: it is not scraped."""
+    extra_ports: tuple[ExtraPort, ...] = ()
+    uses: tuple[Name, ...] = ()
+    """Stores and brokers it connects to."""
+    env: dict[str, str | SecretKey] = {}
+    caches: tuple[Cache, ...] = ()
+    resources: Resources = Resources()
+    liveness: Probe | None = Probe(delay=seconds(30), period=seconds(10))
+    readiness: Probe | None = Probe()
+    replicas: dict[str, int] = {}
+    """Replicas by environment where they differ from the environment's own number."""
+    scale: Scale | None = None
+    """Absent: a fixed number of replicas."""
+    vertical: Literal["Off", "Initial", "Recreate", "InPlaceOrRecreate"] | None = None
+    """Mode of a VerticalPodAutoscaler. Absent: none."""
+    release: Rolling | BlueGreen | Canary = Field(Rolling(), discriminator="kind")
+    schedule: Schedule | None = None
+    methods: tuple[str, ...] = ()
+    """HTTP methods that callers may use. Empty: all."""
