@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 
-
 class Unknown:
     """The one value that stands for 'known after the update'."""
 
@@ -40,6 +39,16 @@ def has_unknown(value: Any) -> bool:
     if isinstance(value, list):
         return any(has_unknown(item) for item in value)
     return value is UNKNOWN
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that is never shown nor saved plain. Providers may wrap what they answer; they never receive one."""
+
+    value: Any
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
 
 
 class ResourceError(Exception):
@@ -135,14 +144,22 @@ class Provider(Protocol):
 class Package:
     """How the engine gets the provider of one package.
 
-    ``make`` is called with the provider's configuration (``aws:region`` becomes ``region``; explicit
-    providers send nested values and booleans JSON-encoded, as the SDK does; UNKNOWN in a preview):
-    once per distinct configuration when ``shared``, else once per provider resource. ``shared`` means
-    one account for every stack of the backend folder: the other stacks' resources are restored too.
-    Every instance gets exactly one ``restore``, before any other call, empty on a first run.
+    ``make`` is called with the provider's configuration, in plain camelCase (``aws:region`` becomes
+    ``region``; an explicit provider sends nested values and booleans JSON-encoded, as the SDK does;
+    UNKNOWN in a preview of what does not exist yet).
+
+    Not ``shared``: one instance per provider resource, made when first needed, with one ``restore`` of
+    all that it holds, empty on a first run, before any other call. A changed configuration makes a new instance.
+
+    ``shared``: one account for all stacks of the backend folder, and one instance per distinct
+    configuration. A run starts with ``reset`` (an empty account), then the saved resources of every
+    stack are restored once each, in dependency order: ``restore`` may then be called several times,
+    on several instances.
+
     ``replace_on`` names the configuration whose change replaces the provider and all that is on it.
     """
 
     make: Callable[[Mapping[str, Any]], Provider]
     shared: bool = False
+    reset: Callable[[], None] = lambda: None
     replace_on: frozenset[str] = frozenset()
