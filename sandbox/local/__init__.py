@@ -1,0 +1,1 @@
+"""Providers that need no backend: what they make is computed here and kept in the state."""
