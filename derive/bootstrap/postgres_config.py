@@ -1,0 +1,229 @@
+"""The texts that make a PostgreSQL server ours: settings, client authentication, roles and databases, units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from derive.bootstrap.postgres import Database, PostgresHost
+
+
+def slot_name(host_name: str) -> str:
+    """The physical replication slot of a standby; slots allow lower case letters, digits and '_' only."""
+    return "standby_" + host_name.replace("-", "_")
+
+
+def memory_settings(memory_mib: int) -> dict[str, str]:
+    """A quarter of memory for PostgreSQL's own cache, the rest counted as the kernel's (PostgreSQL documentation,
+
+    "Resource Consumption"); the other two are the customary shares, bounded: 256 MB and 8 MB on a 4 GiB machine.
+    """
+    return {
+        "shared_buffers": f"{memory_mib // 4}MB",
+        "effective_cache_size": f"{memory_mib * 3 // 4}MB",
+        "maintenance_work_mem": f"{min(max(memory_mib // 16, 64), 2048)}MB",
+        "work_mem": f"{min(max(memory_mib // 512, 4), 64)}MB",
+    }
+
+
+def postgresql_settings(host: PostgresHost) -> dict[str, str]:
+    """Every setting that differs from PostgreSQL's default, in the order of its documentation."""
+    config, programs = host.layout.config, host.layout.programs
+    tenth_of_volume = host.volume_gib * 1024 // 10
+    values = {
+        "data_directory": host.layout.data,
+        "hba_file": f"{config}/pg_hba.conf",
+        "ident_file": f"{config}/pg_ident.conf",
+        "cluster_name": host.name,
+        "listen_addresses": "*",
+        "port": "5432",
+        "max_connections": str(host.max_connections),
+        "unix_socket_directories": host.layout.socket,
+        "tcp_keepalives_idle": "60",
+        "password_encryption": "scram-sha-256",
+        "ssl": "on",
+        "ssl_cert_file": f"{config}/tls/server.crt",
+        "ssl_key_file": f"{config}/tls/server.key",
+        "ssl_min_protocol_version": "TLSv1.2",
+        **memory_settings(host.memory_mib),
+        "shared_preload_libraries": "pg_stat_statements",
+        "wal_level": "replica",
+        "wal_compression": "on",
+        "max_wal_size": f"{min(4096, tenth_of_volume)}MB",
+        "checkpoint_completion_target": "0.9",
+        "archive_mode": "on",
+        "archive_command": f'{programs}/pg-archive "%p" "%f"',
+        "archive_timeout": "60",
+        "restore_command": f'{programs}/pg-fetch-wal "%f" "%p"',
+        "max_wal_senders": "10",
+        "max_replication_slots": "10",
+        # A dead standby may hold back WAL up to a tenth of the volume, then its slot is given up, not the disk.
+        "max_slot_wal_keep_size": f"{tenth_of_volume}MB",
+        "random_page_cost": "1.1",
+        "log_destination": "stderr",
+        "log_line_prefix": "%m [%p] %q%u@%d ",
+        "log_min_duration_statement": "500",
+        "log_lock_waits": "on",
+        "log_timezone": "UTC",
+        "timezone": "UTC",
+    }
+    if host.role == "standby":
+        values["primary_slot_name"] = host.slot
+        values["primary_conninfo"] = (
+            f"host={host.primary_host} port=5432 user={host.replication_role} application_name={host.slot} "
+            f"sslmode=verify-full sslrootcert={config}/tls/ca.crt passfile={config}/replication.pgpass "
+            "channel_binding=require"
+        )
+    return values
+
+
+def postgresql_conf(host: PostgresHost) -> str:
+    """`postgresql.conf`."""
+    lines = [f"{name} = '{_escape(value)}'" for name, value in postgresql_settings(host).items()]
+    return "\n".join(lines) + "\n"
+
+
+def pg_hba_conf(host: PostgresHost) -> str:
+    """`pg_hba.conf`: over the network only with TLS and SCRAM, each role only to its database and from its networks.
+
+    Whatever no line names is refused. On the machine itself the system user postgres is the superuser.
+    """
+    rows = ["local all postgres peer", "local replication postgres peer"]
+    for database in host.databases:
+        rows += [f'hostssl "{database.name}" "{database.owner}" {cidr} scram-sha-256' for cidr in host.client_cidrs]
+    observed = ",".join(f'"{name}"' for name in ("postgres", *(database.name for database in host.databases)))
+    rows += [f'hostssl {observed} "{host.monitoring_role}" {cidr} scram-sha-256' for cidr in host.client_cidrs]
+    rows += [f'hostssl replication "{host.replication_role}" {cidr} scram-sha-256' for cidr in host.peer_cidrs]
+    return "\n".join(rows) + "\n"
+
+
+def bootstrap_sql(host: PostgresHost, verifiers: Mapping[str, str]) -> str:
+    """Roles, databases, grants and slots; psql script for database postgres. Repeating it changes nothing.
+
+    What is no longer declared keeps its data: only replication slots are dropped, as they hold back WAL.
+    """
+    owners = {database.owner: database.connection_limit for database in host.databases}
+    parts = [
+        "-- Verifiers must reach neither the log nor pg_stat_statements.",
+        "SET log_statement = 'none';",
+        "SET log_min_duration_statement = -1;",
+        "SET log_min_error_statement = 'panic';",
+        "SET pg_stat_statements.track_utility = off;",
+        "SET client_min_messages = 'warning';",
+        *(_role(owner, "NOREPLICATION", limit, verifiers[owner]) for owner, limit in owners.items()),
+        _role(host.monitoring_role, "NOREPLICATION", 10, verifiers[host.monitoring_role]),
+        _role(host.replication_role, "REPLICATION", 10, verifiers[host.replication_role]),
+        f'GRANT pg_monitor TO "{host.monitoring_role}";',
+        *(_close(name, host.monitoring_role) for name in ("postgres", "template1")),
+        "CREATE EXTENSION IF NOT EXISTS pg_stat_statements;",
+        _slots(host.standbys),
+        *(_database(database, host.monitoring_role) for database in host.databases),
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _role(name: str, replication: str, limit: int, verifier: str) -> str:
+    attributes = f"LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS {replication} CONNECTION LIMIT {limit}"
+    return (
+        f"SELECT 'CREATE ROLE \"{name}\"' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') \\gexec\n"
+        f"ALTER ROLE \"{name}\" WITH {attributes} PASSWORD '{verifier}';"
+    )
+
+
+def _close(database: str, monitoring_role: str) -> str:
+    return (
+        f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC;\n'
+        f'GRANT CONNECT ON DATABASE "{database}" TO "{monitoring_role}";'
+    )
+
+
+def _database(database: Database, monitoring_role: str) -> str:
+    name, owner = database.name, database.owner
+    extensions = dict.fromkeys(("pg_stat_statements", *database.extensions))
+    return "\n".join(
+        [
+            f'SELECT \'CREATE DATABASE "{name}" OWNER "{owner}"\' '
+            f"WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec",
+            f'ALTER DATABASE "{name}" OWNER TO "{owner}";',
+            _close(name, monitoring_role),
+            f'\\connect "{name}"',
+            "SET client_min_messages = 'warning';",
+            "REVOKE ALL ON SCHEMA public FROM PUBLIC;",
+            *(f'CREATE EXTENSION IF NOT EXISTS "{extension}";' for extension in extensions),
+        ]
+    )
+
+
+def _slots(standbys: Sequence[str]) -> str:
+    slots = [slot_name(name) for name in standbys]
+    wanted = ", ".join(f"'{slot}'" for slot in slots) or "''"
+    create = [
+        f"SELECT pg_create_physical_replication_slot('{slot}', true) "
+        f"WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '{slot}');"
+        for slot in slots
+    ]
+    drop = (
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
+        f"WHERE slot_type = 'physical' AND NOT active AND slot_name LIKE 'standby\\_%' AND slot_name NOT IN ({wanted});"
+    )
+    return "\n".join([*create, drop])
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "''")
+
+
+def units(host: PostgresHost) -> dict[str, str]:
+    """systemd units by file name. postgresql.service replaces the package's: it never starts without the volume."""
+    layout = host.layout
+    return {
+        "postgresql.service": f"""[Unit]
+Description=PostgreSQL {host.major}
+Wants=network-online.target
+After=network-online.target
+RequiresMountsFor={layout.mount}
+ConditionPathIsMountPoint={layout.mount}
+
+[Service]
+Type=notify
+User=postgres
+RuntimeDirectory=postgresql
+ExecStart=/usr/bin/postgres -c config_file={layout.config}/postgresql.conf
+ExecReload=/bin/kill -HUP $MAINPID
+KillMode=mixed
+KillSignal=SIGINT
+TimeoutStartSec=infinity
+TimeoutStopSec=300
+Restart=on-failure
+RestartSec=5
+OOMScoreAdjust=-900
+
+[Install]
+WantedBy=multi-user.target
+""",
+        "pg-base-backup.service": _oneshot(
+            "Base backup into the archive", f"{layout.programs}/pg-base-backup", "postgres"
+        ),
+        "pg-base-backup.timer": _timer(f"OnCalendar={host.archive.schedule}\nRandomizedDelaySec=900\nPersistent=true"),
+        "pg-refresh.service": _oneshot("Apply the current bundle", f"{layout.programs}/pg-refresh", "root"),
+        "pg-refresh.timer": _timer("OnBootSec=5min\nOnUnitActiveSec=15min"),
+    }
+
+
+def _oneshot(description: str, command: str, user: str) -> str:
+    return f"""[Unit]
+Description={description}
+After=postgresql.service
+
+[Service]
+Type=oneshot
+User={user}
+ExecStart={command}
+StandardOutput=journal+console
+StandardError=journal+console
+"""
+
+
+def _timer(trigger: str) -> str:
+    return f"[Timer]\n{trigger}\n\n[Install]\nWantedBy=timers.target\n"
