@@ -1,0 +1,1 @@
+"""VPCs, the Transit Gateway and security groups."""

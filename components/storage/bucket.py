@@ -1,0 +1,121 @@
+"""A bucket that is private, encrypted and versioned."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+
+@dataclass(frozen=True)
+class PrivateBucketArgs:
+    """How long things are kept, and whether the bucket is protected."""
+
+    expire_days: int | None = None
+    """Absent: current versions are kept for ever."""
+    noncurrent_days: int = 30
+    protect: bool = False
+
+
+class PrivateBucket(pulumi.ComponentResource):
+    """An S3 bucket: public access blocked, TLS only, encrypted at rest, versioned, with a lifecycle.
+
+    Costs: by the GB and request. Outputs: the bucket's name and ARN.
+    """
+
+    bucket: pulumi.Output[str]
+    arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: PrivateBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("wheelhouse:storage:PrivateBucket", name, None, opts)
+        children = pulumi.ResourceOptions(parent=self)
+        resource = aws.s3.Bucket(
+            f"{name}-bucket",
+            force_destroy=not args.protect,
+            tags={"Name": name},
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+        self.bucket, self.arn = resource.id, resource.arn
+        block = aws.s3.BucketPublicAccessBlock(
+            f"{name}-closed",
+            bucket=self.bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=children,
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{name}-encryption",
+            bucket=self.bucket,
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=(
+                        aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                            sse_algorithm="aws:kms"
+                        )
+                    ),
+                    bucket_key_enabled=True,
+                )
+            ],
+            opts=children,
+        )
+        versioning = aws.s3.BucketVersioning(
+            f"{name}-versions",
+            bucket=self.bucket,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=children,
+        )
+        expiration = (
+            aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=args.expire_days) if args.expire_days else None
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            f"{name}-lifecycle",
+            bucket=self.bucket,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="expire",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    expiration=expiration,
+                    noncurrent_version_expiration=(
+                        aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                            noncurrent_days=args.noncurrent_days
+                        )
+                    ),
+                    abort_incomplete_multipart_upload=(
+                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                            days_after_initiation=7
+                        )
+                    ),
+                )
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
+        )
+        aws.s3.BucketPolicy(
+            f"{name}-tls-only",
+            bucket=self.bucket,
+            policy=self.arn.apply(_tls_only),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[block]),
+        )
+        self.register_outputs({"bucket": self.bucket, "arn": self.arn})
+
+
+def _tls_only(arn: str) -> str:
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "TlsOnly",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "s3:*",
+                    "Resource": [arn, f"{arn}/*"],
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                }
+            ],
+        }
+    )

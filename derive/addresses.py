@@ -1,0 +1,79 @@
+"""The address plan: subnets per tier and zone, and the fixed addresses inside them.
+
+Zone ``n`` of a tier with offset ``o`` has the /24 number ``10 * n + o`` of its VPC, so that an appended zone or
+tier never moves an existing subnet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Final, Literal
+
+from model import DeclarationError, Tier
+
+DATABASE_FIRST_ADDRESS: Final = 10
+"""AWS reserves the first four addresses and the last of every subnet (Amazon VPC user guide, subnet sizing)."""
+ENTRY_ADDRESS: Final = 10
+
+
+@dataclass(frozen=True)
+class SubnetPlan:
+    """One subnet."""
+
+    name: str
+    tier: str
+    zone: str
+    index: int
+    """The zone's number, from 0."""
+    cidr: str
+    egress: Literal["internet", "nat", "none"]
+
+    def address(self, number: int) -> str:
+        """The ``number``-th address of the subnet."""
+        return str(IPv4Network(self.cidr)[number])
+
+
+@dataclass(frozen=True)
+class AddressPlan:
+    """A VPC's range and its subnets, tier by tier."""
+
+    cidr: str
+    subnets: tuple[SubnetPlan, ...]
+
+    def tier(self, name: str) -> tuple[SubnetPlan, ...]:
+        """The subnets of a tier, one per zone."""
+        return tuple(subnet for subnet in self.subnets if subnet.tier == name)
+
+    def cidrs(self, tier: str) -> tuple[str, ...]:
+        return tuple(subnet.cidr for subnet in self.tier(tier))
+
+
+def address_plan(cidr: str, tiers: tuple[Tier, ...], zones: tuple[str, ...]) -> AddressPlan:
+    """Cut a VPC's range into /24 subnets: one per tier and zone, disjoint and inside the range.
+
+    Raises DeclarationError when the range has too few /24 networks, or two tiers share an offset.
+    """
+    networks = list(IPv4Network(cidr).subnets(new_prefix=24))
+    subnets = []
+    for tier in tiers:
+        for index, zone in enumerate(zones):
+            number = 10 * index + tier.offset
+            if number >= len(networks):
+                raise DeclarationError(
+                    f"tier '{tier.name}' in zone {zone} needs /24 number {number} of {cidr}, which has "
+                    f"{len(networks)}; use a larger range or fewer zones"
+                )
+            subnets.append(
+                SubnetPlan(
+                    name=f"{tier.name}-{zone[-1]}",
+                    tier=tier.name,
+                    zone=zone,
+                    index=index,
+                    cidr=str(networks[number]),
+                    egress=tier.egress,
+                )
+            )
+    if len({subnet.cidr for subnet in subnets}) != len(subnets):
+        raise DeclarationError("two tiers of the network share an offset; give each tier an offset of its own")
+    return AddressPlan(cidr, tuple(subnets))

@@ -1,0 +1,23 @@
+"""Limits of the services that names and sizes must fit, each with its source."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from model import DeclarationError
+
+LOAD_BALANCER_NAME: Final = 32
+"""Elastic Load Balancing API, CreateLoadBalancer and CreateTargetGroup."""
+IAM_NAME: Final = 64
+"""IAM quotas, role and instance profile names."""
+USER_DATA_BYTES: Final = 16384
+"""EC2 RunInstances: user data before base64."""
+
+
+def fits(name: str, limit: int, what: str) -> str:
+    """``name``, or a DeclarationError that names it and the limit."""
+    if len(name) > limit:
+        raise DeclarationError(
+            f"{what} '{name}' has {len(name)} characters, AWS allows {limit}; shorten the system's or environment's name"
+        )
+    return name
