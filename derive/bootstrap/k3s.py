@@ -115,6 +115,8 @@ class K3sNode:
     """True exactly if the CNI replaces kube-proxy (Cilium `kubeProxyReplacement: true`)."""
     local_storage: bool = False
     """True keeps K3s' `local-path` storage class; False when another driver provides the default class."""
+    service_load_balancer: bool = False
+    """True keeps K3s' service load balancer: a Service of type LoadBalancer answers on every node's own ports."""
     disable: tuple[str, ...] = ()
     """Packaged components to leave out beside traefik, servicelb and (without `local_storage`) local-storage."""
     aws_cloud_provider: bool = True
@@ -174,13 +176,14 @@ def server_config(node: K3sNode) -> dict[str, Any]:
     Drop-ins written at boot add what differs: node name, provider id, and `cluster-init` or `server`.
     """
     local_storage = () if node.local_storage else ("local-storage",)
+    load_balancer = () if node.service_load_balancer else ("servicelb",)
     config = {
         **_common_config(node),
         "agent-token-file": f"{CONFIG}/agent-token",
         "tls-san": [node.api_host, *node.tls_sans],
         "flannel-backend": "none",
         "disable-network-policy": True,
-        "disable": list(dict.fromkeys(("traefik", "servicelb", *local_storage, *node.disable))),
+        "disable": list(dict.fromkeys(("traefik", *load_balancer, *local_storage, *node.disable))),
         "cluster-cidr": node.cluster_cidr,
         "service-cidr": node.service_cidr,
         "write-kubeconfig-mode": "0600",

@@ -2,22 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-if TYPE_CHECKING:
-    from derive.bootstrap.postgres import Database, PostgresHost
+from derive.bootstrap.postgres_host import Database, PostgresHost, slot_name
 
+_QUIET = """\
+-- Verifiers must reach neither the log nor pg_stat_statements.
+SET log_statement = 'none';
+SET log_min_duration_statement = -1;
+SET log_min_error_statement = 'panic';
+SET pg_stat_statements.track_utility = off;
+SET client_min_messages = 'warning';
+"""
 
-def slot_name(host_name: str) -> str:
-    """The physical replication slot of a standby; slots allow lower case letters, digits and '_' only."""
-    return "standby_" + host_name.replace("-", "_")
+_ROLE = """\
+SELECT format('CREATE ROLE %I', :'role') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \\gexec
+ALTER ROLE :"role" WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS :replication
+  CONNECTION LIMIT :limit PASSWORD :'verifier';
+"""
+
+_CLOSE = """\
+REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
+GRANT CONNECT ON DATABASE :"database" TO :"monitoring";
+"""
+
+_DATABASE = """\
+SELECT format('CREATE DATABASE %I OWNER %I', :'database', :'owner')
+  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \\gexec
+ALTER DATABASE :"database" OWNER TO :"owner";
+"""
+
+_CONTENTS = """\
+\\connect :"database"
+SET client_min_messages = 'warning';
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO :"monitoring";
+"""
+
+_EXTENSION = 'CREATE EXTENSION IF NOT EXISTS :"extension";\n'
+
+_SLOT = """\
+SELECT pg_create_physical_replication_slot(:'slot', true)
+  WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = :'slot');
+"""
+
+_OLD_SLOTS = """\
+SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+  WHERE slot_type = 'physical' AND NOT active AND slot_name LIKE 'standby\\_%'
+  AND slot_name <> ALL (string_to_array(:'slots', ' '));
+"""
 
 
 def memory_settings(memory_mib: int) -> dict[str, str]:
-    """A quarter of memory for PostgreSQL's own cache, the rest counted as the kernel's (PostgreSQL documentation,
+    """A quarter of memory for PostgreSQL's own cache, the rest counted as the kernel's.
 
-    "Resource Consumption"); the other two are the customary shares, bounded: 256 MB and 8 MB on a 4 GiB machine.
+    (PostgreSQL documentation, "Resource Consumption".) The other two are the customary shares, bounded: 256 MB and
+    8 MB on a machine of 4 GiB.
     """
     return {
         "shared_buffers": f"{memory_mib // 4}MB",
@@ -71,7 +111,7 @@ def postgresql_settings(host: PostgresHost) -> dict[str, str]:
     if host.role == "standby":
         values["primary_slot_name"] = host.slot
         values["primary_conninfo"] = (
-            f"host={host.primary_host} port=5432 user={host.replication_role} application_name={host.slot} "
+            f"host={host.primary_host} user={host.replication_role} application_name={host.slot} "
             f"sslmode=verify-full sslrootcert={config}/tls/ca.crt passfile={config}/replication.pgpass "
             "channel_binding=require"
         )
@@ -99,75 +139,42 @@ def pg_hba_conf(host: PostgresHost) -> str:
 
 
 def bootstrap_sql(host: PostgresHost, verifiers: Mapping[str, str]) -> str:
-    """Roles, databases, grants and slots; psql script for database postgres. Repeating it changes nothing.
+    """Roles, databases, grants and slots; a psql script for database postgres. Repeating it changes nothing.
 
-    What is no longer declared keeps its data: only replication slots are dropped, as they hold back WAL.
+    Names are psql variables, so psql itself quotes them. What is no longer declared keeps its data: only replication
+    slots are dropped, as they hold back WAL.
     """
-    owners = {database.owner: database.connection_limit for database in host.databases}
+    monitoring, replication = host.monitoring_role, host.replication_role
+    limits = {database.owner: database.connection_limit for database in host.databases}
+    slots = [slot_name(name) for name in host.standbys]
     parts = [
-        "-- Verifiers must reach neither the log nor pg_stat_statements.",
-        "SET log_statement = 'none';",
-        "SET log_min_duration_statement = -1;",
-        "SET log_min_error_statement = 'panic';",
-        "SET pg_stat_statements.track_utility = off;",
-        "SET client_min_messages = 'warning';",
-        *(_role(owner, "NOREPLICATION", limit, verifiers[owner]) for owner, limit in owners.items()),
-        _role(host.monitoring_role, "NOREPLICATION", 10, verifiers[host.monitoring_role]),
-        _role(host.replication_role, "REPLICATION", 10, verifiers[host.replication_role]),
-        f'GRANT pg_monitor TO "{host.monitoring_role}";',
-        *(_close(name, host.monitoring_role) for name in ("postgres", "template1")),
-        "CREATE EXTENSION IF NOT EXISTS pg_stat_statements;",
-        _slots(host.standbys),
-        *(_database(database, host.monitoring_role) for database in host.databases),
+        _QUIET,
+        *(_role(owner, "NOREPLICATION", limit, verifiers[owner]) for owner, limit in limits.items()),
+        _role(monitoring, "NOREPLICATION", 10, verifiers[monitoring]),
+        _role(replication, "REPLICATION", 10, verifiers[replication]),
+        _with({"monitoring": monitoring}, 'GRANT pg_monitor TO :"monitoring";\n'),
+        *(_with({"database": name}, _CLOSE) for name in ("postgres", "template1")),
+        _with({"extension": "pg_stat_statements"}, _EXTENSION),
+        *(_with({"slot": slot}, _SLOT) for slot in slots),
+        _with({"slots": " ".join(slots)}, _OLD_SLOTS),
+        *(_database(database) for database in host.databases),
     ]
-    return "\n".join(part for part in parts if part) + "\n"
+    return "\n".join(parts)
 
 
 def _role(name: str, replication: str, limit: int, verifier: str) -> str:
-    attributes = f"LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS {replication} CONNECTION LIMIT {limit}"
-    return (
-        f"SELECT 'CREATE ROLE \"{name}\"' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') \\gexec\n"
-        f"ALTER ROLE \"{name}\" WITH {attributes} PASSWORD '{verifier}';"
-    )
+    return _with({"role": name, "replication": replication, "limit": str(limit), "verifier": verifier}, _ROLE)
 
 
-def _close(database: str, monitoring_role: str) -> str:
-    return (
-        f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC;\n'
-        f'GRANT CONNECT ON DATABASE "{database}" TO "{monitoring_role}";'
-    )
-
-
-def _database(database: Database, monitoring_role: str) -> str:
-    name, owner = database.name, database.owner
+def _database(database: Database) -> str:
     extensions = dict.fromkeys(("pg_stat_statements", *database.extensions))
-    return "\n".join(
-        [
-            f'SELECT \'CREATE DATABASE "{name}" OWNER "{owner}"\' '
-            f"WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') \\gexec",
-            f'ALTER DATABASE "{name}" OWNER TO "{owner}";',
-            _close(name, monitoring_role),
-            f'\\connect "{name}"',
-            "SET client_min_messages = 'warning';",
-            "REVOKE ALL ON SCHEMA public FROM PUBLIC;",
-            *(f'CREATE EXTENSION IF NOT EXISTS "{extension}";' for extension in extensions),
-        ]
-    )
+    created = _with({"database": database.name, "owner": database.owner}, _DATABASE + _CLOSE + _CONTENTS)
+    return created + "".join(_with({"extension": extension}, _EXTENSION) for extension in extensions)
 
 
-def _slots(standbys: Sequence[str]) -> str:
-    slots = [slot_name(name) for name in standbys]
-    wanted = ", ".join(f"'{slot}'" for slot in slots) or "''"
-    create = [
-        f"SELECT pg_create_physical_replication_slot('{slot}', true) "
-        f"WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '{slot}');"
-        for slot in slots
-    ]
-    drop = (
-        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
-        f"WHERE slot_type = 'physical' AND NOT active AND slot_name LIKE 'standby\\_%' AND slot_name NOT IN ({wanted});"
-    )
-    return "\n".join([*create, drop])
+def _with(variables: Mapping[str, str], statements: str) -> str:
+    """psql statements after the variables that they use; values are validated names, hence without quotes."""
+    return "".join(f"\\set {name} '{value}'\n" for name, value in variables.items()) + statements
 
 
 def _escape(value: str) -> str:
