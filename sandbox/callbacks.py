@@ -64,7 +64,7 @@ class Callbacks:
     def add_hook(self, request: resource_pb2.RegisterResourceHookRequest) -> None:
         with self._lock:
             if request.name in self._hooks:
-                raise SandboxError(f"resource hook {request.name!r} is registered twice; give each hook a name of its own")
+                raise SandboxError(f"resource hook {request.name!r} is registered twice; names must differ")
             self._hooks[request.name] = request
 
     def transform(self, request: resource_pb2.RegisterResourceRequest) -> resource_pb2.RegisterResourceRequest:
@@ -122,7 +122,7 @@ class Callbacks:
             hook = self._hooks.get(name)
             if hook is None:
                 raise ResourceError(
-                    f"resource hook {name!r} is not registered", remedy="hooks live in the program: declare it again and run up"
+                    f"resource hook {name!r} is not registered", remedy="declare it in the program again"
                 )
             if self._preview and not hook.on_dry_run:
                 continue

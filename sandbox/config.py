@@ -146,7 +146,8 @@ def _declare(
     if wanted is None:
         return
     if wanted not in _TYPES:
-        raise SandboxError(f"{project.root / 'Pulumi.yaml'}: config {key}: type {wanted!r} is not one of {', '.join(_TYPES)}")
+        place = project.root / "Pulumi.yaml"
+        raise SandboxError(f"{place}: config {key}: type {wanted!r} is not one of {', '.join(_TYPES)}")
     value = values[full]
     if isinstance(value, str) and wanted != "string":
         try:

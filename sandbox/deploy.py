@@ -167,7 +167,13 @@ class Deployer:
         return replace(diff, replace=tuple(dict.fromkeys(forced)))
 
     def _create(
-        self, goal: Goal, desired: Desired, provider: Provider, step: Step, started: float, condemned: Resource | None = None
+        self,
+        goal: Goal,
+        desired: Desired,
+        provider: Provider,
+        step: Step,
+        started: float,
+        condemned: Resource | None = None,
     ) -> Resource:
         with self.journal.step(step):
             self._hooks("BeforeCreate", goal.wanted, goal.wanted.inputs)
@@ -188,7 +194,8 @@ class Deployer:
         step = _step("update", goal.wanted, _shown(goal, old, diff), old.id)
         with self.journal.step(step):
             self._hooks("BeforeUpdate", goal.wanted, goal.wanted.inputs, old)
-            made = Made(old.id, plain(old.outputs))
+            computed = {key: plain(value) for key, value in old.outputs.items() if key not in old.inputs}
+            made = Made(old.id, computed)
             if not self.journal.preview:
                 self.journal.begin("updating", old)
                 made = provider.update(saved_view(old), desired)
@@ -207,7 +214,9 @@ class Deployer:
             retained = old.retain_on_delete or goal.wanted.retain_on_delete
             first = diff.delete_before_replace if goal.delete_before_replace is None else goal.delete_before_replace
             if retained:
-                self.journal.done(replace(_step("retain", old, (), old.id), detail="the replaced one is left alive"), started)
+                self.journal.done(
+                    replace(_step("retain", old, (), old.id), detail="the replaced one is left alive"), started
+                )
             elif first:
                 with self._lock:
                     self.remover.delete_for_replacement(old, [o for o in self.olds.values() if o.urn not in self.seen])

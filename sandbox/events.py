@@ -121,6 +121,7 @@ class Result:
     counts: Mapping[Op, int]
     seconds: float
     outputs: Mapping[str, StackOutput] = field(default_factory=dict)
+    output_changes: tuple[Change, ...] = ()
     steps: tuple[Step, ...] = ()
     errors: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

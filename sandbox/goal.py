@@ -38,11 +38,11 @@ class Goal:
         return self.wanted.urn
 
 
-def read_goal(
-    request: resource_pb2.RegisterResourceRequest, urn: str, aliases: list[str], provider: str
-) -> Goal:
+def read_goal(request: resource_pb2.RegisterResourceRequest, urn: str, aliases: list[str], provider: str) -> Goal:
     """The goal of a registration whose URN, aliases and provider are settled."""
-    hooks = {state: list(getattr(request.hooks, field)) for field, state in HOOKS.items() if getattr(request.hooks, field)}
+    hooks = {
+        state: list(getattr(request.hooks, field)) for field, state in HOOKS.items() if getattr(request.hooks, field)
+    }
     timeouts = {k: getattr(request.customTimeouts, k) for k in ("create", "update", "delete", "read")}
     wanted = Resource(
         urn=urn,
@@ -62,7 +62,9 @@ def read_goal(
         import_id=request.importId,
         retain_on_delete=request.retainOnDelete,
         deleted_with=request.deletedWith,
-        replacement_trigger=from_value(request.replacement_trigger) if request.HasField("replacement_trigger") else None,
+        replacement_trigger=from_value(request.replacement_trigger)
+        if request.HasField("replacement_trigger")
+        else None,
         hooks=hooks,
     )
     return Goal(
@@ -75,9 +77,7 @@ def read_goal(
     )
 
 
-def alias_urns(
-    request: resource_pb2.RegisterResourceRequest, stack: str, project: str, old_parent: str
-) -> list[str]:
+def alias_urns(request: resource_pb2.RegisterResourceRequest, stack: str, project: str, old_parent: str) -> list[str]:
     """Every URN that the resource may have had, nearest first.
 
     ``old_parent`` is the URN its parent had in the saved state when that was another one: the child is then

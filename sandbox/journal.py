@@ -13,8 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sandbox.events import COUNTED, Diagnostic, Event, OnEvent, Op, SandboxError, Severity, Step, StepFailed
-from sandbox.events import StepFinished, StepStarted
+from sandbox.events import (
+    COUNTED,
+    Diagnostic,
+    Event,
+    OnEvent,
+    Op,
+    SandboxError,
+    Severity,
+    Step,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+)
 from sandbox.provider import ResourceError
 from sandbox.registry import is_default
 from sandbox.secrets import Crypter

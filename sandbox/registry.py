@@ -44,7 +44,7 @@ class Registry:
         if name not in self._packages:
             raise ResourceError(
                 f"the sandbox has no provider for the package {name!r}",
-                remedy=f"it has {', '.join(sorted(self._packages)) or 'none'}; deploy with the Pulumi CLI to use others",
+                remedy=f"it has {', '.join(sorted(self._packages)) or 'none'}; the Pulumi CLI deploys all",
             )
         return self._packages[name]
 
@@ -121,4 +121,5 @@ class Registry:
 def is_default(urn: str) -> bool:
     """Whether a provider is one that the engine registers itself."""
     parts = urn.split("::", 3)
-    return parts[2].startswith(PROVIDER_PREFIX) and (parts[3] == "default" or parts[3].startswith("default_"))
+    named = len(parts) == 4 and parts[2].startswith(PROVIDER_PREFIX)
+    return named and (parts[3] == "default" or parts[3].startswith("default_"))

@@ -105,8 +105,8 @@ class Remover:
             lost = [name for name in hooks if not self.callbacks.knows_hook(name)]
             if lost and not entry.retain_on_delete:
                 raise SandboxError(
-                    f"nothing was deleted: {entry.urn} has the delete hooks {', '.join(lost)}, which only the program can run; "
-                    "keep the hook in the program and remove just the resource"
+                    f"nothing was deleted: {entry.urn} has the delete hooks {', '.join(lost)}, which only the program "
+                    "can run; keep the hook in the program, remove just the resource and run up"
                 )
 
     def _delete(self, entry: Resource, op: Op, gone: Collection[str]) -> None:

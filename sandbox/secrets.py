@@ -72,7 +72,8 @@ class Crypter:
         with self._lock:
             if (scope, text) not in self._known:
                 nonce = os.urandom(12)
-                self._known[scope, text] = f"v1:{_encode(nonce)}:{_encode(self._aead.encrypt(nonce, text.encode(), None))}"
+                data = self._aead.encrypt(nonce, text.encode(), None)
+                self._known[scope, text] = f"v1:{_encode(nonce)}:{_encode(data)}"
             return self._known[scope, text]
 
     def decrypt(self, ciphertext: str, scope: str = "") -> str:
@@ -83,7 +84,7 @@ class Crypter:
                 raise ValueError(version)
             text = self._aead.decrypt(base64.b64decode(nonce), base64.b64decode(data), None).decode()
         except (InvalidTag, ValueError) as error:
-            raise SandboxError("a secret cannot be decrypted: it is damaged, or belongs to another passphrase") from error
+            raise SandboxError("a secret cannot be decrypted: it is damaged or another passphrase's") from error
         with self._lock:
             self._known.setdefault((scope, text), ciphertext)
         return text

@@ -19,7 +19,7 @@ import shutil
 import socket
 import threading
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from sandbox.events import SandboxError
 from sandbox.state import Raw, Snapshot
@@ -130,11 +130,7 @@ class Store:
             if self._journal is None and self._journal_path.exists():
                 os.truncate(self._journal_path, self._journal_length)
                 self._journal = self._journal_path.open("a", encoding="utf-8")
-            deployment = {
-                "secrets_providers": self.snapshot.secrets,
-                "resources": self.snapshot.ordered(),
-                "pending_operations": list(self.snapshot.pending.values()),
-            }
+            deployment = self._deployment()
             checksum = _checksum(deployment)
             if checksum != self._checksum:
                 self._write(deployment, checksum)
@@ -143,13 +139,23 @@ class Store:
                 self._journal = None
             self._journal_path.unlink(missing_ok=True)
 
-    def _write(self, deployment: dict[str, Any], checksum: str) -> None:
-        time = datetime.datetime.now(datetime.UTC).isoformat()
-        manifest = {"time": time, "magic": hashlib.sha256(_WRITER.encode()).hexdigest(), "version": _WRITER}
+    def document(self) -> Raw:
+        """The loaded state as ``pulumi stack export`` shows it."""
+        return {"version": STATE_VERSION, "deployment": {"manifest": _manifest(), **self._deployment()}}
+
+    def _deployment(self) -> Raw:
+        return {
+            "secrets_providers": self.snapshot.secrets,
+            "resources": self.snapshot.ordered(),
+            "pending_operations": list(self.snapshot.pending.values()),
+        }
+
+    def _write(self, deployment: Raw, checksum: str) -> None:
+        """One resource a line, so that a diff of two state files reads well."""
         temporary = self.path.with_suffix(".json.new")
         with temporary.open("w", encoding="utf-8") as file:
             file.write(f'{{"version": {STATE_VERSION},\n"checksum": "{checksum}",\n"deployment": {{\n')
-            file.write(f'"manifest": {json.dumps(manifest)},\n')
+            file.write(f'"manifest": {json.dumps(_manifest())},\n')
             file.write(f'"secrets_providers": {json.dumps(deployment["secrets_providers"])},\n"resources": [')
             file.write(",".join(f"\n{json.dumps(raw)}" for raw in deployment["resources"]))
             file.write(f'],\n"pending_operations": {json.dumps(deployment["pending_operations"])}\n}}}}\n')
@@ -174,9 +180,9 @@ class Store:
             document = json.loads(self.path.read_text(encoding="utf-8"))
             version = document["version"]
             if version != STATE_VERSION:
-                raise SandboxError(f"{self.path}: state version {version} is not supported, only {STATE_VERSION}; {remedy}")
+                raise SandboxError(f"{self.path}: version {version} is not supported, only {STATE_VERSION}; {remedy}")
             deployment = document["deployment"] or {}
-            content = {key: deployment.get(key) or [] for key in ("resources", "pending_operations")}
+            content: Raw = {key: deployment.get(key) or [] for key in ("resources", "pending_operations")}
             content["secrets_providers"] = deployment.get("secrets_providers") or {}
             snapshot = Snapshot(content["resources"], content["pending_operations"], content["secrets_providers"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -209,6 +215,11 @@ class Store:
         return [entry for entry in entries[1:] if "do" in entry]
 
 
-def _checksum(deployment: dict[str, Any]) -> str:
+def _manifest() -> Raw:
+    time = datetime.datetime.now(datetime.UTC).isoformat()
+    return {"time": time, "magic": hashlib.sha256(_WRITER.encode()).hexdigest(), "version": _WRITER}
+
+
+def _checksum(deployment: Raw) -> str:
     content = json.dumps(deployment, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(content.encode()).hexdigest()

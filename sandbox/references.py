@@ -1,0 +1,111 @@
+"""Other stacks of the backend folder: their outputs for StackReference, their resources for shared accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sandbox.events import SandboxError
+from sandbox.provider import ResourceError
+from sandbox.secrets import Crypter
+from sandbox.state import REFERENCE_TYPE, STACK_TYPE, Resource, Snapshot
+from sandbox.store import Store
+from sandbox.values import has_secret
+
+ORGANIZATION: Final = "organization"
+"""The one organization of a backend without accounts, as in the Pulumi CLI's file backend."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The folder of saved stacks and the passphrase that opens them."""
+
+    folder: Path
+    passphrase: str
+
+    def store(self, project: str, stack: str) -> Store:
+        """The store of one stack, not loaded yet."""
+        return Store(self.folder, project, stack)
+
+    def crypter(self, store: Store) -> Crypter | None:
+        """The crypter of a loaded stack, or None when it has no secrets provider yet."""
+        provider = store.snapshot.secrets
+        if not provider:
+            return None
+        if provider.get("type") != "passphrase":
+            raise SandboxError(
+                f"{store.path}: secrets provider {provider.get('type')!r}; the sandbox reads passphrase stacks only"
+            )
+        return Crypter.open(self.passphrase, provider["state"]["salt"], str(store.path))
+
+    def stores(self) -> list[Store]:
+        """Every saved stack, loaded, by project and name."""
+        found = [Store(self.folder, path.parent.name, path.stem) for path in sorted(self.folder.glob("*/*.json"))]
+        for store in found:
+            store.load()
+        return found
+
+    def others(self, own: Store) -> list[list[Resource]]:
+        """The resources of every other stack, stacks after those they refer to."""
+        stores = {store.path: store for store in self.stores() if store.path != own.path}
+        ordered: dict[Path, Store] = {}
+        for store in stores.values():
+            self._visit(store, stores, ordered, set())
+        return [self._resources(store) for store in ordered.values()]
+
+    def _visit(
+        self, store: Store, stores: Mapping[Path, Store], ordered: dict[Path, Store], entered: set[Path]
+    ) -> None:
+        if store.path in ordered or store.path in entered:
+            return
+        entered.add(store.path)
+        for raw in store.snapshot.resources.values():
+            if raw["type"] == REFERENCE_TYPE:
+                target = stores.get(self.store(*parse_reference(raw["id"], store.project)).path)
+                if target:
+                    self._visit(target, stores, ordered, entered)
+        ordered[store.path] = store
+
+    def _resources(self, store: Store) -> list[Resource]:
+        crypter = self.crypter(store)
+        return decode(store.snapshot, crypter) if crypter else []
+
+    def outputs(self, name: str, project: str) -> dict[str, Any]:
+        """A stack's outputs, secrets wrapped. :class:`ResourceError` when it is unknown or not up."""
+        store = self.store(*parse_reference(name, project))
+        if not store.exists():
+            known = [f"{s.project}/{s.stack}" for s in self.stores()]
+            raise ResourceError(
+                f"unknown stack {name!r}", remedy=f"bring it up first; known stacks: {', '.join(known) or 'none'}"
+            )
+        store.load()
+        crypter = self.crypter(store)
+        roots = [r for r in (decode(store.snapshot, crypter) if crypter else []) if r.type == STACK_TYPE]
+        if not roots:
+            raise ResourceError(f"stack {name!r} is not up", remedy="bring it up first")
+        return roots[0].outputs
+
+
+def decode(snapshot: Snapshot, crypter: Crypter) -> list[Resource]:
+    """Every saved resource in dependency order, secrets decrypted."""
+    return [Resource.from_raw(raw, crypter) for raw in snapshot.ordered()]
+
+
+def parse_reference(name: str, project: str) -> tuple[str, str]:
+    """``stack``, ``project/stack`` or ``organization/project/stack`` -> (project, stack)."""
+    parts = name.split("/")
+    if len(parts) == 3 and parts[0] != ORGANIZATION:
+        raise ResourceError(
+            f"stack {name!r}: unknown organization {parts[0]!r}", remedy=f"the sandbox's only one is {ORGANIZATION!r}"
+        )
+    if not 1 <= len(parts) <= 3 or not all(parts):
+        raise ResourceError(f"{name!r} is not a stack name", remedy=f"write {ORGANIZATION}/<project>/<stack>")
+    return (parts[-2] if len(parts) > 1 else project), parts[-1]
+
+
+def reference_outputs(name: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a StackReference resource answers."""
+    secret_names = sorted(key for key, value in outputs.items() if has_secret(value))
+    return {"name": name, "outputs": dict(outputs), "secretOutputNames": secret_names}
