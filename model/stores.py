@@ -50,6 +50,8 @@ class PostgreSQL(Declared):
 
     kind: Literal["postgresql"] = "postgresql"
     name: Name
+    namespace: Name | None = None
+    """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
     owner: Name | None = None
     """The service whose role owns the database. Absent: the first service that uses it."""
     version: int = Field(17, ge=14, le=18)
@@ -67,6 +69,8 @@ class MySQL(Declared):
 
     kind: Literal["mysql"] = "mysql"
     name: Name
+    namespace: Name | None = None
+    """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
     version: str = "8.4"
     size: MemoryQuantity = "10Gi"
     port: Port = 3306
@@ -79,6 +83,8 @@ class Redis(Declared):
 
     kind: Literal["redis"] = "redis"
     name: Name
+    namespace: Name | None = None
+    """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
     version: str = "7.4"
     members: int = Field(1, ge=1)
     size: MemoryQuantity = "5Gi"
@@ -96,6 +102,8 @@ class RabbitMQ(Declared):
 
     kind: Literal["rabbitmq"] = "rabbitmq"
     name: Name
+    namespace: Name | None = None
+    """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
     members: int = Field(3, ge=1)
     size: MemoryQuantity = "20Gi"
     port: Port = 5672
@@ -106,6 +114,8 @@ class Kafka(Declared):
 
     kind: Literal["kafka"] = "kafka"
     name: Name
+    namespace: Name | None = None
+    """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
     brokers: int = Field(1, ge=1)
     size: MemoryQuantity = "100Gi"
     port: Port = 9092

@@ -145,3 +145,5 @@ class Service(Declared):
     schedule: Schedule | None = None
     methods: tuple[str, ...] = ()
     """HTTP methods that callers may use. Empty: all."""
+    network_policy: Name | None = None
+    """Name of its network policy. Absent: ``<name>-policy``."""

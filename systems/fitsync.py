@@ -46,7 +46,16 @@ SYSTEM = System(
     ),
     services=(
         Service(name="frontend", port=3000, tier="frontend"),
-        Service(name="api-gateway", port=4000, metrics=9090, uses=("redis",), env=JWT, caches=PROFILES, scale=GROWS),
+        Service(
+            name="api-gateway",
+            port=4000,
+            metrics=9090,
+            uses=("redis",),
+            env=JWT,
+            caches=PROFILES,
+            scale=GROWS,
+            network_policy="api-gateway-ingress",
+        ),
         Service(
             name="user-service",
             port=3001,

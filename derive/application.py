@@ -1,0 +1,274 @@
+"""The application half of a plan: every Kubernetes object of a system's own, in the order they are made.
+
+Read the functions from top to bottom as the table of contents: namespaces, services, stores, edge, secrets.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from derive import (
+    authorization,
+    images,
+    ingress,
+    labels,
+    mtls,
+    namespaces,
+    naming,
+    network_policies,
+    scaling,
+    secrets,
+    services,
+    timeouts,
+    traffic,
+    variables,
+    workloads,
+)
+from derive.addresses import address_plan
+from derive.connections import Links, in_cluster, links
+from derive.databases import placed_on_ec2
+from derive.namespaces import Demand
+from derive.network_policies import Surroundings
+from derive.shapes import Deployment, Part, SecretPlan
+from derive.stores.common import StorePlan
+from derive.stores.postgres import postgres
+from derive.stores.redis import redis
+from manifests.base import Manifest
+from model import Cilium, DeclarationError, Istio, K3s, PostgreSQL, Redis, Resources, Rolling, Service
+from model.stores import Store
+
+
+@dataclass(frozen=True)
+class ApplicationPlan:
+    """What the components register for the system itself. Parts of one list do not depend on one another."""
+
+    namespaces: tuple[Part, ...]
+    """One per namespace; its first object is the Namespace."""
+    services: tuple[Part, ...]
+    stores: tuple[Part, ...]
+    edge: tuple[Part, ...]
+    secrets: tuple[SecretPlan, ...]
+    notes: tuple[str, ...] = ()
+    """What the declaration says that another bound overrides; for people to read."""
+
+
+@dataclass(frozen=True)
+class _Context:
+    """One deployment, read once."""
+
+    deployment: Deployment
+    outside: Mapping[str, str]
+    links: Mapping[str, Links]
+    around: Surroundings
+
+    @property
+    def mesh(self) -> Istio | None:
+        mesh = self.deployment.system.platform.mesh
+        return mesh if isinstance(mesh, Istio) else None
+
+
+def application(deployment: Deployment, hosts: Mapping[str, str]) -> ApplicationPlan:
+    """Derive the application. ``hosts``: DNS name of each database that is not in the cluster.
+
+    Raises DeclarationError for what cannot hold: a moving image tag, a timeout that outlasts its waiter, a database
+    outside the cluster without a name, a store of a kind that has no derivation.
+    """
+    system = deployment.system
+    context = _context(deployment, hosts)
+    notes = timeouts.check(system)
+    members: dict[str, list[Links]] = defaultdict(list)
+    for found in context.links.values():
+        members[found.workload.namespace].append(found)
+    members.setdefault(system.home, [])
+    demands: dict[str, list[Demand]] = defaultdict(list)
+    service_parts = tuple(_service(context, service, demands) for service in system.services)
+    store_parts = tuple(
+        _store(context, store, demands) for store in system.stores if in_cluster(store, context.outside)
+    )
+    return ApplicationPlan(
+        namespaces=tuple(_namespace(context, name, found, demands[name]) for name, found in members.items()),
+        services=service_parts,
+        stores=store_parts,
+        edge=_edge(context),
+        secrets=(
+            *secrets.secret_plans(system, context.outside),
+            *(ingress.certificates(system, deployment.environment) if context.mesh else ()),
+        ),
+        notes=notes,
+    )
+
+
+def _context(deployment: Deployment, hosts: Mapping[str, str]) -> _Context:
+    system = deployment.system
+    outside = {}
+    placements = dict(deployment.facts.placements)
+    for store in system.stores:
+        if isinstance(store, PostgreSQL) and (
+            placed_on_ec2(store, placements) or placements.get(store.name, store.placement.kind) == "rds"
+        ):
+            if store.name not in hosts:
+                raise DeclarationError(
+                    f"database '{store.name}' is placed outside the cluster but has no host name; place it in the "
+                    "cluster or let the network name its machine"
+                )
+            outside[store.name] = hosts[store.name]
+    mesh = system.platform.mesh
+    addresses = address_plan(deployment.environment.cidr, system.network.tiers, deployment.zones)
+    around = Surroundings(
+        mesh=isinstance(mesh, Istio),
+        traces=isinstance(mesh, Istio) and mesh.traces is not None,
+        store_ranges=tuple(s.cidr for s in addresses.subnets if s.egress == "none")
+        or tuple(s.cidr for s in addresses.subnets if s.egress != "internet"),
+    )
+    return _Context(deployment, outside, links(system, outside, deployment.facts.region), around)
+
+
+def _part(context: _Context, name: str, namespace: str, objects: list[Manifest | None]) -> Part:
+    common = labels.owned(context.deployment.system.name, context.deployment.name)
+    return Part(name, namespace, labels.stamped((item for item in objects if item is not None), common))
+
+
+def _namespace(context: _Context, name: str, members: list[Links], demands: list[Demand]) -> Part:
+    """Namespace, quota, defaults, default deny; with a mesh also its mTLS, deny-all, default rule and exits."""
+    cilium = isinstance(context.deployment.system.platform.cni, Cilium)
+    deny = network_policies.cilium_default_deny if cilium else network_policies.standard_default_deny
+    objects: list[Manifest | None] = [
+        namespaces.namespace(name, context.mesh is not None),
+        namespaces.quota(name, demands),
+        namespaces.limits(name),
+        deny(name),
+    ]
+    if context.mesh:
+        objects += mtls.peer_authentications(name, context.mesh, members)
+        objects.append(authorization.deny_all(name))
+        objects.append(traffic.default_rule(name, context.mesh))
+        objects += traffic.service_entries(name, members)
+    return _part(context, name, name, objects)
+
+
+def _service(context: _Context, service: Service, demands: dict[str, list[Demand]]) -> Part:
+    """Identity, workload, Service, scaling, network policy; with a mesh also authorization and traffic."""
+    deployment = context.deployment
+    found = context.links[service.name]
+    bounds = scaling.replicas(service, deployment.name, deployment.environment)
+    namespace = found.workload.namespace
+    runs = workloads.workload(
+        service, found, _template(context, service, bounds.maximum > 1), None if bounds.autoscaled else bounds.minimum
+    )
+    target = {"apiVersion": runs["apiVersion"], "kind": runs["kind"], "name": service.name}
+    surge = service.release.max_surge if isinstance(service.release, Rolling) else bounds.maximum
+    demands[namespace].append(
+        Demand(bounds.maximum + (0 if service.schedule else surge), _with_sidecar(context, found, (service.resources,)))
+    )
+    policy = (
+        network_policies.cilium_service_policy
+        if isinstance(deployment.system.platform.cni, Cilium)
+        else network_policies.standard_policy
+    )
+    objects: list[Manifest | None] = [
+        workloads.account(service.name, namespace),
+        policy(naming.policy_name(service), found, context.around),
+        *_mesh_objects(context, found),
+        services.service(service, found),
+        runs,
+        scaling.horizontal(service, found, bounds, target),
+        scaling.disruption_budget(found, bounds),
+        scaling.vertical(service, found, bounds, target),
+    ]
+    return _part(context, service.name, namespace, objects)
+
+
+def _template(context: _Context, service: Service, spread: bool) -> Manifest:
+    deployment = context.deployment
+    system = deployment.system
+    found = context.links[service.name]
+    volumes, mounts = variables.ca_mounts(service, context.outside)
+    contents = workloads.Contents(
+        image=images.application_image(service, system.name, deployment.facts, deployment.name, deployment.environment),
+        env=variables.variables(system, service, context.outside, ingress.urls(system, deployment.environment)),
+        volumes=volumes,
+        mounts=mounts,
+    )
+    annotations = workloads.sidecar_annotations(system.platform.mesh, resolve=traffic.shares_a_port(found))
+    return workloads.pod_template(service, found, contents, annotations, spread)
+
+
+def _mesh_objects(context: _Context, found: Links) -> list[Manifest | None]:
+    """What the mesh is told of one workload."""
+    if context.mesh is None:
+        return []
+    if not found.in_mesh:
+        return [traffic.destination_rule(found, context.deployment.system.policy(found.workload.name))]
+    gateway = naming.principal(naming.MESH_NAMESPACE, context.mesh.gateway_account)
+    policy = context.deployment.system.policy(found.workload.name)
+    return [
+        authorization.authorization(found, gateway),
+        traffic.sidecar(found, context.around.traces),
+        traffic.virtual_service(found, policy),
+        traffic.destination_rule(found, policy),
+    ]
+
+
+def _with_sidecar(context: _Context, found: Links, containers: tuple[Resources, ...]) -> tuple[Resources, ...]:
+    if context.mesh is None or not found.in_mesh:
+        return containers
+    sidecar = context.mesh.sidecar
+    return (
+        *containers,
+        Resources(
+            cpu=sidecar.cpu,
+            memory=sidecar.memory,
+            cpu_limit=sidecar.cpu_limit,
+            memory_limit=sidecar.memory_limit,
+        ),
+    )
+
+
+def _store(context: _Context, store: Store, demands: dict[str, list[Demand]]) -> Part:
+    """A store in the cluster: policies first, then what the store itself consists of."""
+    deployment = context.deployment
+    found = context.links[store.name]
+    plan = _store_plan(context, store, found)
+    namespace = found.workload.namespace
+    demands[namespace].append(Demand(plan.members, _with_sidecar(context, found, plan.containers), claims=plan.claims))
+    name = f"{store.name}-policy"
+    make: Callable[[str, Links, Surroundings], Manifest] = (
+        network_policies.cilium_store_policy
+        if isinstance(deployment.system.platform.cni, Cilium)
+        else network_policies.standard_policy
+    )
+    return _part(
+        context,
+        store.name,
+        namespace,
+        [make(name, found, context.around), *_mesh_objects(context, found), *plan.objects],
+    )
+
+
+def _store_plan(context: _Context, store: Store, found: Links) -> StorePlan:
+    platform = context.deployment.system.platform
+    annotations = workloads.sidecar_annotations(platform.mesh, injected=found.in_mesh)
+    storage_class = "local-path" if isinstance(platform.cluster, K3s) else None
+    if isinstance(store, Redis):
+        return redis(store, found, annotations, storage_class)
+    if isinstance(store, PostgreSQL):
+        return postgres(store, found, annotations, storage_class)
+    raise DeclarationError(
+        f"store '{store.name}' is of kind '{store.kind}', which has no derivation in the cluster; "
+        "declare a redis or postgresql store"
+    )
+
+
+def _edge(context: _Context) -> tuple[Part, ...]:
+    """The Gateway and the routes, in the order of the declaration."""
+    deployment = context.deployment
+    system = deployment.system
+    if context.mesh is None or not system.routes:
+        return ()
+    objects: list[Manifest | None] = [
+        ingress.gateway(system, deployment.environment),
+        *ingress.routes(system, deployment.environment, context.links),
+    ]
+    return (_part(context, "edge", system.home, objects),)

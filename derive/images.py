@@ -1,0 +1,44 @@
+"""Container images: the application's, by the tags of the stack, and those of the stores, pinned here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from derive.shapes import Facts
+from model import DeclarationError, Environment, PostgreSQL, Redis, Service
+
+REDIS_PATCH: Final = {"7.4": "7.4.6", "8.2": "8.2.2"}
+"""Newest patch of each Redis release in use (Docker Hub, library/redis)."""
+REDIS_EXPORTER: Final = "oliver006/redis_exporter:v1.74.0"
+POSTGRES_EXPORTER: Final = "quay.io/prometheuscommunity/postgres-exporter:v0.20.1"
+MOVING_TAGS: Final = frozenset({"latest", "main", "master", "edge", "nightly", "stable", "dev"})
+"""Tags that name another image tomorrow."""
+
+
+def application_image(service: Service, system: str, facts: Facts, name: str, environment: Environment) -> str:
+    """``<registry>/<repository>:<tag>``; the registry is left out where none is set.
+
+    Raises DeclarationError for a moving tag where the environment accepts none: it could not be rolled back.
+    """
+    tag = facts.tags.get(service.name, facts.default_tag)
+    if tag in MOVING_TAGS and not environment.moving_tags:
+        raise DeclarationError(
+            f"service '{service.name}' has the moving tag '{tag}', which environment '{name}' refuses; "
+            f"set an exact tag for '{service.name}' in the stack's settings"
+        )
+    repository = service.image or f"{system}/{service.name}"
+    prefix = f"{facts.registry}/" if facts.registry else ""
+    return f"{prefix}{repository}:{tag}"
+
+
+def pull_policy(image: str) -> str:
+    """A moving tag is asked for again at every start."""
+    return "Always" if image.rsplit(":", 1)[-1] in MOVING_TAGS else "IfNotPresent"
+
+
+def redis_image(store: Redis) -> str:
+    return f"redis:{REDIS_PATCH.get(store.version, store.version)}-alpine"
+
+
+def postgres_image(store: PostgreSQL) -> str:
+    return store.image or f"postgres:{store.version}-alpine"

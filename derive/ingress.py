@@ -1,0 +1,89 @@
+"""The doors: the Gateway, the routes behind it, and the certificates it serves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from derive import naming
+from derive.connections import Links
+from derive.shapes import SecretPlan
+from manifests import istio
+from manifests.base import Manifest
+from model import DeclarationError, Environment, Route, System
+
+
+def gateway_name(system: System) -> str:
+    return f"{system.name}-gateway"
+
+
+def _doors(system: System, environment: Environment) -> dict[str, str]:
+    """Certificate by public host, in declared order. A host has one certificate, whatever its prefixes."""
+    doors: dict[str, str] = {}
+    for route in system.routes:
+        host = naming.public_host(route, environment)
+        secret = naming.certificate(route, system)
+        if doors.setdefault(host, secret) != secret:
+            raise DeclarationError(
+                f"routes of host '{route.host}' name two certificates, '{doors[host]}' and '{secret}'; name one"
+            )
+    return doors
+
+
+def gateway(system: System, environment: Environment) -> Manifest:
+    """Two servers per host: 80 redirects, 443 terminates TLS. They are named after the certificate's own name."""
+    servers = []
+    for host, secret in _doors(system, environment).items():
+        label = secret.removesuffix("-tls-cert")
+        servers.append(istio.redirect_server(f"http-{label}", host))
+        servers.append(istio.https_server(f"https-{label}", host, secret))
+    return istio.gateway(gateway_name(system), system.home, naming.GATEWAY_LABELS, servers)
+
+
+def routes(system: System, environment: Environment, links: Mapping[str, Links]) -> tuple[Manifest, ...]:
+    """A VirtualService per routed service and host; longer prefixes first, for the first match wins.
+
+    It carries the service's name, followed by the host's where the service has several hosts.
+    """
+    groups: dict[tuple[str, str], list[Route]] = {}
+    for route in system.routes:
+        groups.setdefault((route.to, route.host), []).append(route)
+    hosts = Counter(to for to, _ in groups)
+    result = []
+    for (to, host), declared in groups.items():
+        label = host.replace("*", "wildcard").replace("@", "apex").replace(".", "-")
+        name = f"{to}-{label}" if hosts[to] > 1 else to
+        result.append(_route(name, system, naming.public_host(declared[0], environment), links[to], declared))
+    return tuple(result)
+
+
+def _route(name: str, system: System, host: str, links: Links, declared: Sequence[Route]) -> Manifest:
+    workload = links.workload
+    target = istio.destination(workload.fqdn, links.ports[0])
+    entries = [
+        istio.http_route([(target, None)], prefix=route.prefix, timeout=route.timeout, retry=route.retry)
+        for route in sorted(declared, key=lambda route: -len(route.prefix))
+    ]
+    own = gateway_name(system)
+    reference = own if workload.namespace == system.home else f"{system.home}/{own}"
+    return istio.virtual_service(name, workload.namespace, [host], entries, [reference])
+
+
+def urls(system: System, environment: Environment) -> dict[str, str]:
+    """The public address of each routed service: its first route's."""
+    found: dict[str, str] = {}
+    for route in system.routes:
+        path = "" if route.prefix == "/" else route.prefix
+        found.setdefault(route.to, f"https://{naming.public_host(route, environment)}{path}")
+    return found
+
+
+def certificates(system: System, environment: Environment) -> tuple[SecretPlan, ...]:
+    """The TLS Secrets, where the gateway's pods are: Istio reads them in no other namespace."""
+    hosts: dict[str, list[str]] = {}
+    for host, secret in _doors(system, environment).items():
+        hosts.setdefault(secret, []).append(host)
+    return tuple(
+        SecretPlan(name=secret, namespace=naming.MESH_NAMESPACE, certificate=tuple(names))
+        for secret, names in hosts.items()
+    )

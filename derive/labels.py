@@ -1,0 +1,50 @@
+"""Labels, from one place: what selectors ask for, what pods carry, and what every object of a system carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from manifests.base import Manifest
+
+VERSION: Final = "v1"
+"""The mesh's subset label of a workload that has one version."""
+METRICS_PORT: Final = "metrics-port"
+"""Pod label with the port of ``/metrics``: the mTLS exception for scraping selects by it."""
+
+
+def selector(name: str) -> dict[str, str]:
+    """What selects the pods of a workload; never changed, for selectors are immutable."""
+    return {"app": name}
+
+
+def workload(name: str, tier: str) -> dict[str, str]:
+    return {**selector(name), "tier": tier}
+
+
+def pod(name: str, tier: str, metrics: int | None) -> dict[str, str]:
+    """Labels of a pod. ``metrics`` absent: nothing to scrape."""
+    scraped = {METRICS_PORT: str(metrics)} if metrics else {}
+    return {**workload(name, tier), "version": VERSION, **scraped}
+
+
+def service(name: str, tier: str, metrics: int | None) -> dict[str, str]:
+    """Labels of a Service; ``monitoring: enabled`` is what the service monitors select by."""
+    return {**workload(name, tier), **({"monitoring": "enabled"} if metrics else {})}
+
+
+def owned(system: str, environment: str) -> dict[str, str]:
+    """Recommended labels that say which system and deployment an object belongs to."""
+    return {
+        "app.kubernetes.io/part-of": system,
+        "app.kubernetes.io/instance": f"{system}-{environment}",
+        "app.kubernetes.io/managed-by": "pulumi",
+    }
+
+
+def stamped(objects: Iterable[Manifest], common: Mapping[str, str]) -> tuple[Manifest, ...]:
+    """The objects with the common labels added to their metadata; labels of their own win."""
+    return tuple(
+        {**item, "metadata": {**item["metadata"], "labels": {**common, **item["metadata"].get("labels", {})}}}
+        for item in objects
+    )

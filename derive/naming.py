@@ -1,0 +1,75 @@
+"""Names that several generators must agree on: DNS names, identities, ports, and where the platform's own parts are."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from model import DeclarationError, Environment, Route, Service, System
+from model.stores import Bucket, Store
+
+MESH_NAMESPACE: Final = "istio-system"
+GATEWAY_LABELS: Final = {"istio": "ingressgateway"}
+EGRESS_GATEWAY_LABELS: Final = {"istio": "egressgateway"}
+"""Istio's gateway chart: the release's name without its prefix ``istio-``."""
+EGRESS_GATEWAY: Final = "istio-egressgateway"
+MONITORING_NAMESPACE: Final = "monitoring"
+PROMETHEUS_LABELS: Final = {"app.kubernetes.io/name": "prometheus"}
+"""Prometheus Operator's label on the pods of every Prometheus."""
+TRACING_NAMESPACE: Final = "tracing"
+TRACING_LABELS: Final = {"app.kubernetes.io/name": "jaeger"}
+TRACING_PORT: Final = 4317
+"""OpenTelemetry protocol over gRPC."""
+ISTIOD_PORT: Final = 15012
+SIDECAR_METRICS_PORT: Final = 15020
+"""The sidecar's own port for scrapes: plain text even under STRICT, outside what the proxy intercepts."""
+
+
+def fqdn(name: str, namespace: str) -> str:
+    """A Service's name in cluster DNS."""
+    return f"{name}.{namespace}.svc.cluster.local"
+
+
+def principal(namespace: str, account: str) -> str:
+    """A ServiceAccount's identity in the mesh."""
+    return f"cluster.local/ns/{namespace}/sa/{account}"
+
+
+def service_namespace(system: System, service: Service) -> str:
+    return service.namespace or system.home
+
+
+def store_namespace(system: System, store: Store) -> str:
+    own = None if isinstance(store, Bucket) else store.namespace
+    return own or system.home
+
+
+def own_port(service: Service) -> int:
+    """The port a service is called on; the model refuses calls and routes to a service without one."""
+    if service.port is None:
+        raise DeclarationError(f"service '{service.name}' serves no port; give services['{service.name}'] a port")
+    return service.port
+
+
+def served_ports(service: Service) -> tuple[int, ...]:
+    """Every port that callers may use, the metrics port not among them."""
+    return (*((service.port,) if service.port else ()), *(extra.port for extra in service.extra_ports))
+
+
+def public_host(route: Route, environment: Environment) -> str:
+    """The route's name in this environment; ``@`` is the environment's domain itself."""
+    return environment.domain if route.host == "@" else f"{route.host}.{environment.domain}"
+
+
+def certificate(route: Route, system: System) -> str:
+    """Name of the route's TLS Secret."""
+    label = system.name if route.host == "@" else route.host.replace("*", "wildcard").replace(".", "-")
+    return route.certificate or f"{label}-tls-cert"
+
+
+def policy_name(service: Service) -> str:
+    return service.network_policy or f"{service.name}-policy"
+
+
+def variable(name: str) -> str:
+    """A name as part of an environment variable: ``api-gateway`` -> ``API_GATEWAY``."""
+    return name.replace("-", "_").replace(".", "_").upper()

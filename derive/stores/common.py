@@ -1,0 +1,60 @@
+"""What the stores in the cluster share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from derive import labels
+from derive.connections import Links
+from derive.services import metrics_port
+from manifests import core, pods
+from manifests.base import Manifest
+from model import Resources
+
+EXPORTER_RESOURCES: Final = Resources(cpu="50m", memory="64Mi", cpu_limit="100m", memory_limit="128Mi")
+
+
+@dataclass(frozen=True)
+class StorePlan:
+    """A store's objects, and what its pods ask for."""
+
+    objects: tuple[Manifest, ...]
+    members: int
+    containers: tuple[Resources, ...]
+    claims: int
+
+
+def service(links: Links, port_name: str, port: int, app_protocol: str | None, headless: bool = False) -> Manifest:
+    """The store's Service, with its exporter's port beside its own."""
+    workload = links.workload
+    ports = [core.service_port(port_name, port, app_protocol)]
+    if links.metrics:
+        ports.append(metrics_port(links.metrics))
+    own = labels.service(workload.name, workload.tier, links.metrics)
+    return core.service(workload.name, workload.namespace, workload.selector, ports, own, headless=headless)
+
+
+def exporter(image: str, port: int, env: Sequence[Manifest], args: Sequence[str] = ()) -> Manifest:
+    """A container that reads the store over the loopback and serves ``/metrics``."""
+    return pods.container(
+        "exporter",
+        image,
+        pods.requirements(
+            EXPORTER_RESOURCES.cpu,
+            EXPORTER_RESOURCES.memory,
+            EXPORTER_RESOURCES.cpu_limit,
+            EXPORTER_RESOURCES.memory_limit,
+        ),
+        ports=[("metrics", port)],
+        env=env,
+        args=list(args) or None,
+    )
+
+
+def configuration_hash(data: Mapping[str, str]) -> dict[str, str]:
+    """An annotation that changes with the configuration, so that a change restarts the pods."""
+    text = "\0".join(f"{key}\0{value}" for key, value in sorted(data.items()))
+    return {"checksum/config": sha256(text.encode()).hexdigest()}

@@ -1,0 +1,82 @@
+"""How calls inside the mesh behave: timeouts, retries, pools, ejection, and what each sidecar knows at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from derive import naming
+from derive.connections import Exit, Links
+from manifests import istio
+from manifests.base import Manifest
+from model import Istio, ServicePolicy
+
+ALWAYS_KNOWN = (
+    f"{naming.MESH_NAMESPACE}/*",
+    f"kube-system/{naming.fqdn('kube-dns', 'kube-system')}",
+)
+"""The mesh itself, and DNS over TCP, which the sidecar would otherwise refuse as an unknown destination."""
+
+
+def default_rule(namespace: str, mesh: Istio) -> Manifest | None:
+    """The DestinationRule of every host of the namespace. No defaults declared: the mesh's own behaviour."""
+    if mesh.defaults is None:
+        return None
+    return istio.destination_rule(
+        f"{namespace}-mtls", namespace, f"*.{namespace}.svc.cluster.local", "ISTIO_MUTUAL", mesh.defaults
+    )
+
+
+def destination_rule(links: Links, policy: ServicePolicy | None) -> Manifest | None:
+    """A workload's own DestinationRule, which replaces the namespace's for its host.
+
+    A workload outside the mesh needs one in any case: its clients must not offer it the mesh's TLS.
+    """
+    traffic = policy.traffic if policy else None
+    if traffic is None and links.in_mesh:
+        return None
+    workload = links.workload
+    tls = "ISTIO_MUTUAL" if links.in_mesh else "DISABLE"
+    return istio.destination_rule(workload.name, workload.namespace, workload.fqdn, tls, traffic)
+
+
+def virtual_service(links: Links, policy: ServicePolicy | None) -> Manifest | None:
+    """The mesh-internal route of a service that declares a timeout or retries.
+
+    A service that is also routed from outside keeps its plain name for that route.
+    """
+    if policy is None or (policy.timeout is None and policy.retry is None):
+        return None
+    workload = links.workload
+    name = f"{workload.name}-internal" if links.routed else workload.name
+    target = istio.destination(workload.fqdn, links.ports[0])
+    route = istio.http_route([(target, None)], timeout=policy.timeout, retry=policy.retry)
+    return istio.virtual_service(name, workload.namespace, [workload.fqdn], [route])
+
+
+def sidecar(links: Links, traces: bool) -> Manifest:
+    """What a workload's proxy can reach: what it declares, and nothing else of the mesh."""
+    known = [f"{connection.target.namespace}/{connection.target.fqdn}" for connection in links.outbound]
+    known += [f"./{host}" for leaving in links.exits for host in leaving.hosts]
+    if traces:
+        known.append(f"{naming.TRACING_NAMESPACE}/*")
+    return istio.sidecar(
+        links.workload.name, links.workload.namespace, links.workload.selector, [*ALWAYS_KNOWN, *known]
+    )
+
+
+def service_entries(namespace: str, members: Iterable[Links]) -> tuple[Manifest, ...]:
+    """The hosts outside the mesh that workloads of a namespace declare, each once and visible there only."""
+    exits = {leaving.name: leaving for links in members for leaving in links.exits}
+    return tuple(_service_entry(namespace, leaving) for leaving in exits.values())
+
+
+def _service_entry(namespace: str, leaving: Exit) -> Manifest:
+    port = "tcp-postgres" if leaving.kind == "database" else leaving.protocol.lower()
+    return istio.service_entry(leaving.name, namespace, leaving.hosts, leaving.port, port, leaving.protocol)
+
+
+def shares_a_port(links: Links) -> bool:
+    """Whether two plain TCP destinations outside share a port, so that only addresses can tell them apart."""
+    ports = Counter(leaving.port for leaving in links.exits if leaving.protocol == "TCP" for _ in leaving.hosts)
+    return any(count > 1 for count in ports.values())

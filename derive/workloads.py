@@ -1,0 +1,129 @@
+"""The pods of a service and what runs them: a Deployment, or a CronJob where it has a schedule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from derive import labels
+from derive.connections import Links
+from derive.images import pull_policy
+from manifests import apps, core, pods
+from manifests.base import Manifest
+from model import Istio, NoMesh, Probe, Resources, Rolling, Service
+
+USER: Final = 10001
+"""The uid of every application container: not root, and not 1337, which is the sidecar's."""
+SCRATCH: Final = "64Mi"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the other generators found out about a service's container."""
+
+    image: str
+    env: Sequence[Manifest]
+    volumes: Sequence[Manifest]
+    mounts: Sequence[Manifest]
+
+
+def sidecar_annotations(mesh: Istio | NoMesh, injected: bool = True, resolve: bool = False) -> dict[str, str]:
+    """Injection, and the sidecar's size (setting one value erases Istio's defaults, so all four are set).
+
+    ``resolve``: the sidecar answers DNS itself and gives each declared host an address of its own.
+    """
+    if isinstance(mesh, NoMesh):
+        return {}
+    if not injected:
+        return {"sidecar.istio.io/inject": "false"}
+    annotations = {
+        "sidecar.istio.io/inject": "true",
+        "sidecar.istio.io/proxyCPU": mesh.sidecar.cpu,
+        "sidecar.istio.io/proxyMemory": mesh.sidecar.memory,
+        "sidecar.istio.io/proxyCPULimit": mesh.sidecar.cpu_limit,
+        "sidecar.istio.io/proxyMemoryLimit": mesh.sidecar.memory_limit,
+    }
+    if resolve:
+        annotations["proxy.istio.io/config"] = json.dumps({"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"}})
+    return annotations
+
+
+def account(name: str, namespace: str) -> Manifest:
+    """The identity of one workload, named after it."""
+    return core.service_account(name, namespace)
+
+
+def requirements(resources: Resources) -> Manifest:
+    return pods.requirements(resources.cpu, resources.memory, resources.cpu_limit, resources.memory_limit)
+
+
+def _probe(probe: Probe | None, port: int | None) -> Manifest | None:
+    if probe is None or port is None:
+        return None
+    return pods.http_probe(
+        probe.path,
+        port,
+        delay=int(probe.delay.total_seconds()),
+        period=int(probe.period.total_seconds()),
+        timeout=int(probe.timeout.total_seconds()),
+        failures=probe.failures,
+        successes=probe.successes,
+    )
+
+
+def container_ports(service: Service) -> list[tuple[str, int]]:
+    """Names as in the Service; a port that serves nobody else is not listed."""
+    named: list[tuple[str, int]] = [(service.protocol, service.port)] if service.port else []
+    named += [(extra.name, extra.port) for extra in service.extra_ports]
+    return [*named, ("metrics", service.metrics)] if service.metrics else named
+
+
+def pod_template(
+    service: Service, links: Links, contents: Contents, annotations: dict[str, str], spread: bool
+) -> Manifest:
+    """The pod of a service. ``spread``: whether there can be more than one."""
+    scheduled = service.schedule is not None
+    container = pods.container(
+        service.name,
+        contents.image,
+        requirements(service.resources),
+        ports=container_ports(service),
+        env=contents.env,
+        mounts=[pods.scratch_mount(), *contents.mounts],
+        pull_policy=pull_policy(contents.image),
+        livenessProbe=None if scheduled else _probe(service.liveness, service.port),
+        readinessProbe=None if scheduled else _probe(service.readiness, service.port),
+    )
+    return pods.pod_template(
+        labels.pod(service.name, service.tier, service.metrics),
+        annotations,
+        account=service.name,
+        user=USER,
+        containers=[container],
+        volumes=[pods.scratch(SCRATCH), *contents.volumes],
+        spread_by=links.workload.selector if spread else None,
+        restart="Never" if scheduled else None,
+    )
+
+
+def workload(service: Service, links: Links, template: Manifest, replicas: int | None) -> Manifest:
+    """What runs the pods. ``replicas`` absent: an autoscaler owns the number."""
+    own = labels.workload(service.name, service.tier)
+    namespace = links.workload.namespace
+    if service.schedule:
+        deadline = int(service.schedule.deadline.total_seconds())
+        return apps.cron_job(service.name, namespace, service.schedule.cron, deadline, template, own)
+    release = service.release if isinstance(service.release, Rolling) else Rolling()
+    return apps.deployment(
+        service.name,
+        namespace,
+        links.workload.selector,
+        template,
+        replicas,
+        max_surge=release.max_surge,
+        max_unavailable=release.max_unavailable,
+        deadline=int(release.deadline.total_seconds()),
+        labels=own,
+    )

@@ -1,0 +1,190 @@
+"""Istio's objects. What is absent here is absent in the object, so that Istio's own default holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from manifests.base import Manifest, compact, manifest, match_labels
+from model.traffic import ConnectionPool, OutlierDetection, Retry, TrafficPolicy
+
+NETWORKING = "networking.istio.io/v1"
+SECURITY = "security.istio.io/v1"
+
+
+def duration(value: timedelta) -> str:
+    """``30s``, ``1.5s``: protobuf's notation in seconds."""
+    return f"{value.total_seconds():g}s"
+
+
+def peer_authentication(
+    name: str,
+    namespace: str,
+    mode: str,
+    selector: Mapping[str, str] | None = None,
+    ports: Mapping[int, str] | None = None,
+) -> Manifest:
+    """``selector`` absent: the whole namespace. ``ports``: modes that differ, by the pod's port; needs a selector."""
+    spec = compact(
+        selector=match_labels(selector) if selector else None,
+        mtls={"mode": mode},
+        portLevelMtls={str(port): {"mode": value} for port, value in ports.items()} if ports else None,
+    )
+    return manifest(SECURITY, "PeerAuthentication", name, namespace, spec=spec)
+
+
+def deny_all(namespace: str) -> Manifest:
+    """An empty policy allows nothing, and what no policy allows is refused."""
+    return manifest(SECURITY, "AuthorizationPolicy", "deny-all", namespace, spec={})
+
+
+def allow_rule(
+    ports: Sequence[int],
+    principals: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    paths: Sequence[str] = (),
+) -> Manifest:
+    """One rule. Empty: ``principals`` anybody, ``methods`` and ``paths`` all."""
+    operation = compact(
+        ports=[str(port) for port in ports],
+        methods=list(methods) or None,
+        paths=list(paths) or None,
+    )
+    sources = [{"source": {"principals": list(principals)}}] if principals else None
+    return {**compact(**{"from": sources}), "to": [{"operation": operation}]}
+
+
+def authorization_policy(name: str, namespace: str, selector: Mapping[str, str], rules: Sequence[Manifest]) -> Manifest:
+    """An ALLOW policy. No rules: it allows nothing."""
+    spec = compact(selector=match_labels(selector), action="ALLOW", rules=list(rules) or None)
+    return manifest(SECURITY, "AuthorizationPolicy", name, namespace, spec=spec)
+
+
+def _pool(pool: ConnectionPool) -> Manifest:
+    tcp = compact(
+        maxConnections=pool.connections,
+        connectTimeout=duration(pool.connect_timeout) if pool.connect_timeout else None,
+    )
+    http = compact(
+        http1MaxPendingRequests=pool.pending_requests,
+        http2MaxRequests=pool.requests,
+        maxRequestsPerConnection=pool.requests_per_connection,
+    )
+    return compact(tcp=tcp or None, http=http or None)
+
+
+def _outliers(outliers: OutlierDetection) -> Manifest:
+    return compact(
+        consecutive5xxErrors=outliers.consecutive_5xx,
+        interval=duration(outliers.interval),
+        baseEjectionTime=duration(outliers.ejection),
+        maxEjectionPercent=outliers.max_ejected,
+    )
+
+
+def _balance(balance: str) -> Manifest:
+    if balance == "SOURCE_IP":
+        return {"consistentHash": {"useSourceIp": True}}
+    return {"simple": balance}
+
+
+def destination_rule(
+    name: str,
+    namespace: str,
+    host: str,
+    tls: str | None,
+    policy: TrafficPolicy | None,
+    subsets: Sequence[Manifest] = (),
+) -> Manifest:
+    """``tls`` absent: the mesh decides by itself."""
+    traffic = compact(
+        tls={"mode": tls} if tls else None,
+        loadBalancer=_balance(policy.balance) if policy and policy.balance else None,
+        connectionPool=(_pool(policy.pool) or None) if policy and policy.pool else None,
+        outlierDetection=_outliers(policy.outliers) if policy and policy.outliers else None,
+    )
+    spec = compact(host=host, trafficPolicy=traffic or None, subsets=list(subsets) or None)
+    return manifest(NETWORKING, "DestinationRule", name, namespace, spec=spec)
+
+
+def destination(host: str, port: int, subset: str | None = None) -> Manifest:
+    return compact(host=host, subset=subset, port={"number": port})
+
+
+def http_route(
+    destinations: Sequence[tuple[Manifest, int | None]],
+    prefix: str | None = None,
+    timeout: timedelta | None = None,
+    retry: Retry | None = None,
+    name: str | None = None,
+) -> Manifest:
+    """``destinations``: each with its weight in percent, None for the only one. ``prefix`` absent: every request."""
+    retries = None
+    if retry:
+        retries = compact(
+            attempts=retry.attempts,
+            perTryTimeout=duration(retry.per_try) if retry.per_try else None,
+            retryOn=",".join(retry.on),
+        )
+    return compact(
+        name=name,
+        match=[{"uri": {"prefix": prefix}}] if prefix else None,
+        route=[compact(destination=where, weight=weight) for where, weight in destinations],
+        timeout=duration(timeout) if timeout else None,
+        retries=retries,
+    )
+
+
+def virtual_service(
+    name: str, namespace: str, hosts: Sequence[str], http: Sequence[Manifest], gateways: Sequence[str] = ()
+) -> Manifest:
+    """``gateways`` empty: for calls inside the mesh."""
+    spec = compact(hosts=list(hosts), gateways=list(gateways) or None, http=list(http))
+    return manifest(NETWORKING, "VirtualService", name, namespace, spec=spec)
+
+
+def gateway(name: str, namespace: str, selector: Mapping[str, str], servers: Sequence[Manifest]) -> Manifest:
+    return manifest(NETWORKING, "Gateway", name, namespace, spec={"selector": dict(selector), "servers": list(servers)})
+
+
+def redirect_server(name: str, host: str) -> Manifest:
+    """Port 80: tells every client to come back with HTTPS."""
+    return {
+        "port": {"number": 80, "name": name, "protocol": "HTTP"},
+        "hosts": [host],
+        "tls": {"httpsRedirect": True},
+    }
+
+
+def https_server(name: str, host: str, credential: str) -> Manifest:
+    """Port 443: terminates TLS with the Secret ``credential`` of the gateway's own namespace."""
+    return {
+        "port": {"number": 443, "name": name, "protocol": "HTTPS"},
+        "hosts": [host],
+        "tls": {"mode": "SIMPLE", "credentialName": credential},
+    }
+
+
+def sidecar(name: str, namespace: str, selector: Mapping[str, str], hosts: Sequence[str]) -> Manifest:
+    """What the pods' proxies know at all (``namespace/host``); every other destination is refused."""
+    spec = {
+        "workloadSelector": {"labels": dict(selector)},
+        "egress": [{"hosts": list(hosts)}],
+        "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+    }
+    return manifest(NETWORKING, "Sidecar", name, namespace, spec=spec)
+
+
+def service_entry(
+    name: str, namespace: str, hosts: Sequence[str], port: int, port_name: str, protocol: str
+) -> Manifest:
+    """Hosts outside the mesh, for this namespace only. A wildcard cannot be resolved: the caller's address is used."""
+    wildcard = any(host.startswith("*.") for host in hosts)
+    spec = {
+        "hosts": list(hosts),
+        "exportTo": ["."],
+        "location": "MESH_EXTERNAL",
+        "resolution": "NONE" if wildcard else "DNS",
+        "ports": [{"number": port, "name": port_name, "protocol": protocol}],
+    }
+    return manifest(NETWORKING, "ServiceEntry", name, namespace, spec=spec)
