@@ -1,0 +1,143 @@
+"""The simulated AWS account: moto in this process, reached through ordinary boto3 clients.
+
+moto keeps its state in module-level variables, so there is one :class:`Cloud` per process, shared by
+every stack and provider. It draws each id from one random source. That source is seeded per
+resource (:meth:`Cloud.seeded`), so replaying the same resources in another process, in any order, gives
+the same ids. Everything runs under one lock: the seed and the calls that it determines belong together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import moto
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.model import OperationModel, ServiceModel
+from botocore.session import Session
+from botocore.validate import ParamValidator
+from moto.backends import get_backend
+from moto.moto_api._internal import mock_random
+
+from sandbox.aws.index import Index
+from sandbox.provider import ResourceError
+
+DEFAULT_ACCOUNT = "123456789012"
+"""moto's own default account."""
+
+_MOTO_NAMES: Mapping[str, str] = {"lambda": "awslambda", "events": "events"}
+_CONFIG = Config(retries={"max_attempts": 0}, parameter_validation=True, s3={"addressing_style": "path"})
+
+
+class Cloud:
+    """moto, its clients and the index of what is live."""
+
+    _instance: Cloud | None = None
+    _instance_lock = threading.Lock()
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.index = Index()
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._models: dict[str, ServiceModel] = {}
+        self._session = Session()
+        self._mock = moto.mock_aws()
+        self._mock.start()
+
+    @classmethod
+    def shared(cls) -> Cloud:
+        """The one cloud of this process."""
+        with cls._instance_lock:
+            if cls._instance is None:
+                cls._instance = cls()
+            return cls._instance
+
+    def reset(self) -> None:
+        """Forget everything: an empty account again."""
+        with self.lock:
+            self._mock.reset()
+            self.index.clear()
+            self._clients.clear()
+
+    def used(self) -> list[tuple[str, str, str]]:
+        """The (service, region, account) of every client so far."""
+        return sorted(self._clients)
+
+    @contextmanager
+    def seeded(self, seed: str) -> Iterator[None]:
+        """Hold the lock with moto's random source seeded from ``seed``."""
+        with self.lock:
+            mock_random.seed(int(hashlib.sha1(seed.encode(), usedforsecurity=False).hexdigest(), 16))
+            yield
+
+    def client(self, service: str, region: str, account: str = DEFAULT_ACCOUNT) -> Any:
+        """A client, with its backends made under a seed of their own so that they take no one else's ids."""
+        key = (service, region, account)
+        with self.lock:
+            if key not in self._clients:
+                state = mock_random.getstate()
+                for name in ("ec2", _MOTO_NAMES.get(service, service)):
+                    self._make_backend(name, region, account)
+                self._clients[key] = self._make_client(service, region, account)
+                mock_random.setstate(state)
+            return self._clients[key]
+
+    def _make_backend(self, name: str, region: str, account: str) -> None:
+        with self.seeded(f"backend:{name}:{region}:{account}"):
+            regions = get_backend(name)[account]  # type: ignore[call-overload]  # the name is one of moto's
+            regions["aws" if "aws" in regions else region]
+
+    def _make_client(self, service: str, region: str, account: str) -> Any:
+        client = boto3.client(
+            service,
+            region_name=region,
+            aws_access_key_id="sandbox",
+            aws_secret_access_key="sandbox",
+            config=_CONFIG,
+        )
+        if account != DEFAULT_ACCOUNT:
+            client.meta.events.register(
+                "before-call", lambda params, **_: params["headers"].update({"x-moto-account-id": account})
+            )
+        return client
+
+    def operation(self, service: str, name: str) -> OperationModel:
+        """botocore's model of one operation."""
+        with self.lock:
+            if service not in self._models:
+                self._models[service] = self._session.get_service_model(service)
+            return self._models[service].operation_model(name)
+
+    def validate(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
+        """Refuse parameters that AWS's own API description refuses."""
+        shape = self.operation(service, operation).input_shape
+        report = ParamValidator().validate(dict(params), shape)
+        if report.has_errors():
+            raise ResourceError(f"{operation}: {report.generate_report()}")
+
+    def call(self, service: str, operation: str, params: Mapping[str, Any], region: str, account: str) -> dict[str, Any]:
+        """One API call; AWS's refusal becomes a :class:`ResourceError` that quotes it."""
+        method = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", operation).lower()
+        with self.lock:
+            client = self.client(service, region, account)
+            method = next((py for py, op in client.meta.method_to_api_mapping.items() if op == operation), method)
+            try:
+                answer: dict[str, Any] = getattr(client, method)(**params)
+            except ParamValidationError as error:
+                raise ResourceError(f"{operation}: {error.kwargs['report']}") from error
+            except (ClientError, BotoCoreError) as error:
+                raise ResourceError(f"{operation}: {_quote(error)}") from error
+            return answer
+
+
+def _quote(error: Exception) -> str:
+    if isinstance(error, ClientError):
+        detail = error.response["Error"]
+        return f"{detail.get('Message', error)} ({detail.get('Code', 'error')})"
+    return str(error)

@@ -1,0 +1,470 @@
+"""Instances, volumes, interfaces, launch templates and Auto Scaling."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sandbox.aws.context import Context
+from sandbox.aws.row import Call, Row
+from sandbox.provider import ResourceError
+
+_ARN: Final = "arn:aws:ec2:{region}:{account}:"
+_BLOCK_DEVICES: Final = "becomes BlockDeviceMappings"
+_ROOT_DEVICE: Final = "/dev/xvda"
+
+
+# -- instances ------------------------------------------------------------------------------------------
+
+
+def _block_devices(context: Context) -> list[dict[str, Any]] | None:
+    given = context.inputs
+    devices = [(_ROOT_DEVICE, given["rootBlockDevice"])] if given.get("rootBlockDevice") else []
+    devices += [(device["deviceName"], device) for device in given.get("ebsBlockDevices") or ()]
+    names = {
+        "volumeType": "VolumeType",
+        "volumeSize": "VolumeSize",
+        "iops": "Iops",
+        "throughput": "Throughput",
+        "encrypted": "Encrypted",
+        "kmsKeyId": "KmsKeyId",
+        "deleteOnTermination": "DeleteOnTermination",
+        "snapshotId": "SnapshotId",
+    }
+    mappings = []
+    for name, device in devices:
+        ebs = {param: _whole(device[prop]) for prop, param in names.items() if device.get(prop) is not None}
+        mappings.append({"DeviceName": name, "Ebs": ebs})
+    return mappings or None
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) else value
+
+
+def _user_data(context: Context) -> str | None:
+    """boto3 encodes user data itself, so base64 is decoded first."""
+    encoded = context.inputs.get("userDataBase64")
+    return base64.b64decode(encoded).decode("latin-1") if encoded else None
+
+
+def _root_device(context: Context) -> dict[str, Any] | None:
+    """What was asked for with what AWS adds: the volume's id."""
+    mappings = context.view.get("BlockDeviceMappings") or ()
+    volume = next((mapping["Ebs"]["VolumeId"] for mapping in mappings if "Ebs" in mapping), None)
+    if volume is None:
+        return None
+    return {**(context.inputs.get("rootBlockDevice") or {}), "volumeId": volume, "deviceName": _ROOT_DEVICE}
+
+
+def _instance_update(context: Context) -> None:
+    if context.changed("instanceType"):
+        context.call("StopInstances", InstanceIds=[context.id])
+        context.call("ModifyInstanceAttribute", InstanceId=context.id, InstanceType={"Value": context.inputs["instanceType"]})
+        context.call("StartInstances", InstanceIds=[context.id])
+    if context.changed("vpcSecurityGroupIds"):
+        groups = list(context.inputs.get("vpcSecurityGroupIds") or ())
+        context.call("ModifyInstanceAttribute", InstanceId=context.id, Groups=groups)
+
+
+_INSTANCE: Final = Row(
+    "ec2",
+    "RunInstances",
+    id="Instances[0].InstanceId",
+    key="InstanceId",
+    tag_type="instance",
+    rename={
+        "ami": "ImageId",
+        "vpcSecurityGroupIds": "SecurityGroupIds",
+        "iamInstanceProfile": "IamInstanceProfile.Name",
+        "availabilityZone": "Placement.AvailabilityZone",
+        "tenancy": "Placement.Tenancy",
+        "placementGroup": "Placement.GroupName",
+        "privateIp": "PrivateIpAddress",
+        "launchTemplate.id": "LaunchTemplateId",
+        "launchTemplate.name": "LaunchTemplateName",
+        "hibernation": "HibernationOptions.Configured",
+    },
+    args={
+        "MinCount": 1,
+        "MaxCount": 1,
+        "BlockDeviceMappings": _block_devices,
+        "UserData": _user_data,
+    },
+    ignore={
+        "rootBlockDevice": _BLOCK_DEVICES,
+        "ebsBlockDevices": _BLOCK_DEVICES,
+        "userDataBase64": "becomes UserData",
+        "userDataReplaceOnChange": "how the provider updates",
+        "forceDestroy": "how the provider deletes",
+        "getPasswordData": "read by the provider",
+        "associatePublicIpAddress": "moto gives public addresses by subnet",
+        "volumeTags": "moto does not tag volumes at launch",
+    },
+    calls=(
+        Call("ModifyInstanceAttribute", "sourceDestCheck"),
+        Call("ModifyInstanceAttribute", "disableApiTermination", on_create=False),
+        Call("ModifyInstanceMetadataOptions", "metadataOptions", on_create=False,
+             rename={f"metadataOptions.{name}": "" for name in ()}, store=True),
+    ),  # fmt: skip
+    on_update=_instance_update,
+    replace="ami availabilityZone subnetId keyName privateIp associatePublicIpAddress placementGroup tenancy hibernation "
+    "ebsBlockDevices rootBlockDevice.encrypted rootBlockDevice.kmsKeyId networkInterfaces cpuOptions enclaveOptions",
+    replace_if={"userData": "userDataReplaceOnChange", "userDataBase64": "userDataReplaceOnChange"},
+    links={"iamInstanceProfile": "aws:iam/instanceProfile:InstanceProfile", "keyName": "aws:ec2/keyPair:KeyPair"},
+    read=("DescribeInstances", {"InstanceIds": ["{id}"]}, "Reservations[0].Instances[0]"),
+    arn=_ARN + "instance/{id}",
+    outputs={
+        "privateIp": "@PrivateIpAddress",
+        "publicIp": "@PublicIpAddress",
+        "privateDns": "@PrivateDnsName",
+        "publicDns": "@PublicDnsName",
+        "instanceState": lambda _: "running",
+        "primaryNetworkInterfaceId": "@NetworkInterfaces[0].NetworkInterfaceId",
+        "availabilityZone": "@Placement.AvailabilityZone",
+        "rootBlockDevice": _root_device,
+    },
+    delete="TerminateInstances",
+    delete_args={"InstanceIds": ["{id}"]},
+)
+
+
+# -- volumes --------------------------------------------------------------------------------------------
+
+
+def _one_zone(context: Context) -> None:
+    """AWS attaches a volume once, to an instance of its zone; moto does not look."""
+    volume = context.call("DescribeVolumes", VolumeIds=[context.inputs["volumeId"]])["Volumes"][0]
+    described = context.call("DescribeInstances", InstanceIds=[context.inputs["instanceId"]])
+    zone = described["Reservations"][0]["Instances"][0]["Placement"]["AvailabilityZone"]
+    if volume["AvailabilityZone"] != zone:
+        raise ResourceError(f"the volume is in {volume['AvailabilityZone']}, the instance in {zone}", path="volumeId")
+    holders = [live for live in context.cloud.index.of_type(_ATTACHMENT) if live.inputs["volumeId"] == volume["VolumeId"]]
+    if holders:
+        raise ResourceError(f"{volume['VolumeId']} is attached already, by {holders[0].name!r}", path="volumeId")
+
+
+def _volume_settings(context: Context) -> dict[str, Any]:
+    return {"type": context.inputs.get("type", "gp2")}
+
+
+_ATTACHMENT: Final = "aws:ec2/volumeAttachment:VolumeAttachment"
+
+
+# -- launch templates -----------------------------------------------------------------------------------
+
+
+def _template_data(context: Context) -> dict[str, Any]:
+    from sandbox.aws.serve import Served
+
+    params, _ = Served(_TEMPLATE, context).create_params()
+    data: dict[str, Any] = params.get("LaunchTemplateData") or {}
+    return data
+
+
+def _new_version(context: Context) -> None:
+    context.call("CreateLaunchTemplateVersion", LaunchTemplateId=context.id, LaunchTemplateData=_template_data(context))
+    if context.inputs.get("updateDefaultVersion"):
+        latest = context.call("DescribeLaunchTemplates", LaunchTemplateIds=[context.id])["LaunchTemplates"][0]
+        context.call("ModifyLaunchTemplate", LaunchTemplateId=context.id, DefaultVersion=str(latest["LatestVersionNumber"]))
+
+
+def _earlier_versions(context: Context) -> None:
+    """On replay, as many versions as there were: groups name them by number."""
+    for _ in range(1, int(context.saved.get("latestVersion", 1))):
+        _new_version(context)
+
+
+_TEMPLATE: Final = Row(
+    "ec2",
+    "CreateLaunchTemplate",
+    id="LaunchTemplate.LaunchTemplateId",
+    key="LaunchTemplateId",
+    nest="LaunchTemplateData",
+    rename={
+        "description": "VersionDescription",
+        "vpcSecurityGroupIds": "LaunchTemplateData.SecurityGroupIds",
+        "securityGroupNames": "LaunchTemplateData.SecurityGroups",
+        "networkInterfaces.securityGroups": "Groups",
+        "tagSpecifications": "LaunchTemplateData.TagSpecifications",
+        "iamInstanceProfile": "LaunchTemplateData.IamInstanceProfile",
+    },
+    args={"LaunchTemplateData": {}},
+    ignore={"updateDefaultVersion": "how the provider updates", "defaultVersion": "set by a later call"},
+    after_create=_earlier_versions,
+    on_update=_new_version,
+    replace="name",
+    read=("DescribeLaunchTemplates", {"LaunchTemplateIds": ["{id}"]}, "LaunchTemplates[0]"),
+    arn=_ARN + "launch-template/{id}",
+    outputs={"latestVersion": "@LatestVersionNumber", "defaultVersion": "@DefaultVersionNumber"},
+    delete="DeleteLaunchTemplate",
+)
+
+
+# -- Auto Scaling ---------------------------------------------------------------------------------------
+
+
+def _group_tags(context: Context) -> list[dict[str, Any]] | None:
+    tags = [
+        {
+            "Key": tag["key"],
+            "Value": tag["value"],
+            "PropagateAtLaunch": tag["propagateAtLaunch"],
+            "ResourceId": context.inputs["name"],
+            "ResourceType": "auto-scaling-group",
+        }
+        for tag in context.inputs.get("tags") or ()
+    ]
+    return tags or None
+
+
+def _group_update(context: Context) -> None:
+    if context.changed("tags"):
+        tags = _group_tags(context)
+        if tags:
+            context.call("CreateOrUpdateTags", Tags=tags)
+    now, before = (set(bag.get("targetGroupArns") or ()) for bag in (context.inputs, context.old))
+    if now - before:
+        _targets(context, "AttachLoadBalancerTargetGroups", sorted(now - before))
+    if before - now:
+        _targets(context, "DetachLoadBalancerTargetGroups", sorted(before - now))
+
+
+def _targets(context: Context, operation: str, arns: list[str]) -> None:
+    context.call(operation, AutoScalingGroupName=context.inputs["name"], TargetGroupARNs=arns)
+
+
+def _one_group_each(context: Context) -> None:
+    """Instances need a subnet or a zone to run in."""
+    if not context.inputs.get("vpcZoneIdentifiers") and not context.inputs.get("availabilityZones"):
+        raise ResourceError("give vpcZoneIdentifiers or availabilityZones", path="vpcZoneIdentifiers")
+
+
+_GROUP_NAME: Final = {"AutoScalingGroupName": "{autoscalingGroupName}"}
+_GROUP_LINK: Final = {"autoscalingGroupName": "aws:autoscaling/group:Group"}
+_GROUP_SETTINGS: Final = (
+    "minSize maxSize desiredCapacity launchTemplate launchConfiguration mixedInstancesPolicy vpcZoneIdentifiers "
+    "availabilityZones healthCheckType healthCheckGracePeriod defaultCooldown terminationPolicies protectFromScaleIn "
+    "maxInstanceLifetime capacityRebalance placementGroup"
+)
+
+_GROUP: Final = Row(
+    "autoscaling",
+    "CreateAutoScalingGroup",
+    id="{name}",
+    key="AutoScalingGroupName",
+    rename={
+        "vpcZoneIdentifiers": lambda subnets: {"VPCZoneIdentifier": ",".join(map(str, subnets))},
+        "protectFromScaleIn": "NewInstancesProtectedFromScaleIn",
+        "launchTemplate.id": "LaunchTemplateId",
+        "launchTemplate.name": "LaunchTemplateName",
+        "initialLifecycleHooks": "LifecycleHookSpecificationList",
+        "initialLifecycleHooks.name": "LifecycleHookName",
+        "placementGroup": "PlacementGroup",
+        "loadBalancers": "LoadBalancerNames",
+        "enabledMetrics": "Metrics",
+        "metricsGranularity": "Granularity",
+        "suspendedProcesses": "ScalingProcesses",
+        "launchConfiguration": "LaunchConfigurationName",
+    },
+    args={"Tags": _group_tags},
+    ignore={
+        "tags": "becomes Tags with the group's name",
+        "forceDelete": "how the provider deletes",
+        "forceDeleteWarmPool": "how the provider deletes",
+        "instanceRefresh": "how the provider updates",
+        "waitForCapacityTimeout": "how the provider waits",
+        "waitForElbCapacity": "how the provider waits",
+        "minElbCapacity": "how the provider waits",
+        "ignoreFailedScalingActivities": "how the provider waits",
+        "metricsGranularity": "sent with enabledMetrics",
+    },
+    calls=(
+        Call("EnableMetricsCollection", "enabledMetrics",
+             args={"AutoScalingGroupName": "{name}", "Granularity": "1Minute"}),
+        Call("SuspendProcesses", "suspendedProcesses"),
+        Call("UpdateAutoScalingGroup", _GROUP_SETTINGS, on_create=False),
+    ),  # fmt: skip
+    after_create=_one_group_each,
+    on_update=_group_update,
+    replace="name",
+    read=("DescribeAutoScalingGroups", {"AutoScalingGroupNames": ["{name}"]}, "AutoScalingGroups[0]"),
+    outputs={
+        "arn": "@AutoScalingGroupARN",
+        "vpcZoneIdentifiers": lambda c: [s for s in c.view.get("VPCZoneIdentifier", "").split(",") if s],
+        "healthCheckType": lambda c: c.inputs.get("healthCheckType", "EC2"),
+    },
+    delete="DeleteAutoScalingGroup",
+    delete_args={"AutoScalingGroupName": "{name}", "ForceDelete": True},
+)
+
+ROWS: Final[Mapping[str, Row]] = {
+    "aws:ec2/instance:Instance": _INSTANCE,
+    "aws:ec2/launchTemplate:LaunchTemplate": _TEMPLATE,
+    "aws:autoscaling/group:Group": _GROUP,
+    "aws:ebs/volume:Volume": Row(
+        "ec2",
+        "CreateVolume",
+        id="VolumeId",
+        key="VolumeId",
+        rename={"type": "VolumeType"},
+        ignore={"finalSnapshot": "how the provider deletes"},
+        calls=(Call("ModifyVolume", "size type", on_create=False),),
+        replace="availabilityZone encrypted kmsKeyId snapshotId outpostArn multiAttachEnabled",
+        read=("DescribeVolumes", {"VolumeIds": ["{id}"]}, "Volumes[0]"),
+        arn=_ARN + "volume/{id}",
+        delete="DeleteVolume",
+    ),
+    _ATTACHMENT: Row(
+        "ec2",
+        make=lambda c: _attach_volume(c),
+        replace="deviceName instanceId volumeId",
+        before_delete=lambda c: _detach_volume(c),
+        delete_first=True,
+    ),
+    "aws:ec2/networkInterface:NetworkInterface": Row(
+        "ec2",
+        "CreateNetworkInterface",
+        id="NetworkInterface.NetworkInterfaceId",
+        key="NetworkInterfaceId",
+        rename={
+            "securityGroups": "Groups",
+            "privateIps": lambda ips: {
+                "PrivateIpAddresses": [{"PrivateIpAddress": ip, "Primary": not at} for at, ip in enumerate(ips)]
+            },
+        },
+        calls=(Call("ModifyNetworkInterfaceAttribute", "sourceDestCheck", store=True),),
+        replace="subnetId privateIps interfaceType",
+        read=("DescribeNetworkInterfaces", {"NetworkInterfaceIds": ["{id}"]}, "NetworkInterfaces[0]"),
+        arn=_ARN + "network-interface/{id}",
+        outputs={"privateIp": "@PrivateIpAddress", "privateIps": "@PrivateIpAddresses[].PrivateIpAddress"},
+        delete="DeleteNetworkInterface",
+    ),
+    "aws:ec2/eipAssociation:EipAssociation": Row(
+        "ec2",
+        "AssociateAddress",
+        id="AssociationId",
+        key="AssociationId",
+        replace="allocationId instanceId networkInterfaceId privateIpAddress publicIp",
+        delete="DisassociateAddress",
+    ),
+    "aws:ec2/keyPair:KeyPair": Row(
+        "ec2",
+        "ImportKeyPair",
+        id="{keyName}",
+        tag_type="key-pair",
+        rename={"publicKey": "PublicKeyMaterial"},
+        auto_name="keyName",
+        replace="keyName publicKey",
+        read=("DescribeKeyPairs", {"KeyNames": ["{keyName}"]}, "KeyPairs[0]"),
+        arn=_ARN + "key-pair/{id}",
+        outputs={"fingerprint": "@KeyFingerprint"},
+        delete="DeleteKeyPair",
+        delete_args={"KeyName": "{keyName}"},
+    ),
+    "aws:ec2/placementGroup:PlacementGroup": Row(
+        "ec2",
+        "CreatePlacementGroup",
+        id="{name}",
+        store=True,
+        replace="name partitionCount spreadLevel strategy",
+        arn=_ARN + "placement-group/{name}",
+        outputs={"placementGroupId": "pg-{hex17}"},
+    ),
+    "aws:autoscaling/attachment:Attachment": Row(
+        "autoscaling",
+        "AttachLoadBalancerTargetGroups",
+        id="{autoscalingGroupName}-{hex8}",
+        rename={
+            "autoscalingGroupName": "AutoScalingGroupName",
+            "lbTargetGroupArn": "TargetGroupARNs",
+        },
+        links=_GROUP_LINK,
+        replace="autoscalingGroupName lbTargetGroupArn elb",
+        delete="DetachLoadBalancerTargetGroups",
+        delete_args={**_GROUP_NAME, "TargetGroupARNs": ["{lbTargetGroupArn}"]},
+    ),
+    "aws:autoscaling/lifecycleHook:LifecycleHook": Row(
+        "autoscaling",
+        "PutLifecycleHook",
+        rename={"notificationTargetArn": "NotificationTargetARN", "roleArn": "RoleARN"},
+        links=_GROUP_LINK,
+        upsert=True,
+        replace="autoscalingGroupName name",
+        outputs={"defaultResult": lambda _: "ABANDON"},
+        delete="DeleteLifecycleHook",
+        delete_args={**_GROUP_NAME, "LifecycleHookName": "{name}"},
+    ),
+    "aws:autoscaling/policy:Policy": Row(
+        "autoscaling",
+        "PutScalingPolicy",
+        rename={
+            "name": "PolicyName",
+            "stepAdjustments.metricIntervalLowerBound": "MetricIntervalLowerBound",
+            "targetTrackingConfiguration.customizedMetricSpecification.metricDimensions": "Dimensions",
+        },
+        links=_GROUP_LINK,
+        upsert=True,
+        replace="autoscalingGroupName name policyType",
+        outputs={"arn": lambda c: c.answer.get("PolicyARN") or c.outputs.get("arn")},
+        delete="DeletePolicy",
+        delete_args={**_GROUP_NAME, "PolicyName": "{name}"},
+    ),
+    "aws:autoscaling/schedule:Schedule": Row(
+        "autoscaling",
+        "PutScheduledUpdateGroupAction",
+        id="{scheduledActionName}",
+        links=_GROUP_LINK,
+        upsert=True,
+        replace="autoscalingGroupName scheduledActionName",
+        arn="arn:aws:autoscaling:{region}:{account}:scheduledUpdateGroupAction:{hex8}:autoScalingGroupName/"
+        "{autoscalingGroupName}:scheduledActionName/{scheduledActionName}",
+        delete="DeleteScheduledAction",
+        delete_args={**_GROUP_NAME, "ScheduledActionName": "{scheduledActionName}"},
+    ),
+    "aws:autoscaling/tag:Tag": Row(
+        "autoscaling",
+        make=lambda c: _tag_group(c),
+        links=_GROUP_LINK,
+        replace="autoscalingGroupName tag.key",
+        on_update=lambda c: _retag_group(c),
+        delete="DeleteTags",
+        delete_args={
+            "Tags": lambda c: [
+                {"ResourceId": c.inputs["autoscalingGroupName"], "ResourceType": "auto-scaling-group", "Key": c.inputs["tag"]["key"]}
+            ]
+        },
+    ),
+}
+
+
+def _attach_volume(context: Context) -> str:
+    _one_zone(context)
+    given = context.inputs
+    context.call(
+        "AttachVolume", Device=given["deviceName"], InstanceId=given["instanceId"], VolumeId=given["volumeId"]
+    )
+    return f"vai-{context.fill('{hex10}')}"
+
+
+def _detach_volume(context: Context) -> None:
+    given = context.inputs
+    context.call("DetachVolume", InstanceId=given["instanceId"], VolumeId=given["volumeId"])
+
+
+def _tag_group(context: Context) -> str:
+    _retag_group(context)
+    return f"{context.inputs['autoscalingGroupName']},{context.inputs['tag']['key']}"
+
+
+def _retag_group(context: Context) -> None:
+    given = context.inputs
+    tag = {
+        "Key": given["tag"]["key"],
+        "Value": given["tag"]["value"],
+        "PropagateAtLaunch": given["tag"]["propagateAtLaunch"],
+        "ResourceId": given["autoscalingGroupName"],
+        "ResourceType": "auto-scaling-group",
+    }
+    context.call("CreateOrUpdateTags", Tags=[tag])
