@@ -1,0 +1,120 @@
+"""The cluster's entry: an internal load balancer at fixed addresses, in front of the API and the ingress gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+API = 6443
+INGRESS = (80, 443)
+MESH_HEALTH = 15021
+
+
+@dataclass(frozen=True)
+class ClusterEntryArgs:
+    """Where the entry stands and what it is called."""
+
+    load_balancer: str
+    """The load balancer's name, at most 32 characters."""
+    vpc_id: pulumi.Input[str]
+    region: str
+    subnets: Mapping[str, pulumi.Input[str]]
+    """Subnet id by name."""
+    addresses: Mapping[str, str]
+    """Fixed address by subnet name."""
+    security_group: pulumi.Input[str]
+    zone_name: str
+    api_host: str
+    resolving_vpcs: Sequence[pulumi.Input[str]] = ()
+    """Further VPCs in which the API's name resolves."""
+
+
+class ClusterEntry(pulumi.ComponentResource):
+    """An internal network load balancer with a listener for the API (6443) and two for the ingress gateway.
+
+    Servers join through it too, hence no client addresses on 6443: a server that is sent back to itself would hang.
+    Costs: one load balancer and one private zone. Outputs: the target group of each port, and the API's record.
+    """
+
+    target_groups: dict[int, pulumi.Output[str]]
+    listeners: list[aws.lb.Listener]
+    url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ClusterEntryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("wheelhouse:cluster:ClusterEntry", name, None, opts)
+        self._name, self._args = name, args
+        self._children = pulumi.ResourceOptions(parent=self)
+        balancer = aws.lb.LoadBalancer(
+            f"{name}-balancer",
+            name=args.load_balancer,
+            load_balancer_type="network",
+            internal=True,
+            security_groups=[args.security_group],
+            subnet_mappings=[
+                aws.lb.LoadBalancerSubnetMappingArgs(subnet_id=args.subnets[subnet], private_ipv4_address=address)
+                for subnet, address in args.addresses.items()
+            ],
+            enable_cross_zone_load_balancing=True,
+            tags={"Name": name},
+            opts=self._children,
+        )
+        self.target_groups, self.listeners = {}, []
+        for port in (API, *INGRESS):
+            self._create_listener(port, balancer)
+        zone = aws.route53.Zone(
+            f"{name}-zone",
+            name=args.zone_name,
+            vpcs=[
+                aws.route53.ZoneVpcArgs(vpc_id=vpc, vpc_region=args.region)
+                for vpc in (args.vpc_id, *args.resolving_vpcs)
+            ],
+            tags={"Name": args.zone_name},
+            opts=self._children,
+        )
+        record = aws.route53.Record(
+            f"{name}-api",
+            zone_id=zone.zone_id,
+            name=args.api_host,
+            type="A",
+            aliases=[
+                aws.route53.RecordAliasArgs(
+                    name=balancer.dns_name, zone_id=balancer.zone_id, evaluate_target_health=False
+                )
+            ],
+            opts=self._children,
+        )
+        self.url = pulumi.Output.concat("https://", record.fqdn, f":{API}")
+        self.register_outputs({"url": self.url})
+
+    def _create_listener(self, port: int, balancer: aws.lb.LoadBalancer) -> None:
+        if port == API:
+            check = aws.lb.TargetGroupHealthCheckArgs(protocol="HTTPS", path="/cacerts", port=str(API), interval=10)
+        else:
+            check = aws.lb.TargetGroupHealthCheckArgs(
+                protocol="HTTP", path="/healthz/ready", port=str(MESH_HEALTH), interval=10
+            )
+        group = aws.lb.TargetGroup(
+            f"{self._name}-{port}",
+            port=port,
+            protocol="TCP",
+            target_type="instance",
+            vpc_id=self._args.vpc_id,
+            preserve_client_ip=str(port != API).lower(),
+            deregistration_delay=30,
+            health_check=check,
+            tags={"Name": f"{self._name}-{port}"},
+            opts=self._children,
+        )
+        listener = aws.lb.Listener(
+            f"{self._name}-listener-{port}",
+            load_balancer_arn=balancer.arn,
+            port=port,
+            protocol="TCP",
+            default_actions=[aws.lb.ListenerDefaultActionArgs(type="forward", target_group_arn=group.arn)],
+            opts=self._children,
+        )
+        self.target_groups[port] = group.arn
+        self.listeners.append(listener)

@@ -1,0 +1,197 @@
+"""K3s on EC2, highly available where the plan has three servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_random as random
+
+from components.cluster.certificates import ClusterCertificates, ClusterCertificatesArgs
+from components.cluster.entry import API, INGRESS, ClusterEntry, ClusterEntryArgs
+from components.cluster.nodes import NodeGroup, NodeGroupArgs
+from components.identity.role import ServiceRole, ServiceRoleArgs, Statement
+from components.network.bastion import SESSION_MANAGER
+from components.network.vpc import Vpc
+from derive.bootstrap import k3s
+from derive.cluster import ClusterPlan
+
+
+@dataclass(frozen=True)
+class K3sClusterArgs:
+    """The plan and the network under it."""
+
+    plan: ClusterPlan
+    vpc: Vpc
+    node_group: pulumi.Input[str]
+    """Security group of the nodes."""
+    entry_group: pulumi.Input[str]
+    entry_addresses: Mapping[str, str]
+    load_balancer: str
+    image: pulumi.Input[str]
+    snapshot_bucket: pulumi.Input[str]
+    snapshot_bucket_arn: pulumi.Input[str]
+    resolving_vpcs: Sequence[pulumi.Input[str]]
+    tags: Mapping[str, str]
+
+
+class K3sCluster(pulumi.ComponentResource):
+    """A K3s cluster: certificates, join secrets, an internal entry, servers one by one, autoscaled agents.
+
+    Each server is an Auto Scaling group of one, so that AWS replaces a lost machine in place. The update waits for each
+    server's health check behind the load balancer: that is the readiness gate, and it needs nothing on the operator's
+    machine. Join secrets are in Secrets Manager, never in user data.
+    Costs: machines, one internal load balancer, two secrets, one private zone.
+    Outputs: a kubeconfig (secret, known only when the API answers), the API's URL, the ingress target groups.
+    """
+
+    kubeconfig: pulumi.Output[str]
+    url: pulumi.Output[str]
+    first_server: NodeGroup
+
+    def __init__(self, name: str, args: K3sClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("wheelhouse:cluster:K3sCluster", name, None, opts)
+        self._name, self._args = name, args
+        self._children = pulumi.ResourceOptions(parent=self)
+        plan = args.plan
+        entry = ClusterEntry(
+            f"{name}-entry",
+            ClusterEntryArgs(
+                load_balancer=args.load_balancer,
+                vpc_id=args.vpc.vpc_id,
+                region=plan.region,
+                subnets={subnet: args.vpc.subnets[subnet].id for subnet in args.entry_addresses},
+                addresses=args.entry_addresses,
+                security_group=args.entry_group,
+                zone_name=plan.zone_name,
+                api_host=plan.api_host,
+                resolving_vpcs=args.resolving_vpcs,
+            ),
+            self._children,
+        )
+        certificates = ClusterCertificates(
+            f"{name}-certificates",
+            ClusterCertificatesArgs(cluster=plan.name, url=f"https://{plan.api_host}:{API}"),
+            self._children,
+        )
+        server_password, agent_password = self._password("server"), self._password("agent")
+        server_secret = self._secret(
+            "server",
+            pulumi.Output.all(certificates.files, server_password, agent_password).apply(
+                lambda values: k3s.server_secret(values[0], values[1], values[2], {})
+            ),
+        )
+        agent_secret = self._secret(
+            "agent",
+            pulumi.Output.all(certificates.server_authority, agent_password).apply(
+                lambda values: k3s.agent_secret(values[0], values[1])
+            ),
+        )
+        self.first_server = self._create_servers(entry, server_secret)
+        self._create_agents(entry, agent_secret)
+        self.url = entry.url
+        self.kubeconfig = pulumi.Output.secret(
+            pulumi.Output.all(certificates.kubeconfig, entry.url, self.first_server.group_name).apply(
+                lambda values: str(values[0])
+            )
+        )
+        self.register_outputs({"kubeconfig": self.kubeconfig, "url": self.url})
+
+    def _password(self, role: str) -> pulumi.Output[str]:
+        return random.RandomPassword(
+            f"{self._name}-{role}-token", length=48, special=False, opts=self._children
+        ).result
+
+    def _secret(self, role: str, value: pulumi.Output[str]) -> aws.secretsmanager.SecretVersion:
+        secret = aws.secretsmanager.Secret(
+            f"{self._name}-{role}-join",
+            description=f"What a K3s {role} of {self._args.plan.name} joins with",
+            tags={"Name": f"{self._name}-{role}-join"},
+            opts=self._children,
+        )
+        return aws.secretsmanager.SecretVersion(
+            f"{self._name}-{role}-join-value",
+            secret_id=secret.arn,
+            secret_string=pulumi.Output.secret(value),
+            opts=self._children,
+        )
+
+    def _role(self, role: str, statements: Sequence[Statement]) -> pulumi.Output[str]:
+        component = ServiceRole(
+            f"{self._name}-{role}",
+            ServiceRoleArgs(
+                service="ec2.amazonaws.com",
+                managed=[SESSION_MANAGER],
+                statements=statements,
+                instance_profile=True,
+            ),
+            self._children,
+        )
+        if component.profile is None:
+            raise AssertionError("an instance profile was asked for")
+        return component.profile
+
+    def _create_servers(self, entry: ClusterEntry, secret: aws.secretsmanager.SecretVersion) -> NodeGroup:
+        args, plan = self._args, self._args.plan
+        bucket = pulumi.Output.from_input(args.snapshot_bucket_arn)
+        profile = self._role(
+            "server",
+            [
+                Statement(["secretsmanager:GetSecretValue"], [secret.secret_id]),
+                Statement(
+                    ["ssm:GetParameter", "ssm:PutParameter"], [f"arn:aws:ssm:{plan.region}:*:parameter{plan.marker}"]
+                ),
+                Statement(["s3:ListBucket", "s3:GetBucketLocation"], [bucket]),
+                Statement(
+                    ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+                    [pulumi.Output.concat(bucket, f"/{plan.name}/*")],
+                ),
+            ],
+        )
+        groups: list[NodeGroup] = []
+        for index, subnet in enumerate(plan.server_subnets):
+            user_data = pulumi.Output.all(secret.secret_id, args.snapshot_bucket).apply(
+                lambda values, index=index: k3s.user_data(plan.server(index, values[0], values[1]))
+            )
+            groups.append(
+                NodeGroup(
+                    f"{self._name}-server-{index}",
+                    NodeGroupArgs(
+                        nodes=plan.servers,
+                        minimum=1,
+                        maximum=1,
+                        image=args.image,
+                        user_data=user_data,
+                        profile=profile,
+                        security_group=args.node_group,
+                        subnets=[args.vpc.subnets[subnet].id],
+                        target_groups=[entry.target_groups[API]],
+                        tags=args.tags,
+                        await_healthy=True,
+                    ),
+                    pulumi.ResourceOptions(parent=self, depends_on=[secret, *entry.listeners, *groups[-1:]]),
+                )
+            )
+        return groups[0]
+
+    def _create_agents(self, entry: ClusterEntry, secret: aws.secretsmanager.SecretVersion) -> None:
+        args, plan = self._args, self._args.plan
+        profile = self._role("agent", [Statement(["secretsmanager:GetSecretValue"], [secret.secret_id])])
+        NodeGroup(
+            f"{self._name}-agents",
+            NodeGroupArgs(
+                nodes=plan.agents,
+                minimum=plan.agents.count,
+                maximum=plan.agents.maximum or plan.agents.count,
+                image=args.image,
+                user_data=secret.secret_id.apply(lambda arn: k3s.user_data(plan.agent(arn))),
+                profile=profile,
+                security_group=args.node_group,
+                subnets=[args.vpc.subnets[subnet].id for subnet in plan.agent_subnets],
+                target_groups=[entry.target_groups[port] for port in INGRESS],
+                tags=args.tags,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[secret, self.first_server]),
+        )

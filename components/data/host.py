@@ -1,0 +1,169 @@
+"""One PostgreSQL machine: its volume, its identity, its bundle and its name."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_random as random
+
+from components.identity.authority import Authority
+from components.identity.role import ServiceRole, ServiceRoleArgs, Statement
+from derive.bootstrap.postgres import PostgresSecrets, bundle, user_data
+from derive.bootstrap.postgres_host import PostgresHost
+from derive.bootstrap.scram import scram_verifier
+from derive.databases import HostPlan
+from model.stores import Gp3
+
+
+@dataclass(frozen=True)
+class DatabaseHostArgs:
+    """The machine's plan and what it needs from the stack."""
+
+    plan: HostPlan
+    describe: Callable[[str, str], PostgresHost]
+    """The machine's bootstrap for a volume id and a bucket name."""
+    instance: str
+    volume: Gp3
+    image: pulumi.Input[str]
+    subnet_id: pulumi.Input[str]
+    security_group: pulumi.Input[str]
+    bucket: pulumi.Input[str]
+    bucket_arn: pulumi.Input[str]
+    bundle_key: str
+    archive_prefix: str
+    authority: Authority
+    verifiers: Mapping[str, pulumi.Output[str]]
+    """SCRAM verifier by login role."""
+    replication_password: pulumi.Output[str] | None
+    zone_id: pulumi.Input[str]
+    snapshot_tag: str
+    protect: bool
+
+
+class DatabaseHost(pulumi.ComponentResource):
+    """A machine at a fixed private address whose data volume outlives it.
+
+    It reaches S3 and its peers only: packages, bundle and archive all come through the gateway endpoint.
+    Costs: the machine and two gp3 volumes. Outputs: its address.
+    """
+
+    address: pulumi.Output[str]
+
+    def __init__(self, name: str, args: DatabaseHostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("wheelhouse:data:DatabaseHost", name, None, opts)
+        self._name, self._args = name, args
+        self._children = pulumi.ResourceOptions(parent=self)
+        volume = self._create_volume()
+        host = pulumi.Output.all(volume.id, args.bucket).apply(lambda values: args.describe(values[0], values[1]))
+        stored = self._store_bundle(host)
+        instance = self._create_instance(host, stored)
+        aws.ec2.VolumeAttachment(
+            f"{name}-attachment",
+            device_name="/dev/sdf",
+            volume_id=volume.id,
+            instance_id=instance.id,
+            stop_instance_before_detaching=True,
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        aws.route53.Record(
+            f"{name}-record",
+            zone_id=args.zone_id,
+            name=args.plan.fqdn,
+            type="A",
+            ttl=60,
+            records=[instance.private_ip],
+            opts=self._children,
+        )
+        self.address = instance.private_ip
+        self.register_outputs({"address": self.address})
+
+    def _create_volume(self) -> aws.ebs.Volume:
+        args = self._args
+        return aws.ebs.Volume(
+            f"{self._name}-data",
+            availability_zone=args.plan.zone,
+            size=args.volume.size,
+            type="gp3",
+            iops=args.volume.iops,
+            throughput=args.volume.throughput,
+            encrypted=True,
+            tags={"Name": f"{self._name}-data", "Snapshot": args.snapshot_tag},
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+        )
+
+    def _store_bundle(self, host: pulumi.Output[PostgresHost]) -> aws.s3.BucketObjectv2:
+        args = self._args
+        issued = args.authority.issue(self._args.plan.name, [args.plan.fqdn], self._children)
+        secrets = pulumi.Output.all(
+            verifiers=pulumi.Output.all(**args.verifiers),
+            server_certificate=issued.certificate,
+            server_key=issued.key,
+            ca_certificate=args.authority.certificate,
+            replication_password=args.replication_password or "",
+        )
+        content = pulumi.Output.all(host, secrets).apply(lambda both: bundle(both[0], PostgresSecrets(**both[1])))
+        return aws.s3.BucketObjectv2(
+            f"{self._name}-bundle",
+            bucket=args.bucket,
+            key=args.bundle_key,
+            content=pulumi.Output.secret(content),
+            content_type="application/json",
+            server_side_encryption="aws:kms",
+            opts=self._children,
+        )
+
+    def _create_instance(
+        self, host: pulumi.Output[PostgresHost], stored: aws.s3.BucketObjectv2
+    ) -> aws.ec2.Instance:
+        args = self._args
+        arn = pulumi.Output.from_input(args.bucket_arn)
+        role = ServiceRole(
+            self._name,
+            ServiceRoleArgs(
+                service="ec2.amazonaws.com",
+                statements=[
+                    Statement(["s3:GetObject"], [pulumi.Output.concat(arn, f"/{args.bundle_key}")]),
+                    Statement(
+                        ["s3:GetObject", "s3:PutObject"], [pulumi.Output.concat(arn, f"/{args.archive_prefix}/*")]
+                    ),
+                    Statement(
+                        ["s3:ListBucket"], [arn], {"StringLike": {"s3:prefix": f"{args.archive_prefix}/*"}}
+                    ),
+                ],
+                instance_profile=True,
+            ),
+            self._children,
+        )
+        return aws.ec2.Instance(
+            f"{self._name}-instance",
+            ami=args.image,
+            instance_type=args.instance,
+            subnet_id=args.subnet_id,
+            private_ip=args.plan.address,
+            vpc_security_group_ids=[args.security_group],
+            iam_instance_profile=role.profile,
+            associate_public_ip_address=False,
+            disable_api_termination=args.protect,
+            user_data=host.apply(user_data),
+            user_data_replace_on_change=True,
+            metadata_options=aws.ec2.InstanceMetadataOptionsArgs(
+                http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
+            ),
+            root_block_device=aws.ec2.InstanceRootBlockDeviceArgs(encrypted=True, volume_type="gp3", volume_size=20),
+            tags={"Name": self._name, "Role": args.plan.role},
+            opts=pulumi.ResourceOptions(
+                parent=self, ignore_changes=["ami"], delete_before_replace=True, depends_on=[stored]
+            ),
+        )
+
+
+def verifier(name: str, password: pulumi.Output[str], opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """The SCRAM verifier of a password, with a salt that stays from run to run."""
+    salt = random.RandomBytes(f"{name}-salt", length=16, opts=opts)
+    return pulumi.Output.secret(
+        pulumi.Output.all(password, salt.base64).apply(lambda both: scram_verifier(both[0], b64decode(both[1])))
+    )

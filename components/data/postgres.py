@@ -1,0 +1,158 @@
+"""The database tier on EC2: every database on machines of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import pulumi
+import pulumi_aws as aws
+
+from components.data.host import DatabaseHost, DatabaseHostArgs, verifier
+from components.data.snapshots import Snapshots, SnapshotsArgs
+from components.identity.authority import Authority
+from components.network.vpc import Vpc
+from derive.bootstrap.postgres_host import Archive, Database, PostgresHost
+from derive.databases import DatabasePlan, HostPlan
+from derive.instances import instance_type
+from derive.secrets import database_password
+
+MONITORING = "monitoring"
+REPLICATION = "replicator"
+
+
+def password_names(plans: Sequence[DatabasePlan]) -> tuple[str, ...]:
+    """The generated passwords that the tier needs: per database its owner's, the exporter's and replication's."""
+    return tuple(
+        name
+        for plan in plans
+        for name in (database_password(plan.name), f"{plan.name}-{MONITORING}", f"{plan.name}-{REPLICATION}")
+    )
+
+
+@dataclass(frozen=True)
+class PostgresTierArgs:
+    """The databases and the network they stand in."""
+
+    plans: tuple[DatabasePlan, ...]
+    region: str
+    vpc: Vpc
+    security_group: pulumi.Input[str]
+    zone_name: str
+    client_cidrs: tuple[str, ...]
+    peer_cidrs: tuple[str, ...]
+    image: pulumi.Input[str]
+    bucket: pulumi.Input[str]
+    bucket_arn: pulumi.Input[str]
+    authority: Authority
+    passwords: Mapping[str, pulumi.Output[str]]
+    snapshot_days: int
+    protect: bool
+
+
+class PostgresTier(pulumi.ComponentResource):
+    """PostgreSQL on EC2: one machine per database and a standby by streaming replication where planned.
+
+    Makes, per machine: an encrypted data volume that outlives it, an instance at a fixed address, an instance profile
+    that reads its own bundle and archives its own WAL, a certificate and a name in the private zone; and one snapshot
+    policy for all. Needs: the S3 gateway endpoint. Costs: machines and volumes by the hour.
+    Outputs: the host name of each database.
+    """
+
+    hosts: dict[str, str]
+    zone_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: PostgresTierArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("wheelhouse:data:PostgresTier", name, None, opts)
+        self._name, self._args = name, args
+        self._children = pulumi.ResourceOptions(parent=self)
+        zone = aws.route53.Zone(
+            f"{name}-zone",
+            name=args.zone_name,
+            vpcs=[aws.route53.ZoneVpcArgs(vpc_id=args.vpc.vpc_id, vpc_region=args.region)],
+            tags={"Name": args.zone_name},
+            opts=self._children,
+        )
+        self.zone_id = zone.zone_id
+        for plan in args.plans:
+            self._create_database(plan)
+        Snapshots(f"{name}-snapshots", SnapshotsArgs(tag=name, keep=args.snapshot_days), self._children)
+        self.hosts = {plan.name: plan.fqdn for plan in args.plans}
+        self.register_outputs({"hosts": self.hosts})
+
+    def _create_database(self, plan: DatabasePlan) -> None:
+        roles = {
+            plan.owner: database_password(plan.name),
+            MONITORING: f"{plan.name}-{MONITORING}",
+            REPLICATION: f"{plan.name}-{REPLICATION}",
+        }
+        verifiers = {
+            role: verifier(f"{self._name}-{password}", self._args.passwords[password], self._children)
+            for role, password in roles.items()
+        }
+        previous: list[DatabaseHost] = []
+        for host in plan.hosts:
+            previous.append(self._create_host(plan, host, verifiers, previous))
+
+    def _create_host(
+        self,
+        plan: DatabasePlan,
+        host: HostPlan,
+        verifiers: Mapping[str, pulumi.Output[str]],
+        after: Sequence[DatabaseHost],
+    ) -> DatabaseHost:
+        args = self._args
+        standby = host.role == "standby"
+        return DatabaseHost(
+            f"{self._name}-{host.name}",
+            DatabaseHostArgs(
+                plan=host,
+                describe=partial(self._describe, plan, host),
+                instance=plan.instance,
+                volume=plan.volume,
+                image=args.image,
+                subnet_id=args.vpc.subnets[host.subnet].id,
+                security_group=args.security_group,
+                bucket=args.bucket,
+                bucket_arn=args.bucket_arn,
+                bundle_key=_bundle_key(host),
+                archive_prefix=_archive_prefix(plan),
+                authority=args.authority,
+                verifiers=verifiers,
+                replication_password=args.passwords[f"{plan.name}-{REPLICATION}"] if standby else None,
+                zone_id=self.zone_id,
+                snapshot_tag=self._name,
+                protect=args.protect,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+        )
+
+    def _describe(self, plan: DatabasePlan, host: HostPlan, volume_id: str, bucket: str) -> PostgresHost:
+        return PostgresHost(
+            name=host.name,
+            region=self._args.region,
+            role=host.role,
+            databases=(Database(name=plan.name, owner=plan.owner),),
+            client_cidrs=self._args.client_cidrs,
+            volume_id=volume_id,
+            volume_gib=plan.volume.size,
+            memory_mib=instance_type(plan.instance).memory,
+            bundle_bucket=bucket,
+            bundle_key=_bundle_key(host),
+            archive=Archive(bucket=bucket, prefix=_archive_prefix(plan)),
+            major=plan.version,
+            peer_cidrs=self._args.peer_cidrs if len(plan.hosts) > 1 else (),
+            standbys=tuple(peer.name for peer in plan.hosts if peer.role == "standby"),
+            primary_host=plan.fqdn if host.role == "standby" else "",
+            monitoring_role=MONITORING,
+            replication_role=REPLICATION,
+        )
+
+
+def _bundle_key(host: HostPlan) -> str:
+    return f"bootstrap/{host.name}.json"
+
+
+def _archive_prefix(plan: DatabasePlan) -> str:
+    return f"archive/{plan.name}"

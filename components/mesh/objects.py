@@ -1,0 +1,46 @@
+"""Kubernetes objects as the plan says, word for word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+
+@dataclass(frozen=True)
+class Target:
+    """The cluster that objects go to."""
+
+    provider: kubernetes.Provider
+    lifetime: pulumi.Resource
+    """When this is deleted, the cluster is gone and its objects need no deletion of their own."""
+
+
+class KubernetesObject(pulumi.CustomResource):
+    """One object of any kind: the manifest is the whole input.
+
+    Its logical name is ``namespace/name`` of the object (``name`` alone where there is no namespace), so that moving it
+    between components needs an alias only for its parent.
+    """
+
+    def __init__(self, manifest: dict[str, Any], target: Target, opts: pulumi.ResourceOptions) -> None:
+        api, metadata = manifest["apiVersion"], manifest["metadata"]
+        group = api if "/" in api else f"core/{api}"
+        name = "/".join(part for part in (metadata.get("namespace"), metadata["name"]) if part)
+        own = pulumi.ResourceOptions(provider=target.provider, deleted_with=target.lifetime)
+        super().__init__(f"kubernetes:{group}:{manifest['kind']}", name, manifest, pulumi.ResourceOptions.merge(opts, own))
+
+
+def register(
+    manifests: Iterable[dict[str, Any]],
+    target: Target,
+    parent: pulumi.Resource,
+    depends_on: Sequence[pulumi.Resource] = (),
+    protect: bool | None = None,
+) -> list[KubernetesObject]:
+    """Register objects under a component; each waits for ``depends_on``."""
+    options = pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), protect=protect)
+    return [KubernetesObject(manifest, target, options) for manifest in manifests]

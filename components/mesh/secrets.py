@@ -1,0 +1,64 @@
+"""Kubernetes Secrets filled with generated values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components.identity.authority import Authority
+from components.mesh.objects import KubernetesObject, Target
+from derive.shapes import SecretPlan
+
+
+@dataclass(frozen=True)
+class SecretsArgs:
+    """What is to be filled, and with what."""
+
+    plans: Sequence[SecretPlan]
+    passwords: Mapping[str, pulumi.Output[str]]
+    authority: Authority
+    target: Target
+
+
+class Secrets(pulumi.ComponentResource):
+    """The Secrets of a namespace or add-on. Values are secret in the state; certificates come from the stack's authority.
+
+    Costs nothing. Outputs: the registered objects, for those who must wait for them.
+    """
+
+    objects: list[KubernetesObject]
+
+    def __init__(self, name: str, args: SecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("wheelhouse:mesh:Secrets", name, None, opts)
+        self._args = args
+        children = pulumi.ResourceOptions(parent=self)
+        self.objects = [KubernetesObject(self._manifest(plan), args.target, children) for plan in args.plans]
+        self.register_outputs({})
+
+    def _manifest(self, plan: SecretPlan) -> dict[str, Any]:
+        values: dict[str, pulumi.Input[str]] = dict(plan.literals)
+        values |= {key: self._args.passwords[name] for key, name in plan.passwords.items()}
+        values |= {key: self._filled(text) for key, text in plan.templates.items()}
+        if plan.certificate:
+            issued = self._args.authority.issue(plan.name, plan.certificate, pulumi.ResourceOptions(parent=self))
+            values |= {"tls.crt": issued.certificate, "tls.key": issued.key}
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": plan.name, "namespace": plan.namespace},
+            "type": "kubernetes.io/tls" if plan.certificate else "Opaque",
+            "stringData": {key: pulumi.Output.secret(value) for key, value in values.items()},
+        }
+
+    def _filled(self, template: str) -> pulumi.Output[str]:
+        named = {name: value for name, value in self._args.passwords.items() if f"{{{name}}}" in template}
+        return pulumi.Output.all(**named).apply(lambda values: _fill(template, values))
+
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        template = template.replace(f"{{{name}}}", value)
+    return template

@@ -1,0 +1,90 @@
+"""The cluster: its names, its servers and agents, and what each node boots with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from derive.addresses import AddressPlan
+from derive.bootstrap.k3s import K3sNode
+from derive.versions import K3S
+from model import Cilium, System
+from model.environment import Environment, Nodes
+from model.platform import K3s
+
+
+@dataclass(frozen=True)
+class ClusterPlan:
+    """A K3s cluster on machines."""
+
+    name: str
+    region: str
+    zone_name: str
+    """The private DNS zone that holds the API's name."""
+    server_subnets: tuple[str, ...]
+    """Name of the subnet of each server; the first initialises the cluster."""
+    agent_subnets: tuple[str, ...]
+    servers: Nodes
+    agents: Nodes
+    settings: K3s
+    kube_proxy_replacement: bool
+
+    @property
+    def api_host(self) -> str:
+        return f"api.{self.zone_name}"
+
+    @property
+    def marker(self) -> str:
+        """SSM parameter that records the first start."""
+        return f"/{self.name}/k3s/initialized"
+
+    def server(self, index: int, secret_arn: str, snapshot_bucket: str) -> K3sNode:
+        """What server ``index`` boots with."""
+        return K3sNode(
+            cluster=self.name,
+            role="server",
+            region=self.region,
+            version=K3S,
+            secret_arn=secret_arn,
+            marker_parameter=self.marker,
+            index=index,
+            cluster_cidr=self.settings.pods,
+            service_cidr=self.settings.services,
+            api_host=self.api_host,
+            snapshot_bucket=snapshot_bucket,
+            kube_proxy_replacement=self.kube_proxy_replacement,
+            local_storage=True,
+            service_load_balancer=True,
+            aws_cloud_provider=False,
+        )
+
+    def agent(self, secret_arn: str) -> K3sNode:
+        """What every agent boots with."""
+        return K3sNode(
+            cluster=self.name,
+            role="agent",
+            region=self.region,
+            version=K3S,
+            secret_arn=secret_arn,
+            marker_parameter=self.marker,
+            api_host=self.api_host,
+            aws_cloud_provider=False,
+            autoscaled=self.agents.maximum is not None,
+        )
+
+
+def cluster_plan(
+    prefix: str, system: System, environment: Environment, region: str, addresses: AddressPlan, settings: K3s
+) -> ClusterPlan:
+    """Servers spread over the zones, agents in all of them."""
+    subnets = tuple(subnet.name for subnet in addresses.tier("k8s"))
+    return ClusterPlan(
+        name=prefix,
+        region=region,
+        zone_name=f"{prefix}.internal",
+        server_subnets=tuple(subnets[index % len(subnets)] for index in range(environment.servers.count)),
+        agent_subnets=subnets,
+        servers=environment.servers,
+        agents=environment.agents,
+        settings=settings,
+        kube_proxy_replacement=isinstance(system.platform.cni, Cilium),
+    )
