@@ -18,6 +18,7 @@ from derive import (
     namespaces,
     naming,
     network_policies,
+    releases,
     scaling,
     secrets,
     services,
@@ -115,14 +116,27 @@ def _context(deployment: Deployment, hosts: Mapping[str, str]) -> _Context:
                 )
             outside[store.name] = hosts[store.name]
     mesh = system.platform.mesh
-    addresses = address_plan(deployment.environment.cidr, system.network.tiers, deployment.zones)
+    if system.routes and not isinstance(mesh, Istio):
+        raise DeclarationError(
+            f"system '{system.name}' has routes but no mesh, whose ingress gateway serves them; "
+            "set platform.mesh to Istio or remove the routes"
+        )
     around = Surroundings(
         mesh=isinstance(mesh, Istio),
         traces=isinstance(mesh, Istio) and mesh.traces is not None,
-        store_ranges=tuple(s.cidr for s in addresses.subnets if s.egress == "none")
-        or tuple(s.cidr for s in addresses.subnets if s.egress != "internet"),
+        store_ranges=_store_ranges(deployment),
     )
     return _Context(deployment, outside, links(system, outside, deployment.facts.region), around)
+
+
+def _store_ranges(deployment: Deployment) -> tuple[str, ...]:
+    """The subnets of the databases, for policies that know no names: those without a way out, else all private ones."""
+    system = deployment.system
+    if isinstance(system.platform.cni, Cilium):
+        return ()
+    subnets = address_plan(deployment.environment.cidr, system.network.tiers, deployment.zones).subnets
+    closed = tuple(subnet.cidr for subnet in subnets if subnet.egress == "none")
+    return closed or tuple(subnet.cidr for subnet in subnets if subnet.egress != "internet")
 
 
 def _part(context: _Context, name: str, namespace: str, objects: list[Manifest | None]) -> Part:
@@ -154,14 +168,12 @@ def _service(context: _Context, service: Service, demands: dict[str, list[Demand
     found = context.links[service.name]
     bounds = scaling.replicas(service, deployment.name, deployment.environment)
     namespace = found.workload.namespace
-    runs = workloads.workload(
-        service, found, _template(context, service, bounds.maximum > 1), None if bounds.autoscaled else bounds.minimum
-    )
+    template = _template(context, service, bounds.maximum > 1)
+    number = None if bounds.autoscaled else bounds.minimum
+    runs = workloads.workload(service, found, template, number, _strategy(context, service))
     target = {"apiVersion": runs["apiVersion"], "kind": runs["kind"], "name": service.name}
-    surge = service.release.max_surge if isinstance(service.release, Rolling) else bounds.maximum
-    demands[namespace].append(
-        Demand(bounds.maximum + (0 if service.schedule else surge), _with_sidecar(context, found, (service.resources,)))
-    )
+    pods = bounds.maximum + scaling.surplus(service, bounds)
+    demands[namespace].append(Demand(pods, _with_sidecar(context, found, (service.resources,))))
     policy = (
         network_policies.cilium_service_policy
         if isinstance(deployment.system.platform.cni, Cilium)
@@ -172,6 +184,7 @@ def _service(context: _Context, service: Service, demands: dict[str, list[Demand
         policy(naming.policy_name(service), found, context.around),
         *_mesh_objects(context, found),
         services.service(service, found),
+        releases.preview_service(service, found),
         runs,
         scaling.horizontal(service, found, bounds, target),
         scaling.disruption_budget(found, bounds),
@@ -193,6 +206,14 @@ def _template(context: _Context, service: Service, spread: bool) -> Manifest:
     )
     annotations = workloads.sidecar_annotations(system.platform.mesh, resolve=traffic.shares_a_port(found))
     return workloads.pod_template(service, found, contents, annotations, spread)
+
+
+def _strategy(context: _Context, service: Service) -> Manifest | None:
+    if isinstance(service.release, Rolling) or service.schedule:
+        return None
+    found = context.links[service.name]
+    routes = ingress.canary_routes(context.deployment.system, found)
+    return releases.strategy(service.release, found, routes, context.mesh is not None)
 
 
 def _mesh_objects(context: _Context, found: Links) -> list[Manifest | None]:

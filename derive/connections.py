@@ -11,6 +11,7 @@ from derive import naming
 from derive.labels import selector
 from model import Bucket, DeclarationError, Redis, Service, System
 from model.stores import Store
+from model.workloads import Protocol
 
 STORE_METRICS = {"redis": 9121, "postgresql": 9187, "mysql": 9104}
 """Default ports of the exporters beside stores (Prometheus' list of port allocations)."""
@@ -75,7 +76,17 @@ class Links:
     inbound: tuple[Connection, ...] = ()
     outbound: tuple[Connection, ...] = ()
     exits: tuple[Exit, ...] = ()
+    protocol: Protocol = "tcp"
+    """What it speaks on its first port."""
     in_mesh: bool = True
+    release: Literal["rolling", "blue-green", "canary"] = "rolling"
+
+    @property
+    def port(self) -> int:
+        """The port that routes lead to."""
+        if not self.ports:
+            raise DeclarationError(f"'{self.workload.name}' serves no port; give services['{self.workload.name}'] one")
+        return self.ports[0]
 
 
 def in_cluster(store: Store, hosts: Mapping[str, str]) -> bool:
@@ -106,6 +117,8 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
             metrics=service.metrics,
             routed=name in routed,
             methods=service.methods,
+            protocol=service.protocol,
+            release=service.release.kind,
             inbound=tuple(inbound[name]),
             outbound=tuple(outbound[name]),
             exits=tuple(exits[name]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from derive import naming
+from derive import naming, releases
 from derive.connections import Links
 from derive.shapes import SecretPlan
 from manifests import istio
@@ -45,24 +45,46 @@ def routes(system: System, environment: Environment, links: Mapping[str, Links])
 
     It carries the service's name, followed by the host's where the service has several hosts.
     """
+    return tuple(
+        _route(name, system, naming.public_host(declared[0], environment), links[declared[0].to], declared)
+        for name, declared in _grouped(system).items()
+    )
+
+
+def _grouped(system: System) -> dict[str, list[Route]]:
+    """Routes by the name of their VirtualService."""
     groups: dict[tuple[str, str], list[Route]] = {}
     for route in system.routes:
         groups.setdefault((route.to, route.host), []).append(route)
     hosts = Counter(to for to, _ in groups)
-    result = []
+    named = {}
     for (to, host), declared in groups.items():
         label = host.replace("*", "wildcard").replace("@", "apex").replace(".", "-")
-        name = f"{to}-{label}" if hosts[to] > 1 else to
-        result.append(_route(name, system, naming.public_host(declared[0], environment), links[to], declared))
-    return tuple(result)
+        named[f"{to}-{label}" if hosts[to] > 1 else to] = declared
+    return named
+
+
+def canary_routes(system: System, links: Links) -> dict[str, list[str]]:
+    """The VirtualServices that lead to a service and the names of their routes: what a canary release moves."""
+    found = {
+        name: [route for number in range(len(declared)) if (route := releases.route_name(links, number))]
+        for name, declared in _grouped(system).items()
+        if declared[0].to == links.workload.name
+    }
+    return found | {releases.internal_route(links): [route for route in [releases.route_name(links, 0)] if route]}
 
 
 def _route(name: str, system: System, host: str, links: Links, declared: Sequence[Route]) -> Manifest:
     workload = links.workload
-    target = istio.destination(workload.fqdn, links.ports[0])
     entries = [
-        istio.http_route([(target, None)], prefix=route.prefix, timeout=route.timeout, retry=route.retry)
-        for route in sorted(declared, key=lambda route: -len(route.prefix))
+        istio.http_route(
+            releases.destinations(links),
+            prefix=route.prefix,
+            timeout=route.timeout,
+            retry=route.retry,
+            name=releases.route_name(links, number),
+        )
+        for number, route in enumerate(sorted(declared, key=lambda route: -len(route.prefix)))
     ]
     own = gateway_name(system)
     reference = own if workload.namespace == system.home else f"{system.home}/{own}"

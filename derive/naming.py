@@ -20,6 +20,8 @@ TRACING_LABELS: Final = {"app.kubernetes.io/name": "jaeger"}
 TRACING_PORT: Final = 4317
 """OpenTelemetry protocol over gRPC."""
 ISTIOD_PORT: Final = 15012
+HTTP: Final = frozenset({"http", "grpc", "grpc-web"})
+"""Protocols whose requests the mesh can tell apart."""
 SIDECAR_METRICS_PORT: Final = 15020
 """The sidecar's own port for scrapes: plain text even under STRICT, outside what the proxy intercepts."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from derive.connections import Links
 from manifests import scaling
 from manifests.base import Manifest
-from model import DeclarationError, Environment, Service
+from model import DeclarationError, Environment, Rolling, Service
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,16 @@ def replicas(service: Service, name: str, environment: Environment) -> Replicas:
             f"environment '{name}'; raise services['{service.name}'].scale.maximum"
         )
     return Replicas(minimum, service.scale.maximum, autoscaled=True)
+
+
+def surplus(service: Service, bounds: Replicas) -> int:
+    """Pods beyond the maximum while a release is under way.
+
+    A rolling update's new pods, and as many old ones that are still stopping; both versions of any other release.
+    """
+    if service.schedule:
+        return 0
+    return 2 * service.release.max_surge if isinstance(service.release, Rolling) else bounds.maximum
 
 
 def horizontal(service: Service, links: Links, bounds: Replicas, target: Mapping[str, str]) -> Manifest | None:

@@ -84,9 +84,9 @@ def redis_users(store: str) -> str:
 
     ``info`` is what client libraries ask when they connect; ``@dangerous`` holds KEYS and FLUSHALL beside it.
     """
-    application = f"user default on >{{{redis_password(store)}}} ~* &* +@all -@admin -@dangerous +info"
+    application = f"user default reset on >{{{redis_password(store)}}} ~* &* +@all -@admin -@dangerous +info"
     watching = "+ping +info +config|get +slowlog|get +slowlog|len +latency|latest +latency|histogram +client|list"
-    exporter = f"user exporter on >{{{redis_exporter_password(store)}}} resetkeys resetchannels -@all {watching}"
+    exporter = f"user exporter reset on >{{{redis_exporter_password(store)}}} {watching}"
     return f"{application}\n{exporter} +client|setname +client|setinfo +select +cluster|info\n"
 
 

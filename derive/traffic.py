@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from derive import naming
+from derive import naming, releases
 from derive.connections import Exit, Links
 from manifests import istio
 from manifests.base import Manifest
-from model import Istio, ServicePolicy
+from model import DeclarationError, Istio, ServicePolicy
 
 ALWAYS_KNOWN = (
     f"{naming.MESH_NAMESPACE}/*",
@@ -33,25 +33,33 @@ def destination_rule(links: Links, policy: ServicePolicy | None) -> Manifest | N
     A workload outside the mesh needs one in any case: its clients must not offer it the mesh's TLS.
     """
     traffic = policy.traffic if policy else None
-    if traffic is None and links.in_mesh:
+    subsets = releases.subsets(links)
+    if traffic is None and links.in_mesh and not subsets:
         return None
     workload = links.workload
     tls = "ISTIO_MUTUAL" if links.in_mesh else "DISABLE"
-    return istio.destination_rule(workload.name, workload.namespace, workload.fqdn, tls, traffic)
+    return istio.destination_rule(workload.name, workload.namespace, workload.fqdn, tls, traffic, subsets)
 
 
 def virtual_service(links: Links, policy: ServicePolicy | None) -> Manifest | None:
-    """The mesh-internal route of a service that declares a timeout or retries.
+    """The mesh-internal route of a service with a timeout, retries, or a canary release.
 
     A service that is also routed from outside keeps its plain name for that route.
     """
-    if policy is None or (policy.timeout is None and policy.retry is None):
+    timeout = policy.timeout if policy else None
+    retry = policy.retry if policy else None
+    if not (timeout or retry or links.release == "canary"):
         return None
     workload = links.workload
-    name = f"{workload.name}-internal" if links.routed else workload.name
-    target = istio.destination(workload.fqdn, links.ports[0])
-    route = istio.http_route([(target, None)], timeout=policy.timeout, retry=policy.retry)
-    return istio.virtual_service(name, workload.namespace, [workload.fqdn], [route])
+    if not releases.is_http(links):
+        raise DeclarationError(
+            f"policy to '{workload.name}' has a timeout or retries, but '{workload.name}' speaks {links.protocol}, "
+            f"whose requests the mesh cannot tell apart; drop them from policies to '{workload.name}'"
+        )
+    route = istio.http_route(
+        releases.destinations(links), timeout=timeout, retry=retry, name=releases.route_name(links, 0)
+    )
+    return istio.virtual_service(releases.internal_route(links), workload.namespace, [workload.fqdn], [route])
 
 
 def sidecar(links: Links, traces: bool) -> Manifest:

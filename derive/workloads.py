@@ -10,7 +10,7 @@ from typing import Final
 from derive import labels
 from derive.connections import Links
 from derive.images import pull_policy
-from manifests import apps, core, pods
+from manifests import apps, core, pods, rollouts
 from manifests.base import Manifest
 from model import Istio, NoMesh, Probe, Resources, Rolling, Service
 
@@ -108,13 +108,20 @@ def pod_template(
     )
 
 
-def workload(service: Service, links: Links, template: Manifest, replicas: int | None) -> Manifest:
-    """What runs the pods. ``replicas`` absent: an autoscaler owns the number."""
+def workload(
+    service: Service, links: Links, template: Manifest, replicas: int | None, strategy: Manifest | None
+) -> Manifest:
+    """What runs the pods. ``replicas`` absent: an autoscaler owns the number.
+
+    ``strategy``: of a release by Argo Rollouts; absent: the Deployment's own rolling update.
+    """
     own = labels.workload(service.name, service.tier)
     namespace = links.workload.namespace
     if service.schedule:
         deadline = int(service.schedule.deadline.total_seconds())
         return apps.cron_job(service.name, namespace, service.schedule.cron, deadline, template, own)
+    if strategy:
+        return rollouts.rollout(service.name, namespace, links.workload.selector, template, replicas, strategy, own)
     release = service.release if isinstance(service.release, Rolling) else Rolling()
     return apps.deployment(
         service.name,

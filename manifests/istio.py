@@ -111,6 +111,10 @@ def destination(host: str, port: int, subset: str | None = None) -> Manifest:
     return compact(host=host, subset=subset, port={"number": port})
 
 
+def subset(name: str, labels: Mapping[str, str]) -> Manifest:
+    return {"name": name, "labels": dict(labels)}
+
+
 def http_route(
     destinations: Sequence[tuple[Manifest, int | None]],
     prefix: str | None = None,

@@ -16,8 +16,9 @@ from model import DeclarationError, Redis
 
 USER: Final = 999
 """The uid of ``redis`` in the official image."""
-CONFIGURATION: Final = "/etc/redis/redis.conf"
+CONFIGURATION: Final = "/etc/redis/configuration"
 USERS: Final = "/etc/redis/users"
+"""Side by side: no mount point can be made inside a read-only volume."""
 
 
 def configuration(store: Redis) -> str:
@@ -95,11 +96,11 @@ def _server(store: Redis) -> Manifest:
         env=[pods.secret_value("REDISCLI_AUTH", secrets.credentials_name(store.name), "password")],
         mounts=[
             pods.mount("data", "/data"),
-            pods.mount("config", "/etc/redis", read_only=True),
+            pods.mount("config", CONFIGURATION, read_only=True),
             pods.mount("users", USERS, read_only=True),
             pods.scratch_mount(),
         ],
-        command=["redis-server", CONFIGURATION],
+        command=["redis-server", f"{CONFIGURATION}/redis.conf"],
         readinessProbe=pods.exec_probe(
             ["sh", "-c", f"redis-cli -p {store.port} ping | grep -q PONG"], period=5, timeout=3
         ),
