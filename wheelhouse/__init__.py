@@ -1,0 +1,1 @@
+"""The `wheelhouse` command: the project's stacks in the embedded sandbox."""
