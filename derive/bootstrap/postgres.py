@@ -12,7 +12,7 @@ A database machine reaches the S3 gateway endpoint and its replication peers, no
   the tests run against a real server. Point-in-time recovery needs no more.
 * Nobody can log in, so operation is declaration: the machine fetches its bundle again every 15 minutes (passwords,
   certificates, databases, settings), a standby becomes primary when its declared role does, and a blank volume is
-  restored when `recovery` says so.
+  filled from an archive when `recovery` says so; the recovered cluster archives under a prefix of its own.
 
 Expiry belongs to the bucket's lifecycle (`Archive.expiry_days`): the role needs PutObject, GetObject and ListBucket,
 and cannot delete, so whoever takes over a machine cannot destroy its backups.
@@ -36,7 +36,7 @@ from derive.bootstrap.machine import (
     require,
     settings_file,
 )
-from derive.bootstrap.postgres_host import MAJORS, Archive, Database, Layout, PostgresHost
+from derive.bootstrap.postgres_host import MAJORS, Archive, Database, Layout, PostgresHost, Recovery
 
 __all__ = [
     "MAJORS",
@@ -45,6 +45,7 @@ __all__ = [
     "Layout",
     "PostgresHost",
     "PostgresSecrets",
+    "Recovery",
     "bundle",
     "bundle_files",
     "machine_files",
@@ -77,6 +78,7 @@ class PostgresSecrets:
 
 def settings(host: PostgresHost) -> dict[str, str]:
     """The machine's settings file; changing one replaces the machine, its data volume stays."""
+    recovery = host.recovery
     return {
         "REGION": host.region,
         "BUNDLE_URL": f"s3://{host.bundle_bucket}/{host.bundle_key}",
@@ -96,7 +98,8 @@ def settings(host: PostgresHost) -> dict[str, str]:
         "PRIMARY_HOST": host.primary_host,
         "REPLICATION_ROLE": host.replication_role,
         "SLOT": host.slot,
-        "RECOVERY": host.recovery,
+        "RECOVERY_SOURCE": f"{recovery.archive.bucket}/{recovery.archive.prefix}" if recovery else "",
+        "RECOVERY_TARGET": recovery.target if recovery else "",
     }
 
 

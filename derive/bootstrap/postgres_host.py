@@ -76,6 +76,21 @@ class Archive:
 
 
 @dataclass(frozen=True)
+class Recovery:
+    """Point-in-time recovery from an archive, which is only read."""
+
+    archive: Archive
+    target: str = "latest"
+    """'latest', or an ISO 8601 time with offset."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.target == "latest" or _has_offset(self.target),
+            f"recovery target {self.target!r}: 'latest', or an ISO 8601 time with offset",
+        )
+
+
+@dataclass(frozen=True)
 class Layout:
     """Directories on the machine; tests use their own."""
 
@@ -117,9 +132,9 @@ class PostgresHost:
     monitoring_role: str = "monitoring"
     replication_role: str = "replicator"
     max_connections: int = 100
-    recovery: str = ""
-    """For a blank volume: 'latest' or an ISO 8601 time with offset to restore to; empty: a new cluster, which is
-    refused while the archive holds backups. Without effect once the volume holds data."""
+    recovery: Recovery | None = None
+    """For a blank volume: fill it from this archive; None: a new cluster. Without effect once the volume holds data.
+    Either way the own archive prefix must be unused, so that every history has a prefix of its own."""
     layout: Layout = Layout()
 
     def __post_init__(self) -> None:
@@ -152,10 +167,15 @@ class PostgresHost:
             self.role == "standby" or not self.standbys or bool(self.peer_cidrs),
             f"{where}: standbys are declared, but peer_cidrs is empty, so none could connect",
         )
-        if self.recovery not in ("", "latest"):
-            require(
-                _has_offset(self.recovery), f"{where}: recovery {self.recovery!r}: 'latest' or an ISO time with offset"
-            )
+        require(
+            self.recovery is None
+            or (self.recovery.archive.bucket, self.recovery.archive.prefix) != self._archive_place,
+            f"{where}: it would recover from its own archive; give the recovered cluster a new archive prefix",
+        )
+
+    @property
+    def _archive_place(self) -> tuple[str, str]:
+        return self.archive.bucket, self.archive.prefix
 
     @property
     def slot(self) -> str:

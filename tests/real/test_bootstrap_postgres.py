@@ -1,0 +1,468 @@
+"""The rendered database machine on a real PostgreSQL, with the real AWS CLI against a local S3.
+
+Only three things differ from a machine: directories, ports, and an `aws` in PATH that adds the local endpoint.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from derive.bootstrap.machine import settings_file
+from derive.bootstrap.postgres import (
+    MAJORS,
+    Archive,
+    Database,
+    Layout,
+    PostgresHost,
+    PostgresSecrets,
+    Recovery,
+    bundle,
+    machine_files,
+    settings,
+)
+from derive.bootstrap.scram import scram_verifier
+
+BINARIES = [Path(f"/usr/lib/postgresql/{major}/bin") for major in sorted(MAJORS, reverse=True)]
+BIN = next((path for path in BINARIES if (path / "initdb").exists()), None)
+AWS = shutil.which("aws", path="/usr/bin:/usr/local/bin")
+HAS_USER = os.geteuid() == 0 and "postgres" in {entry.pw_name for entry in pwd.getpwall()}
+
+pytestmark = [
+    pytest.mark.tool("postgres"),
+    pytest.mark.tool("aws"),
+    pytest.mark.skipif(BIN is None, reason="no PostgreSQL server of a supported version below /usr/lib/postgresql"),
+    pytest.mark.skipif(AWS is None, reason="the AWS CLI is not installed"),
+    pytest.mark.skipif(find_spec("flask_cors") is None, reason="the local S3 needs moto[server]"),
+    pytest.mark.skipif(not HAS_USER, reason="needs root and the system user postgres"),
+]
+
+PASSWORDS = {
+    "user-service": "app-password-0001",
+    "other": "app-password-0002",
+    "monitoring": "monitor-password-1",
+    "replicator": "replica-password-1",
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def certificates() -> tuple[str, str, str]:
+    """(server certificate for localhost, its key, the CA), PEM."""
+    now = datetime.datetime.now(datetime.UTC)
+
+    def build(name: str, key: ec.EllipticCurvePrivateKey, issuer: str) -> x509.CertificateBuilder:
+        subject, by = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in (name, issuer))
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(by).public_key(key.public_key())
+        builder = builder.serial_number(x509.random_serial_number())
+        return builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+
+    authority, server = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    root = build("test ca", authority, "test ca").add_extension(x509.BasicConstraints(True, None), True)
+    leaf = build("localhost", server, "test ca")
+    leaf = leaf.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
+    pem = serialization.Encoding.PEM
+    key_pem = server.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    signed = [builder.sign(authority, hashes.SHA256()).public_bytes(pem).decode() for builder in (leaf, root)]
+    return signed[0], key_pem.decode(), signed[1]
+
+
+@dataclass
+class Machine:
+    """One stand-in machine: its directories, its settings, its server process."""
+
+    root: Path
+    host: PostgresHost
+    secrets: PostgresSecrets
+    environment: dict[str, str]
+    port: int
+    server: subprocess.Popen[bytes] | None = None
+
+    def run(self, *command: str, user: str | None = "postgres", check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command, user=user, group=user, extra_groups=[], env=self.environment, cwd=self.root,
+            text=True, capture_output=True, timeout=90, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0 or not check, f"{command}: {done.stdout}{done.stderr}"
+        return done
+
+    def program(self, name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.run(f"{self.host.layout.programs}/{name}", *arguments, check=check)
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        layout = self.host.layout
+        return self.run(
+            "psql", "-XAtq", "-h", layout.socket, "-p", str(self.port), "-d", database, "-c", statement
+        ).stdout.strip()
+
+    def login(self, role: str, database: str, statement: str = "SELECT 1", *, sslmode: str = "verify-full",
+              password: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:  # fmt: skip
+        target = (
+            f"host=localhost port={self.port} user={role} dbname={database} sslmode={sslmode} "
+            f"sslrootcert={self.host.layout.config}/tls/ca.crt password={password or PASSWORDS[role]}"
+        )
+        return self.run("psql", "-XAtq", target, "-c", statement, check=check)
+
+    def start(self, data: Path | None = None, port: int | None = None) -> None:
+        port = port or self.port
+        command = ["postgres", "-c", f"config_file={self.host.layout.config}/postgresql.conf", "-c", f"port={port}"]
+        if data is not None:
+            command += ["-c", f"data_directory={data}"]
+        with (self.root / "server.log").open("ab") as log:
+            self.server = subprocess.Popen(
+                command, user="postgres", group="postgres", extra_groups=[], env=self.environment, cwd=self.root,
+                stdout=log, stderr=log,
+            )  # fmt: skip
+        self.wait("SELECT 1", "1")
+
+    def wait(self, statement: str, expected: str) -> None:
+        """Until the statement gives the expected answer, at most 40 s; the server's log explains a failure."""
+        layout, deadline, answer = self.host.layout, time.monotonic() + 40, ""
+        while time.monotonic() < deadline:
+            done = self.run(
+                "psql",
+                "-XAtq",
+                "-h",
+                layout.socket,
+                "-p",
+                str(self.port),
+                "-d",
+                "postgres",
+                "-c",
+                statement,
+                check=False,
+            )
+            answer = done.stdout.strip() + done.stderr.strip()
+            if done.returncode == 0 and done.stdout.strip() == expected:
+                return
+            if self.server is None or self.server.poll() is not None:
+                break
+            time.sleep(0.2)
+        raise AssertionError(f"{statement}: {answer}\n{(self.root / 'server.log').read_text()[-4000:]}")
+
+    def stop(self) -> None:
+        if self.server is not None:
+            self.server.send_signal(signal.SIGINT)
+            self.server.wait(30)
+            self.server = None
+
+    def refresh(self, s3: Any) -> list[str]:
+        """Upload the bundle and let the machine fetch it; the changed files."""
+        s3.put_object(Bucket="bundles", Key=self.host.bundle_key, Body=bundle(self.host, self.secrets))
+        done = self.run(f"{self.host.layout.programs}/fetch-bundle", user="root")
+        return [Path(line).name for line in done.stdout.split()]
+
+
+class Site:
+    """A local S3, certificates, and machines that use them."""
+
+    def __init__(self, root: Path, endpoint: str) -> None:
+        self.root, self.machines = root, list[Machine]()
+        self.certificate, self.key, self.ca = certificates()
+        self.s3 = boto3.client(
+            "s3", endpoint_url=endpoint, region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b"
+        )
+        for bucket in ("bundles", "archive"):
+            place = {"LocationConstraint": "eu-central-1"}
+            self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+        tools = root / "bin"
+        tools.mkdir(mode=0o755)
+        (tools / "aws").write_text(
+            f'#!/bin/sh\n[ -z "$STORE_DOWN" ] || {{ echo "Could not connect" >&2; exit 255; }}\n'
+            f'exec {AWS} --endpoint-url {endpoint} "$@"\n'
+        )
+        (tools / "aws").chmod(0o755)
+
+    def environment(self, root: Path) -> dict[str, str]:
+        return {
+            "PATH": f"{self.root}/bin:{BIN}:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOST_ENV": f"{root}/host.env",
+            "WORK_DIR": str(root),
+            "HOME": str(root),
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "RETRY_PAUSE": "0",
+            "LC_ALL": "C.UTF-8",
+        }
+
+    def machine(self, name: str, **changes: Any) -> Machine:
+        """A machine with fetched bundle and empty volume."""
+        root = self.root / name
+        layout = Layout(*(str(root / part) for part in ("pg", "etc", "programs", "run", "units")))
+        for part in (layout.mount, layout.config, layout.programs, layout.socket, layout.units):
+            Path(part).mkdir(parents=True, mode=0o755)
+        for part in (str(root), layout.mount, layout.socket):
+            shutil.chown(part, "postgres", "postgres")
+        Path(layout.mount).chmod(0o700)
+        host = PostgresHost(
+            name=name, region="eu-central-1", role="primary",
+            databases=(Database("userdb", "user-service"), Database("otherdb", "other", extensions=("pgcrypto",))),
+            client_cidrs=("127.0.0.0/8", "::1/128"), peer_cidrs=("127.0.0.0/8", "::1/128"),
+            volume_id="vol-0123456789abcdef0", volume_gib=20, memory_mib=1024, standbys=("replica-1",),
+            bundle_bucket="bundles", bundle_key=f"{name}.json", archive=Archive("archive", "userdb"),
+            major=int(str(BIN).split("/")[4]), layout=layout,
+        )  # fmt: skip
+        host = replace(host, **changes)
+        verifiers = {role: scram_verifier(text, role.encode().ljust(16)) for role, text in PASSWORDS.items()}
+        secrets = PostgresSecrets(verifiers, self.certificate, self.key, self.ca, PASSWORDS["replicator"])
+        machine = Machine(root, host, secrets, self.environment(root), free_port())
+        machine.environment["PGPORT"] = str(machine.port)
+        (root / "host.env").write_text(settings_file(settings(host)).content)
+        for file in machine_files(host):
+            if Path(file.path).name in ("lay-out-bundle", "fetch-bundle"):
+                target = Path(layout.programs, Path(file.path).name)
+                target.write_text(file.content)
+                target.chmod(0o755)
+        machine.refresh(self.s3)
+        self.machines.append(machine)
+        return machine
+
+    def keys(self, prefix: str) -> list[str]:
+        listing = self.s3.list_objects_v2(Bucket="archive", Prefix=prefix)
+        return [entry["Key"] for entry in listing.get("Contents", [])]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    from moto.server import ThreadedMotoServer  # needs moto[server]; without it this module is skipped
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    root = Path(tempfile.mkdtemp(prefix="pgtest-"))  # short: a socket's path is limited to 107 bytes
+    root.chmod(0o755)
+    site = Site(root, f"http://127.0.0.1:{port}")
+    yield site
+    for machine in site.machines:
+        machine.stop()
+    server.stop()
+    shutil.rmtree(root)
+
+
+@pytest.fixture(scope="module")
+def primary(site: Site) -> Machine:
+    machine = site.machine("primary")
+    machine.program("pg-prepare-data")
+    machine.start()
+    machine.program("pg-apply-sql")
+    machine.program("pg-base-backup")
+    return machine
+
+
+def test_an_application_logs_in_with_tls_and_the_computed_verifier(primary: Machine) -> None:
+    seen = primary.login(
+        "user-service", "userdb",
+        "CREATE TABLE mine (id int); DROP TABLE mine;"
+        "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+    )  # fmt: skip
+    assert seen.stdout.strip() == "t|TLSv1.3"
+    stored = primary.sql("SELECT rolpassword FROM pg_authid WHERE rolname = 'user-service'")
+    assert stored == primary.secrets.verifiers["user-service"]
+
+
+@pytest.mark.parametrize(
+    ("role", "database", "changes", "message"),
+    [
+        ("user-service", "userdb", {"sslmode": "disable"}, "no pg_hba.conf entry"),
+        ("user-service", "userdb", {"password": "wrong-password-00"}, "password authentication failed"),
+        ("user-service", "otherdb", {}, "no pg_hba.conf entry"),
+        ("user-service", "postgres", {}, "no pg_hba.conf entry"),
+        ("postgres", "postgres", {"password": "anything-at-all-00"}, "no pg_hba.conf entry"),
+        ("replicator", "userdb", {}, "no pg_hba.conf entry"),
+    ],
+)
+def test_everything_else_is_refused(
+    primary: Machine, role: str, database: str, changes: dict[str, str], message: str
+) -> None:
+    refused = primary.login(role, database, check=False, **changes)
+    assert refused.returncode != 0
+    assert message in refused.stderr
+
+
+def test_grants_alone_would_keep_an_owner_out_of_another_database(primary: Machine) -> None:
+    query = """
+        SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database
+        WHERE has_database_privilege('user-service', oid, 'CONNECT') AND datname <> 'template0'
+    """
+    assert primary.sql(query) == "userdb"
+    assert primary.sql("SELECT count(*) FROM pg_roles WHERE rolsuper AND rolcanlogin") == "1"
+
+
+def test_the_exporters_role_sees_statistics_but_no_rows(primary: Machine) -> None:
+    primary.login("user-service", "userdb", "CREATE TABLE secret_rows (id int)")
+    statistics = primary.login("monitoring", "userdb", "SELECT count(*) > 0 FROM pg_stat_statements")
+    assert statistics.stdout.strip() == "t"
+    refused = primary.login("monitoring", "userdb", "SELECT * FROM secret_rows", check=False)
+    assert "permission denied for table secret_rows" in refused.stderr
+    primary.login("user-service", "userdb", "DROP TABLE secret_rows")
+
+
+def test_verifiers_reach_neither_statistics_nor_log(primary: Machine) -> None:
+    assert primary.sql("SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%SCRAM-SHA%'") == "0"
+    assert "SCRAM-SHA-256$" not in (primary.root / "server.log").read_text()
+
+
+def test_applying_the_sql_again_changes_nothing(primary: Machine) -> None:
+    def roles() -> str:
+        return primary.run("pg_dumpall", "--globals-only", "-h", primary.host.layout.socket).stdout
+
+    before = roles()
+    (Path(primary.host.layout.mount) / "bootstrap.applied").unlink()
+    primary.program("pg-apply-sql")
+    lsn = primary.sql("SELECT pg_current_wal_insert_lsn()")
+    primary.program("pg-apply-sql")
+    assert primary.sql("SELECT pg_current_wal_insert_lsn()") == lsn, "an unchanged script must write no WAL"
+    assert [line for line in roles().splitlines() if "estrict" not in line] == [
+        line for line in before.splitlines() if "estrict" not in line
+    ]
+
+
+def test_every_setting_is_accepted_and_in_force(primary: Machine) -> None:
+    wrong = "SELECT string_agg(name || ': ' || error, ' ') FROM pg_file_settings WHERE error IS NOT NULL"
+    assert primary.sql(f"{wrong} AND name <> 'port'") == "", "the port alone is overridden by this test"
+    assert primary.sql("SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL") == "0"
+    assert primary.sql("SHOW shared_buffers") == "256MB"
+    assert primary.sql("SHOW data_checksums") == "on"
+
+
+def test_a_rotated_password_arrives_without_a_restart(site: Site, primary: Machine) -> None:
+    rotated = {**primary.secrets.verifiers, "other": scram_verifier("rotated-password-1", b"0123456789abcdef")}
+    original, primary.secrets = primary.secrets, replace(primary.secrets, verifiers=rotated)
+    try:
+        assert primary.refresh(site.s3) == ["bootstrap.sql"]
+        primary.program("pg-apply-sql")
+        primary.login("other", "otherdb", password="rotated-password-1")
+        assert primary.login("other", "otherdb", check=False).returncode != 0
+    finally:
+        primary.secrets = original
+        primary.refresh(site.s3)
+        primary.program("pg-apply-sql")
+    assert primary.refresh(site.s3) == [], "an unchanged bundle must change no file"
+
+
+def test_the_archive_never_overwrites_a_segment_with_other_content(site: Site, primary: Machine) -> None:
+    segment = primary.root / "000000010000000A00000001"
+    segment.write_bytes(b"one history" * 1000)
+    primary.program("pg-archive", str(segment), segment.name)
+    primary.program("pg-archive", str(segment), segment.name)
+    segment.write_bytes(b"another one" * 1000)
+    refused = primary.program("pg-archive", str(segment), segment.name, check=False)
+    assert refused.returncode != 0
+    assert "refusing to overwrite" in refused.stderr
+    target = primary.root / "fetched"
+    primary.program("pg-fetch-wal", segment.name, str(target))
+    assert target.read_bytes() == b"one history" * 1000
+    site.s3.delete_object(Bucket="archive", Key=f"userdb/wal/{segment.name}.gz")
+
+
+def test_an_unreachable_archive_stops_recovery_instead_of_ending_it(primary: Machine) -> None:
+    target = str(primary.root / "unfetched")
+    assert primary.program("pg-fetch-wal", "0000000100000FFF00000001", target, check=False).returncode == 1
+    primary.environment["STORE_DOWN"] = "1"
+    try:
+        assert primary.program("pg-fetch-wal", "000000010000000000000001", target, check=False).returncode == 200
+        segment = primary.root / "segment"
+        segment.write_text("x")
+        assert primary.program("pg-archive", str(segment), "segment", check=False).returncode != 0
+    finally:
+        del primary.environment["STORE_DOWN"]
+
+
+def test_a_blank_volume_never_starts_a_new_history_over_existing_backups(site: Site, primary: Machine) -> None:
+    machine = site.machine("replaced")
+    refused = machine.program("pg-prepare-data", check=False)
+    assert refused.returncode != 0
+    assert "declare a new archive prefix" in refused.stderr
+    assert not Path(machine.host.layout.data).exists()
+
+
+@pytest.mark.slow
+def test_recovery_loses_nothing_and_stops_at_the_named_moment(site: Site, primary: Machine) -> None:
+    primary.login("user-service", "userdb", "CREATE TABLE bookings AS SELECT generate_series(1, 1000) AS id")
+    moment = primary.sql("SELECT pg_sleep(0.05); SELECT now()").strip()
+    primary.login("user-service", "userdb", "INSERT INTO bookings VALUES (1001)")
+    segment = primary.sql("SELECT pg_walfile_name(pg_switch_wal())")
+    primary.wait("SELECT last_archived_wal FROM pg_stat_archiver", segment)
+    assert f"userdb/wal/{segment}.gz" in site.keys("userdb/wal/")
+    # An upload that broke off: no completion mark, so it must not be chosen.
+    site.s3.put_object(Bucket="archive", Key="userdb/base/99990101T000000Z/base.tar.gz", Body=b"broken")
+
+    source = primary.host.archive
+    whole = site.machine("restored", recovery=Recovery(source), archive=replace(source, prefix="userdb-2"), standbys=())
+    whole.program("pg-prepare-data")
+    whole.start()
+    whole.wait("SELECT pg_is_in_recovery()", "f")
+    assert whole.sql("SELECT count(*), max(id) FROM bookings", "userdb") == "1001|1001"
+    assert (Path(whole.host.layout.mount) / "base-backup-wanted").exists()
+    whole.stop()
+
+    early = whole.root / "early"
+    whole.program("pg-restore", "archive/userdb", moment, str(early), "--no-archive")
+    whole.start(early)
+    whole.wait("SELECT pg_is_in_recovery()", "f")
+    assert whole.sql("SELECT count(*), max(id) FROM bookings", "userdb") == "1000|1000"
+    assert whole.sql("SHOW archive_mode") == "off"
+    whole.stop()
+
+    before = whole.program("pg-restore", "archive/userdb", "2001-01-01 00:00Z", str(whole.root / "never"), check=False)
+    assert "no complete base backup" in before.stderr
+
+
+@pytest.mark.slow
+def test_a_standby_follows_and_takes_over_with_its_data(site: Site, primary: Machine) -> None:
+    standby = site.machine("replica-1", role="standby", primary_host="localhost", standbys=())
+    standby.environment["PGPORT"] = str(primary.port)
+    primary.sql("ALTER SYSTEM SET recovery_target_time = '2001-01-01'")  # as after a recovery
+    standby.program("pg-prepare-data")
+    primary.sql("ALTER SYSTEM RESET recovery_target_time")
+    primary.login("user-service", "userdb", "CREATE TABLE replicated AS SELECT 42 AS id")
+    standby.start(port=standby.port)
+    standby.environment["PGPORT"] = str(standby.port)
+    standby.wait("SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'", "1")
+    lsn = primary.sql("SELECT pg_current_wal_lsn()")
+    standby.wait(f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'", "t")
+    assert standby.sql("SELECT id FROM replicated", "userdb") == "42"
+    assert primary.sql("SELECT active FROM pg_replication_slots WHERE slot_name = 'standby_replica_1'") == "t"
+    tls = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_replication USING (pid)"
+    assert primary.sql(tls) == "t", "replication must be encrypted"
+    assert "takes no backup" in standby.program("pg-base-backup").stderr
+
+    standby.sql("SELECT pg_promote()")
+    standby.wait("SELECT pg_is_in_recovery()", "f")
+    standby.login("user-service", "userdb", "INSERT INTO replicated VALUES (43)")
+    standby.stop()
+    demoted = standby.program("pg-prepare-data", check=False)
+    assert "holds a primary's data" in demoted.stderr
+
+
+def test_data_of_another_major_version_are_not_started(site: Site, primary: Machine) -> None:
+    machine = site.machine("upgraded")
+    data = Path(machine.host.layout.data)
+    data.mkdir()
+    (data / "PG_VERSION").write_text("14\n")
+    refused = machine.program("pg-prepare-data", check=False)
+    assert "the data are of PostgreSQL 14" in refused.stderr
