@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from derive import (
     authorization,
+    egress,
     images,
     ingress,
     labels,
@@ -283,13 +284,22 @@ def _store_plan(context: _Context, store: Store, found: Links) -> StorePlan:
 
 
 def _edge(context: _Context) -> tuple[Part, ...]:
-    """The Gateway and the routes, in the order of the declaration."""
+    """The doors in (Gateway and routes, in declared order) and the doors out (externals behind the egress gateway)."""
     deployment = context.deployment
     system = deployment.system
-    if context.mesh is None or not system.routes:
-        return ()
-    objects: list[Manifest | None] = [
-        ingress.gateway(system, deployment.environment),
-        *ingress.routes(system, deployment.environment, context.links),
-    ]
-    return (_part(context, "edge", system.home, objects),)
+    parts = []
+    if system.routes:
+        doors: list[Manifest | None] = [
+            ingress.gateway(system, deployment.environment),
+            *ingress.routes(system, deployment.environment, context.links),
+        ]
+        parts.append(_part(context, "edge", system.home, doors))
+    if egress.through_gateway(system):
+        mesh = context.mesh
+        if mesh is None or not mesh.egress_gateway:
+            raise DeclarationError(
+                f"external '{egress.through_gateway(system)[0].name}' leaves by the egress gateway, which the platform "
+                "does not have; set platform.mesh.egress_gateway to True"
+            )
+        parts.append(_part(context, "egress", system.home, [*egress.gateway_objects(system)]))
+    return tuple(parts)

@@ -59,6 +59,9 @@ class Exit:
     port: int
     protocol: Literal["TLS", "HTTPS", "TCP"]
     through_gateway: bool = False
+    """Whether it leaves by the egress gateway."""
+    registry: str = "."
+    """Namespace of its ServiceEntry; ``.``: the workload's own."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ def _exits(system: System, hosts: Mapping[str, str], region: str) -> dict[str, l
                     external.port,
                     external.protocol,
                     external.through_gateway,
+                    system.home if external.through_gateway else ".",
                 )
             )
     return exits

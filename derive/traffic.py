@@ -65,7 +65,7 @@ def virtual_service(links: Links, policy: ServicePolicy | None) -> Manifest | No
 def sidecar(links: Links, traces: bool) -> Manifest:
     """What a workload's proxy can reach: what it declares, and nothing else of the mesh."""
     known = [f"{connection.target.namespace}/{connection.target.fqdn}" for connection in links.outbound]
-    known += [f"./{host}" for leaving in links.exits for host in leaving.hosts]
+    known += [f"{leaving.registry}/{host}" for leaving in links.exits for host in leaving.hosts]
     if traces:
         known.append(f"{naming.TRACING_NAMESPACE}/*")
     return istio.sidecar(
@@ -74,8 +74,11 @@ def sidecar(links: Links, traces: bool) -> Manifest:
 
 
 def service_entries(namespace: str, members: Iterable[Links]) -> tuple[Manifest, ...]:
-    """The hosts outside the mesh that workloads of a namespace declare, each once and visible there only."""
-    exits = {leaving.name: leaving for links in members for leaving in links.exits}
+    """The hosts outside the mesh that workloads of a namespace declare, each once and visible there only.
+
+    Those behind the egress gateway are registered with it.
+    """
+    exits = {leaving.name: leaving for links in members for leaving in links.exits if not leaving.through_gateway}
     return tuple(_service_entry(namespace, leaving) for leaving in exits.values())
 
 

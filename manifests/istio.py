@@ -139,11 +139,22 @@ def http_route(
     )
 
 
+def tls_route(gateway: str, host: str, port: int, target: Manifest) -> Manifest:
+    """TLS connections that arrive at ``gateway`` (or start in the ``mesh``) and name ``host`` in their handshake."""
+    match = {"gateways": [gateway], "port": port, "sniHosts": [host]}
+    return {"match": [match], "route": [{"destination": target}]}
+
+
 def virtual_service(
-    name: str, namespace: str, hosts: Sequence[str], http: Sequence[Manifest], gateways: Sequence[str] = ()
+    name: str,
+    namespace: str,
+    hosts: Sequence[str],
+    http: Sequence[Manifest] = (),
+    gateways: Sequence[str] = (),
+    tls: Sequence[Manifest] = (),
 ) -> Manifest:
     """``gateways`` empty: for calls inside the mesh."""
-    spec = compact(hosts=list(hosts), gateways=list(gateways) or None, http=list(http))
+    spec = compact(hosts=list(hosts), gateways=list(gateways) or None, http=list(http) or None, tls=list(tls) or None)
     return manifest(NETWORKING, "VirtualService", name, namespace, spec=spec)
 
 
@@ -169,6 +180,15 @@ def https_server(name: str, host: str, credential: str) -> Manifest:
     }
 
 
+def passthrough_server(name: str, hosts: Sequence[str], port: int) -> Manifest:
+    """Hands TLS connections on unread."""
+    return {
+        "port": {"number": port, "name": name, "protocol": "TLS"},
+        "hosts": list(hosts),
+        "tls": {"mode": "PASSTHROUGH"},
+    }
+
+
 def sidecar(name: str, namespace: str, selector: Mapping[str, str], hosts: Sequence[str]) -> Manifest:
     """What the pods' proxies know at all (``namespace/host``); every other destination is refused."""
     spec = {
@@ -180,13 +200,22 @@ def sidecar(name: str, namespace: str, selector: Mapping[str, str], hosts: Seque
 
 
 def service_entry(
-    name: str, namespace: str, hosts: Sequence[str], port: int, port_name: str, protocol: str
+    name: str,
+    namespace: str,
+    hosts: Sequence[str],
+    port: int,
+    port_name: str,
+    protocol: str,
+    export_to: Sequence[str] = (".",),
 ) -> Manifest:
-    """Hosts outside the mesh, for this namespace only. A wildcard cannot be resolved: the caller's address is used."""
+    """Hosts outside the mesh. ``export_to`` absent: known in this namespace only.
+
+    A wildcard cannot be resolved: the address that the caller resolved is used.
+    """
     wildcard = any(host.startswith("*.") for host in hosts)
     spec = {
         "hosts": list(hosts),
-        "exportTo": ["."],
+        "exportTo": list(export_to),
         "location": "MESH_EXTERNAL",
         "resolution": "NONE" if wildcard else "DNS",
         "ports": [{"number": port, "name": port_name, "protocol": protocol}],
