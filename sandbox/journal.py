@@ -116,6 +116,8 @@ class Journal:
         except (StepError, Stopped):
             raise
         except Exception as error:
+            if step.urn in self.store.snapshot.pending:
+                self.record({"do": "end", "urn": step.urn})
             raise self.fail(step, error) from error
 
     def done(self, step: Step, started: float, **outcome: Any) -> None:

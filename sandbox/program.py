@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import contextvars
 import gc
-import logging
 import os
 import runpy
 import signal
@@ -35,6 +34,9 @@ _WORKERS: Final = 16
 _GC: Final = (200_000, 50, 50)
 """Garbage collection thresholds. The SDK makes hundreds of objects per resource that live to the end;
 collecting less often halves the time of a run of 5,000 resources."""
+
+_PATIENCE: Final = 5.0
+"""Seconds that a program's cancelled tasks get to end."""
 
 INTERRUPTED: Final = "interrupted: what was done until then is saved; run again to go on"
 
@@ -66,9 +68,9 @@ def _execute(project: Project, engine: Engine, config: StackConfig) -> BaseExcep
     loop = asyncio.new_event_loop()
     executor = ThreadPoolExecutor(_WORKERS, thread_name_prefix="sandbox")
     loop.set_default_executor(executor)
+    loop.set_exception_handler(_say_nothing)
     try:
         with (
-            _quiet_asyncio(),
             _tuned(),
             _program_environment(project, main),
             interruptible(engine.journal, at_once=True),
@@ -88,6 +90,10 @@ def _execute(project: Project, engine: Engine, config: StackConfig) -> BaseExcep
     return None
 
 
+def _say_nothing(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """One failed resource fails every output that waits for it; asyncio would report each of them."""
+
+
 def _run_file(main: Path) -> None:
     runpy.run_path(str(main), run_name="__main__")
 
@@ -98,14 +104,15 @@ def _close(loop: asyncio.AbstractEventLoop, executor: ThreadPoolExecutor) -> Non
     for task in asyncio.all_tasks(loop):
         task.cancel()
     with contextlib.suppress(Exception):
-        loop.run_until_complete(asyncio.wait_for(_settle(), timeout=5))
+        loop.run_until_complete(_settle())
     loop.close()
 
 
 async def _settle() -> None:
     """Let cancelled tasks run to their end, and stop the SDK's callback server."""
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    await asyncio.gather(*others, return_exceptions=True)
+    if others:
+        await asyncio.wait(others, timeout=_PATIENCE)
     await _CallbackServicer.shutdown()  # type: ignore[no-untyped-call]  # the SDK leaves it untyped
 
 
@@ -135,18 +142,6 @@ def _program_environment(project: Project, main: Path) -> Iterator[None]:
 def _is_program(file: Path, project: Project) -> bool:
     inside = file.is_relative_to(project.root) or file.is_relative_to(project.main)
     return inside and "site-packages" not in file.parts
-
-
-@contextlib.contextmanager
-def _quiet_asyncio() -> Iterator[None]:
-    """One failed resource fails every output that waits for it; asyncio would report each of them."""
-    logger = logging.getLogger("asyncio")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 class _PatientAsyncio:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from sandbox.events import SandboxError
 from sandbox.provider import ResourceError
 from sandbox.secrets import Crypter
-from sandbox.state import REFERENCE_TYPE, STACK_TYPE, Resource, Snapshot
+from sandbox.state import REFERENCE_TYPE, STACK_TYPE, Resource
 from sandbox.store import Store
 from sandbox.values import has_secret
 
@@ -18,12 +17,13 @@ ORGANIZATION: Final = "organization"
 """The one organization of a backend without accounts, as in the Pulumi CLI's file backend."""
 
 
-@dataclass(frozen=True)
 class Backend:
     """The folder of saved stacks and the passphrase that opens them."""
 
-    folder: Path
-    passphrase: str
+    def __init__(self, folder: Path, passphrase: str) -> None:
+        self.folder = folder
+        self.passphrase = passphrase
+        self._crypters: dict[str, Crypter] = {}
 
     def store(self, project: str, stack: str) -> Store:
         """The store of one stack, not loaded yet."""
@@ -38,7 +38,13 @@ class Backend:
             raise SandboxError(
                 f"{store.path}: secrets provider {provider.get('type')!r}; the sandbox reads passphrase stacks only"
             )
-        return Crypter.open(self.passphrase, provider["state"]["salt"], str(store.path))
+        return self.open(provider["state"]["salt"], str(store.path))
+
+    def open(self, salt: str, place: str) -> Crypter:
+        """The crypter of a salt: one each, as it remembers the ciphertexts it has seen."""
+        if salt not in self._crypters:
+            self._crypters[salt] = Crypter.open(self.passphrase, salt, place)
+        return self._crypters[salt]
 
     def stores(self) -> list[Store]:
         """Every saved stack, loaded, by project and name."""
@@ -47,13 +53,13 @@ class Backend:
             store.load()
         return found
 
-    def others(self, own: Store) -> list[list[Resource]]:
-        """The resources of every other stack, stacks after those they refer to."""
-        stores = {store.path: store for store in self.stores() if store.path != own.path}
+    def in_order(self, own: Store) -> list[tuple[Store, list[Resource]]]:
+        """Every stack with its resources, stacks after those they refer to; ``own`` is loaded already."""
+        stores = {store.path: store for store in self.stores()} | {own.path: own}
         ordered: dict[Path, Store] = {}
         for store in stores.values():
             self._visit(store, stores, ordered, set())
-        return [self._resources(store) for store in ordered.values()]
+        return [(store, self.resources(store)) for store in ordered.values()]
 
     def _visit(
         self, store: Store, stores: Mapping[Path, Store], ordered: dict[Path, Store], entered: set[Path]
@@ -68,9 +74,10 @@ class Backend:
                     self._visit(target, stores, ordered, entered)
         ordered[store.path] = store
 
-    def _resources(self, store: Store) -> list[Resource]:
+    def resources(self, store: Store) -> list[Resource]:
+        """A loaded stack's resources in dependency order, secrets decrypted; none when it was never up."""
         crypter = self.crypter(store)
-        return decode(store.snapshot, crypter) if crypter else []
+        return [Resource.from_raw(raw, crypter) for raw in store.snapshot.ordered()] if crypter else []
 
     def outputs(self, name: str, project: str) -> dict[str, Any]:
         """A stack's outputs, secrets wrapped. :class:`ResourceError` when it is unknown or not up."""
@@ -81,16 +88,10 @@ class Backend:
                 f"unknown stack {name!r}", remedy=f"bring it up first; known stacks: {', '.join(known) or 'none'}"
             )
         store.load()
-        crypter = self.crypter(store)
-        roots = [r for r in (decode(store.snapshot, crypter) if crypter else []) if r.type == STACK_TYPE]
+        roots = [resource for resource in self.resources(store) if resource.type == STACK_TYPE]
         if not roots:
             raise ResourceError(f"stack {name!r} is not up", remedy="bring it up first")
         return roots[0].outputs
-
-
-def decode(snapshot: Snapshot, crypter: Crypter) -> list[Resource]:
-    """Every saved resource in dependency order, secrets decrypted."""
-    return [Resource.from_raw(raw, crypter) for raw in snapshot.ordered()]
 
 
 def parse_reference(name: str, project: str) -> tuple[str, str]:

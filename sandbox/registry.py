@@ -48,32 +48,31 @@ class Registry:
             )
         return self._packages[name]
 
-    def restore(self, own: Iterable[Resource], others: Iterable[Iterable[Resource]]) -> None:
-        """Take the saved resources of this stack and, for shared packages, of the others, each in dependency order."""
+    def restore(self, stacks: Iterable[tuple[bool, Iterable[Resource]]]) -> None:
+        """Take the saved resources of all stacks, each with whether it is the run's own, in dependency order."""
         for package in self._packages.values():
             if package.shared:
                 package.reset()
         batches: list[tuple[Provider, list[Saved]]] = []
-        for stack in others:
-            self._sort(stack, batches, shared_only=True)
-        self._sort(own, batches, shared_only=False)
+        for own, resources in stacks:
+            for resource in resources:
+                self._sort(resource, own, batches)
         for provider, batch in batches:
             provider.restore(batch)
 
-    def _sort(self, stack: Iterable[Resource], batches: list[tuple[Provider, list[Saved]]], shared_only: bool) -> None:
-        for resource in stack:
-            if resource.type.startswith(PROVIDER_PREFIX):
-                self.configure(f"{resource.urn}::{resource.id}", resource.inputs)
-            if not resource.custom or resource.external or not resource.provider:
-                continue
-            if not self.package(package_of(split_reference(resource.provider)[0].split("::")[2])).shared:
-                if not shared_only:
-                    self._saved.setdefault(resource.provider, []).append(saved_view(resource))
-                continue
+    def _sort(self, resource: Resource, own: bool, batches: list[tuple[Provider, list[Saved]]]) -> None:
+        if resource.type.startswith(PROVIDER_PREFIX):
+            self.configure(f"{resource.urn}::{resource.id}", resource.inputs)
+        if not resource.custom or resource.external or not resource.provider:
+            return
+        name = package_of(split_reference(resource.provider)[0].split("::")[2])
+        if name in self._packages and self._packages[name].shared:
             provider = self.get(resource.provider)
             if not batches or batches[-1][0] is not provider:
                 batches.append((provider, []))
             batches[-1][1].append(saved_view(resource))
+        elif own:
+            self._saved.setdefault(resource.provider, []).append(saved_view(resource))
 
     def configure(self, reference: str, inputs: Mapping[str, Any]) -> None:
         """Say what the provider resource ``reference`` (``urn::id``) is configured with."""

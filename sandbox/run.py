@@ -15,11 +15,11 @@ from typing import Any, Final
 from sandbox.config import Project, StackConfig, find_passphrase, load_config, load_project
 from sandbox.engine import Engine
 from sandbox.events import MASK, OnEvent, Operation, Result, SandboxError, StackOutput, Summary
-from sandbox.journal import Journal, StepError, Stopped
+from sandbox.journal import Journal, StepError, Stopped, describe
 from sandbox.paths import changes, display
 from sandbox.program import INTERRUPTED, execute, explain, interruptible
-from sandbox.provider import Package
-from sandbox.references import Backend, decode
+from sandbox.provider import Package, ResourceError
+from sandbox.references import Backend
 from sandbox.registry import Registry
 from sandbox.secrets import Crypter
 from sandbox.state import REFERENCE_TYPE, STACK_TYPE
@@ -87,21 +87,26 @@ class _Run:
         crypter, fresh = _crypter(store, backend, settings.salt)
         preview = operation == "preview"
         if not preview:
-            store.save()
+            store.fold()
         self.journal = Journal(store, crypter, preview, on_event)
         if fresh:
             salt = {"type": "passphrase", "state": {"salt": crypter.state}}
             self.journal.record({"do": "secrets", "provider": salt})
         self.registry = Registry(providers)
         self.engine = Engine(project.name, store.stack, self.journal, self.registry, backend)
-        self.own = decode(store.snapshot, crypter)
-        shared = any(package.shared for package in providers.values())
-        self.others = backend.others(store) if shared else []
+        stacks = [(store, backend.resources(store))]
+        if any(package.shared for package in providers.values()):
+            stacks = backend.in_order(store)
+        self.stacks = [(found is store, resources) for found, resources in stacks]
+        self.own = next(resources for own, resources in self.stacks if own)
 
     def go(self) -> Result:
         """Restore, run, save, report."""
         self._report_interrupted()
-        self.registry.restore(self.own, self.others)
+        try:
+            self.registry.restore(self.stacks)
+        except ResourceError as error:
+            raise SandboxError(f"the saved resources cannot be rebuilt: {describe(error)}") from error
         try:
             if self.operation == "destroy":
                 self._destroy()
@@ -178,14 +183,14 @@ def _crypter(store: Store, backend: Backend, salt: str) -> tuple[Crypter, bool]:
     if own:
         return own, False
     if salt:
-        return Crypter.open(backend.passphrase, salt, f"Pulumi.{store.stack}.yaml"), True
+        return backend.open(salt, f"Pulumi.{store.stack}.yaml"), True
     for sibling in backend.stores():
         try:
             found = backend.crypter(sibling)
         except SandboxError:
             continue
         if found:
-            return Crypter.open(backend.passphrase, found.state, str(sibling.path)), True
+            return found, True
     return Crypter.new(backend.passphrase), True
 
 
@@ -201,8 +206,7 @@ def outputs(
     store = _saved(stack, project_dir, backend)
     if show_secrets:
         opened = Backend(store.path.parent.parent, find_passphrase(passphrase))
-        crypter = opened.crypter(store)
-        found = [r for r in (decode(store.snapshot, crypter) if crypter else []) if r.type == STACK_TYPE]
+        found = [resource for resource in opened.resources(store) if resource.type == STACK_TYPE]
         return {name: plain(value) for name, value in found[0].outputs.items()} if found else {}
     return {name: _mask(value) for name, value in store.snapshot.stack_outputs().items()}
 

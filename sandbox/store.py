@@ -106,6 +106,11 @@ class Store:
                 f"stack {self.stack} is locked by a run on {host}; if that run is over, delete {self._lock_path}"
             )
 
+    def fold(self) -> None:
+        """Write down what an interrupted run's journal holds. Needs the lock, and to be loaded."""
+        if self._journal_path.exists():
+            self.save()
+
     def release(self) -> None:
         """Give the lock back."""
         if self._lock:

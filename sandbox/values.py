@@ -32,7 +32,7 @@ _SHORTEST_NEEDLE: Final = 8
 
 def from_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
     """Read a property bag off the wire."""
-    return {key: from_value(value) for key, value in struct.fields.items()}
+    return {key: from_value(struct.fields[key]) for key in sorted(struct.fields)}
 
 
 def from_value(value: struct_pb2.Value) -> Any:
