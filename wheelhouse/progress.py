@@ -42,7 +42,7 @@ SIGNS: Final[dict[Op, tuple[str, str]]] = {
 
 DOING: Final[dict[Operation, str]] = {"up": "Bringing up", "preview": "Previewing", "destroy": "Destroying"}
 _RECENT: Final = 6
-"""Steps under way that the live display lists; more would scroll on a small terminal."""
+"""Lines of steps in the live display, those under way first; more would scroll on a small terminal."""
 _STYLES: Final[dict[Severity, str]] = {"debug": "dim", "info": "", "warning": "yellow", "error": "red"}
 
 
@@ -127,7 +127,8 @@ class LiveProgress:
 
     def __rich__(self) -> RenderableType:
         running = list(self._running.values())[:_RECENT]
-        done = list(self._recent)[len(running) :]
+        room = _RECENT - len(running)
+        done = list(self._recent)[-room:] if room else []
         seconds = time.monotonic() - self._started
         self._spinner.update(text=Text.assemble((self._title, "bold"), f"  {seconds:.0f}s  ", count_line(self._counts)))
         return Group(

@@ -1,0 +1,44 @@
+"""What every test gets: no AWS account, no Pulumi settings of the developer's, and the ``tool`` marker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+"""Debian keeps the PostgreSQL server out of PATH, one folder per version."""
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's folder."""
+    return ROOT
+
+
+@pytest.fixture(autouse=True)
+def _no_personal_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's account, passphrase or cluster must neither be touched nor decide a test's outcome."""
+    for name in os.environ:
+        if name.startswith(("AWS_", "PULUMI_")) or name == "KUBECONFIG":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("PULUMI_ERROR_OUTPUT_STRING", "true")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, reversed(POSTGRESQL)), "/usr/sbin"])
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """``@pytest.mark.tool("promtool")``: skip without the program; in CI, where a skip hides failures, fail."""
+    missing = [name for mark in item.iter_markers("tool") for name in mark.args if shutil.which(name) is None]
+    if not missing:
+        return
+    message = f"needs {', '.join(missing)}, which `.ci/run` installs on Debian"
+    if os.environ.get("CI"):
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
