@@ -1,0 +1,170 @@
+"""How a release reaches the cluster. One function per kind of delivery; the platform's declaration chooses.
+
+``helm-chart``: a HelmChart object, which the controller inside K3s installs by a Job. The object is accepted long
+before the chart works, so a second Job waits for the installation and for the release's workloads. The engine waits
+for Jobs, hence nothing that follows (a custom resource whose kind the chart defines, an object that the chart's webhook
+must admit) is sent too early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+import yaml
+
+from derive.addons.chart import Release
+from derive.shapes import AddonPlan
+from derive.versions import KUBECTL_IMAGE
+from manifests import core
+from manifests.base import Manifest, manifest
+from model import DeclarationError, minutes
+from model.platform import Platform
+
+CONTROLLER_NAMESPACE: Final = "kube-system"
+"""Where K3s' Helm controller looks for HelmChart objects and runs its Jobs."""
+GATE: Final = "addon-gate"
+BEFORE_NETWORK: Final = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6444"}
+"""K3s' API on every node's loopback (docs.k3s.io, requirements, local ports): needs no pod network and no Service."""
+WAIT: Final = minutes(20)
+"""Longest wait of one step: pulling the largest chart's images over one NAT gateway, with a margin."""
+
+
+def deliver(release: Release, platform: Platform) -> AddonPlan:
+    """The release as objects of the platform's delivery.
+
+    Raises DeclarationError for a delivery that installs no charts by objects.
+    """
+    maker = _KINDS.get(platform.delivery)
+    if maker is None:
+        raise DeclarationError(
+            f"platform.delivery '{platform.delivery}' cannot install add-on '{release.name}'; "
+            f"possible are: {', '.join(sorted(_KINDS))}"
+        )
+    return AddonPlan(name=release.name, objects=maker(release), requires=release.requires)
+
+
+def gate_account() -> AddonPlan:
+    """The account of the waiting Jobs: it reads what they wait for and nothing else, no Secrets."""
+    rules = [
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch"]},
+        {
+            "apiGroups": ["apps"],
+            "resources": ["deployments", "daemonsets", "statefulsets"],
+            "verbs": ["get", "list", "watch"],
+        },
+    ]
+    rbac = "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": GATE, "namespace": CONTROLLER_NAMESPACE}
+    return AddonPlan(
+        name=GATE,
+        objects=(
+            core.service_account(GATE, CONTROLLER_NAMESPACE),
+            manifest(f"{rbac}/v1", "ClusterRole", GATE, None, rules=rules),
+            manifest(
+                f"{rbac}/v1",
+                "ClusterRoleBinding",
+                GATE,
+                None,
+                roleRef={"apiGroup": rbac, "kind": "ClusterRole", "name": GATE},
+                subjects=[subject],
+            ),
+        ),
+    )
+
+
+def values_text(values: Mapping[str, Any]) -> str:
+    """Values as YAML in the order given, so that a change shows as the lines that changed."""
+    return yaml.safe_dump(_plain(values), sort_keys=False, width=10_000)
+
+
+def _plain(value: Any) -> Any:
+    """Lists and maps as the YAML dumper takes them: no tuples, and no node twice (it would write an alias)."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _helm_chart(release: Release) -> tuple[Manifest, ...]:
+    source = release.source
+    spec: dict[str, Any] = {
+        "repo": source.repo,
+        "chart": source.chart,
+        "version": source.version,
+        "targetNamespace": source.namespace,
+        "createNamespace": False,
+        "failurePolicy": release.on_failure,
+        "timeout": _go_duration(release.timeout),
+        "valuesContent": values_text(release.values),
+    }
+    if release.bootstrap:
+        spec["bootstrap"] = True
+    chart = manifest("helm.cattle.io/v1", "HelmChart", release.name, CONTROLLER_NAMESPACE, spec=spec)
+    return (chart, _gate(release))
+
+
+def _gate(release: Release) -> Manifest:
+    """A Job whose containers wait one after the other: for the installing Job, its end, then each workload."""
+    job = f"job/helm-install-{release.name}"
+    limit = f"--timeout={int(WAIT.total_seconds())}s"
+    steps = [
+        ("created", ["wait", "--for=create", limit, "--namespace", CONTROLLER_NAMESPACE, job]),
+        ("installed", ["wait", "--for=condition=complete", limit, "--namespace", CONTROLLER_NAMESPACE, job]),
+        *(
+            (f"ready-{index}", ["rollout", "status", limit, "--namespace", release.source.namespace, workload])
+            for index, workload in enumerate(release.ready)
+        ),
+    ]
+    containers = [_step(name, arguments, release) for name, arguments in steps]
+    pod: dict[str, Any] = {
+        "serviceAccountName": GATE,
+        "automountServiceAccountToken": True,
+        "restartPolicy": "OnFailure",
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "initContainers": containers[:-1],
+        "containers": containers[-1:],
+    }
+    if release.bootstrap:
+        pod |= {"hostNetwork": True, "tolerations": [{"operator": "Exists"}]}
+    annotations = {"pulumi.com/timeoutSeconds": str(int(WAIT.total_seconds()))}
+    return manifest(
+        "batch/v1",
+        "Job",
+        f"await-{release.name}",
+        CONTROLLER_NAMESPACE,
+        annotations=annotations,
+        spec={"backoffLimit": 6, "template": {"spec": pod}},
+    )
+
+
+def _step(name: str, arguments: list[str], release: Release) -> Manifest:
+    environment = BEFORE_NETWORK if release.bootstrap else {}
+    return {
+        "name": name,
+        "image": KUBECTL_IMAGE,
+        "args": arguments,
+        # A new chart version is a new Job: the wait is repeated after every upgrade.
+        "env": [
+            {"name": key, "value": value}
+            for key, value in {**environment, "CHART_VERSION": release.source.version}.items()
+        ],
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "32Mi"},
+            "limits": {"cpu": "200m", "memory": "128Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+
+
+def _go_duration(value: timedelta) -> str:
+    return f"{int(value.total_seconds())}s"
+
+
+_KINDS: Final[Mapping[str, Callable[[Release], tuple[Manifest, ...]]]] = {"helm-chart": _helm_chart}

@@ -1,0 +1,144 @@
+"""Istio in sidecar mode: definitions, CNI plug-in, control plane, the ingress gateway, and what holds mesh-wide."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from derive import naming, versions
+from derive.addons.chart import Release
+from derive.shapes import Deployment
+from manifests import istio
+from manifests.base import Manifest, manifest
+from model import Environment, Istio
+
+BASE: Final = "istio-base"
+CNI: Final = "istio-cni"
+ISTIOD: Final = "istiod"
+GATEWAY: Final = "istio-ingressgateway"
+GATEWAY_PORTS: Final = {"status-port": 15021, "http2": 80, "https": 443}
+"""Health, redirect, TLS: the only ports of the cluster that the edge reaches."""
+
+
+def releases(deployment: Deployment, mesh: Istio) -> tuple[Release, ...]:
+    """In the order of Istio's Helm installation: base, CNI plug-in, istiod, gateways."""
+    replicas = replicas_over_zones(deployment.environment)
+    before = ("cilium", naming.MESH_NAMESPACE)
+    found = [
+        Release(BASE, versions.ISTIO_BASE, {"base": {"validationFailurePolicy": "Fail"}}, before),
+        Release(CNI, versions.ISTIO_CNI, cni_values(), (BASE,), ("daemonset/istio-cni-node",)),
+        Release(ISTIOD, versions.ISTIOD, istiod_values(mesh, replicas), (CNI,), ("deployment/istiod",)),
+        Release(GATEWAY, versions.ISTIO_GATEWAY, gateway_values(mesh, replicas), (ISTIOD,), (f"deployment/{GATEWAY}",)),
+    ]
+    if mesh.egress_gateway:
+        name = naming.EGRESS_GATEWAY
+        found.append(
+            Release(name, versions.ISTIO_GATEWAY, egress_gateway_values(replicas), (ISTIOD,), (f"deployment/{name}",))
+        )
+    return tuple(found)
+
+
+def replicas_over_zones(environment: Environment) -> int:
+    """Two replicas where there is a second zone to put them in; otherwise a second one outlives nothing."""
+    return 2 if environment.zones > 1 else 1
+
+
+def cni_values() -> dict[str, Any]:
+    """containerd's default directories: K3s' own are used by the network plug-ins it bundles, and none of them runs."""
+    return {
+        "cniConfDir": "/etc/cni/net.d",
+        "cniBinDir": "/opt/cni/bin",
+        # A configuration file of its own: a restart of Cilium cannot write over it.
+        "istioOwnedCNIConfig": True,
+        "excludeNamespaces": ["kube-system", versions.ISTIOD.namespace],
+        "repair": {"enabled": True, "repairPods": True},
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+    }
+
+
+def istiod_values(mesh: Istio, replicas: int) -> dict[str, Any]:
+    sidecar = mesh.sidecar
+    configuration: dict[str, Any] = {
+        "enablePrometheusMerge": True,
+        # What nobody declared as external is refused by the sidecar, too.
+        "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+        "accessLogFile": "/dev/stdout",
+        "accessLogEncoding": "JSON",
+        # The application starts when its sidecar can carry its connections.
+        "defaultConfig": {"holdApplicationUntilProxyStarts": True},
+    }
+    if mesh.traces is not None:
+        configuration["extensionProviders"] = [{"name": TRACING, "opentelemetry": _collector()}]
+    return {
+        "autoscaleMin": replicas,
+        "autoscaleMax": replicas + 2,
+        "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}},
+        # In newer charts the chart of istiod tells the injector that the plug-in redirects the traffic.
+        "cni": {"enabled": True},
+        "base": {"validationFailurePolicy": "Fail"},
+        "global": {
+            "proxy": {
+                "resources": {
+                    "requests": {"cpu": sidecar.cpu, "memory": sidecar.memory},
+                    "limits": {"cpu": sidecar.cpu_limit, "memory": sidecar.memory_limit},
+                }
+            }
+        },
+        "meshConfig": configuration,
+    }
+
+
+TRACING: Final = "otel-tracing"
+
+
+def _collector() -> dict[str, Any]:
+    return {"service": naming.fqdn("jaeger", naming.TRACING_NAMESPACE), "port": naming.TRACING_PORT}
+
+
+def gateway_values(mesh: Istio, replicas: int) -> dict[str, Any]:
+    """Behind K3s' service load balancer: ports 80, 443 and 15021 of every node lead here. The policy ``Cluster`` lets
+    a node without a gateway pod answer, so every node is a target of the edge."""
+    return {
+        "serviceAccount": {"create": True, "name": mesh.gateway_account},
+        "service": {
+            "type": "LoadBalancer",
+            "externalTrafficPolicy": "Cluster",
+            "ports": [
+                {"name": name, "port": port, "protocol": "TCP", "targetPort": port}
+                for name, port in GATEWAY_PORTS.items()
+            ],
+        },
+        **_gateway_pods(replicas),
+    }
+
+
+def egress_gateway_values(replicas: int) -> dict[str, Any]:
+    return {"service": {"type": "ClusterIP"}, **_gateway_pods(replicas)}
+
+
+def _gateway_pods(replicas: int) -> dict[str, Any]:
+    """Not root: the kernel lets any user bind the low ports inside the pod, which Kubernetes counts as safe."""
+    values: dict[str, Any] = {
+        "autoscaling": {"enabled": True, "minReplicas": replicas, "maxReplicas": replicas + 3},
+        "resources": {
+            "requests": {"cpu": "100m", "memory": "128Mi"},
+            "limits": {"cpu": "1", "memory": "512Mi"},
+        },
+        "securityContext": {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+            "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
+        },
+    }
+    if replicas > 1:
+        values["podDisruptionBudget"] = {"maxUnavailable": 1}
+    return values
+
+
+def mesh_defaults(mesh: Istio) -> tuple[Manifest, ...]:
+    """What holds for every namespace of the mesh unless one says otherwise: mutual TLS, and the share of traces."""
+    found = [istio.peer_authentication("default", naming.MESH_NAMESPACE, mesh.mtls)]
+    telemetry: dict[str, Any] = {"accessLogging": [{"providers": [{"name": "envoy"}]}]}
+    if mesh.traces is not None:
+        telemetry["tracing"] = [{"providers": [{"name": TRACING}], "randomSamplingPercentage": mesh.traces}]
+    found.append(manifest("telemetry.istio.io/v1", "Telemetry", "mesh-default", naming.MESH_NAMESPACE, spec=telemetry))
+    return tuple(found)

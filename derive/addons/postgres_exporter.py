@@ -1,0 +1,101 @@
+"""One exporter per database outside the cluster, with the credentials of that database's monitoring role only.
+
+Databases in the cluster have their exporter beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from derive import versions
+from derive.addons import kube_prometheus_stack
+from derive.addons.chart import Release
+from derive.databases import placed_on_ec2
+from derive.network import hub_and_spoke
+from derive.secrets import CA_FILE, DATABASE_CA
+from derive.shapes import Deployment, SecretPlan
+from model import PostgreSQL
+
+NAMESPACE: Final = versions.POSTGRES_EXPORTER.namespace
+PORT: Final = 9187
+ROLE: Final = "monitoring"
+"""The role that the database machines create for it, member of pg_monitor."""
+_AUTHORITY: Final = "/etc/database"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A database to measure."""
+
+    name: str
+    host: str
+    port: int
+
+    @property
+    def release(self) -> str:
+        return f"{self.name}-exporter"
+
+    @property
+    def secret(self) -> str:
+        """Name of the Secret, and of the generated password of the monitoring role."""
+        return f"{self.name}-monitoring"
+
+
+def targets(deployment: Deployment) -> tuple[Target, ...]:
+    """The databases on machines, by the names of the private zone."""
+    placements = dict(deployment.facts.placements)
+    outside = [
+        store
+        for store in deployment.system.stores
+        if isinstance(store, PostgreSQL) and placed_on_ec2(store, placements)
+    ]
+    if not outside:
+        return ()
+    zone = hub_and_spoke(deployment.system).private_zone
+    return tuple(Target(store.name, f"{store.name}.{zone}", store.port) for store in outside)
+
+
+def release(target: Target) -> Release:
+    return Release(
+        name=target.release,
+        source=versions.POSTGRES_EXPORTER,
+        values=values(target),
+        requires=(kube_prometheus_stack.NAME,),
+    )
+
+
+def secret(target: Target) -> SecretPlan:
+    return SecretPlan(
+        name=target.secret,
+        namespace=NAMESPACE,
+        literals={"username": ROLE},
+        passwords={"password": target.secret, CA_FILE: DATABASE_CA},
+    )
+
+
+def values(target: Target) -> dict[str, Any]:
+    return {
+        "fullnameOverride": target.release,
+        "podLabels": {"sidecar.istio.io/inject": "false", "database": target.name},
+        "service": {"type": "ClusterIP", "labels": {"database": target.name}},
+        "serviceMonitor": {"enabled": True, "interval": "30s", "targetLabels": ["database"]},
+        "config": {
+            "datasource": {
+                "host": target.host,
+                "port": str(target.port),
+                "user": ROLE,
+                "passwordSecret": {"name": target.secret, "key": "password"},
+                "database": target.name,
+                # The server proves its name with the stack's own authority.
+                "sslmode": "verify-full",
+                "extraParams": f"sslrootcert={_AUTHORITY}/{CA_FILE}",
+            },
+            "extraArgs": ["--collector.stat_statements", "--collector.long_running_transactions"],
+        },
+        "extraVolumes": [
+            {"name": "authority", "secret": {"secretName": target.secret, "items": [{"key": CA_FILE, "path": CA_FILE}]}}
+        ],
+        "extraVolumeMounts": [{"name": "authority", "mountPath": _AUTHORITY, "readOnly": True}],
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+    }

@@ -1,0 +1,118 @@
+"""What Prometheus scrapes of a system: services, sidecars, the exporters beside stores, and the network's agents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from derive import naming
+from derive.connections import STORE_METRICS
+from derive.shapes import Deployment, Part
+from manifests.base import Manifest, manifest, match_labels
+from manifests.istio import duration
+from model import Cilium, Istio
+
+API: Final = "monitoring.coreos.com/v1"
+SELECTED: Final = {"monitoring": "enabled"}
+"""Label of every Service with a port ``metrics``."""
+ENVOY_PATH: Final = "/stats/prometheus"
+
+
+def monitors(deployment: Deployment) -> tuple[Part, ...]:
+    """One part per namespace that is measured, and one for what belongs to the platform."""
+    system = deployment.system
+    interval = system.platform.observability.scrape
+    spaces = namespaces(deployment)
+    parts = [
+        Part(f"{space}-monitors", space, (service_monitor(f"{system.name}-services", space, interval),))
+        for space in spaces
+    ]
+    platform: list[Manifest] = []
+    if isinstance(system.platform.mesh, Istio):
+        platform.append(envoy_monitor((*spaces, naming.MESH_NAMESPACE), interval))
+        platform.append(istiod_monitor(interval))
+    if isinstance(system.platform.cni, Cilium):
+        platform.append(cilium_monitor(interval))
+    if platform:
+        parts.append(Part("platform-monitors", naming.MONITORING_NAMESPACE, tuple(platform)))
+    return tuple(parts)
+
+
+def namespaces(deployment: Deployment) -> tuple[str, ...]:
+    """Namespaces of the system with a Service to scrape: a service's own metrics, or an exporter beside a store."""
+    system = deployment.system
+    found = [naming.service_namespace(system, service) for service in system.services if service.metrics]
+    found += [naming.store_namespace(system, store) for store in system.stores if store.kind in STORE_METRICS]
+    return tuple(dict.fromkeys(found))
+
+
+def service_monitor(name: str, namespace: str, interval: timedelta) -> Manifest:
+    endpoint = {"port": "metrics", "interval": duration(interval), "path": "/metrics"}
+    return manifest(
+        API,
+        "ServiceMonitor",
+        name,
+        namespace,
+        SELECTED,
+        spec={"selector": match_labels(SELECTED), "endpoints": [endpoint]},
+    )
+
+
+def envoy_monitor(spaces: Sequence[str], interval: timedelta) -> Manifest:
+    """Sidecars and gateways. Their pods name the port of Envoy's own metrics; the one that is read is the sidecar
+    agent's beside it, which answers in plain text even where mutual TLS is strict."""
+    relabelings = [
+        {
+            "sourceLabels": ["__meta_kubernetes_pod_ip"],
+            "targetLabel": "__address__",
+            "replacement": f"$1:{naming.SIDECAR_METRICS_PORT}",
+            "action": "replace",
+        },
+        {"sourceLabels": ["__meta_kubernetes_pod_label_app"], "targetLabel": "app", "action": "replace"},
+    ]
+    return _pod_monitor("envoy-stats", {}, spaces, "http-envoy-prom", interval, ENVOY_PATH, relabelings)
+
+
+def istiod_monitor(interval: timedelta) -> Manifest:
+    return manifest(
+        API,
+        "ServiceMonitor",
+        "istiod",
+        naming.MONITORING_NAMESPACE,
+        spec={
+            "selector": match_labels({"app": "istiod"}),
+            "namespaceSelector": {"matchNames": [naming.MESH_NAMESPACE]},
+            "endpoints": [{"port": "http-monitoring", "interval": duration(interval), "path": "/metrics"}],
+        },
+    )
+
+
+def cilium_monitor(interval: timedelta) -> Manifest:
+    """Cilium's agents, which count the packets that policies drop."""
+    return _pod_monitor("cilium-agent", {"k8s-app": "cilium"}, ["kube-system"], "prometheus", interval, "/metrics", [])
+
+
+def _pod_monitor(
+    name: str,
+    selector: Mapping[str, str],
+    spaces: Sequence[str],
+    port: str,
+    interval: timedelta,
+    path: str,
+    relabelings: Sequence[Manifest],
+) -> Manifest:
+    endpoint: dict[str, Any] = {"port": port, "interval": duration(interval), "path": path}
+    if relabelings:
+        endpoint["relabelings"] = list(relabelings)
+    return manifest(
+        API,
+        "PodMonitor",
+        name,
+        naming.MONITORING_NAMESPACE,
+        spec={
+            "selector": match_labels(selector) if selector else {},
+            "namespaceSelector": {"matchNames": list(dict.fromkeys(spaces))},
+            "podMetricsEndpoints": [endpoint],
+        },
+    )
