@@ -43,7 +43,7 @@ _FEATURES: Final = (
     resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_STATE_MIGRATIONS,
 )
-_REMEDY: Final = "deploy with the Pulumi CLI to use it"
+_REMEDY: Final = "deploy with the Pulumi CLI"
 
 
 class Engine:

@@ -12,10 +12,11 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, Final
 
 import pulumi
@@ -71,14 +72,16 @@ def _execute(project: Project, engine: Engine, config: StackConfig) -> BaseExcep
     loop.set_exception_handler(_say_nothing)
     try:
         with (
-            _tuned(),
+            _tuned() as patient,
             _program_environment(project, main),
             interruptible(engine.journal, at_once=True),
         ):
             asyncio.set_event_loop(loop)
+            program = pulumi.runtime.stack.run_in_stack(lambda: _run_file(main))
             try:
-                program = pulumi.runtime.stack.run_in_stack(lambda: _run_file(main))
                 loop.run_until_complete(program)
+            except BaseException as error:
+                return patient.origin(error)
             finally:
                 engine.journal.stopped.set()
                 _close(loop, executor)
@@ -153,19 +156,37 @@ class _PatientAsyncio:
 
     FIRST_COMPLETED = asyncio.FIRST_EXCEPTION
 
+    def __init__(self) -> None:
+        self.failures: list[tuple[BaseException, TracebackType | None]] = []
+
     def __getattr__(self, name: str) -> Any:
         return getattr(asyncio, name)
 
+    async def wait(self, tasks: Iterable[asyncio.Task[Any]], return_when: str) -> tuple[set[Any], set[Any]]:
+        """Wait, and note where a failure came from: asyncio keeps a traceback for the first who asks only."""
+        done, pending = await asyncio.wait(tasks, return_when=return_when)
+        for task in done:
+            error = None if task.cancelled() else task.exception()
+            if error:
+                self.failures.append((error, error.__traceback__))
+        return done, pending
+
+    def origin(self, error: BaseException) -> BaseException:
+        """The error with the most telling traceback it ever had."""
+        known = [trace for failure, trace in self.failures if failure is error]
+        traces = known or [error.__traceback__]
+        return error.with_traceback(max(traces, key=lambda trace: len(traceback.extract_tb(trace))))
+
 
 @contextlib.contextmanager
-def _tuned() -> Iterator[None]:
+def _tuned() -> Iterator[_PatientAsyncio]:
     """Make the SDK fast enough for thousands of resources, for the time of a run."""
     threshold = gc.get_threshold()
     gc.set_threshold(*_GC)
     module: Any = pulumi.runtime.stack
-    module.asyncio = _PatientAsyncio()
+    module.asyncio = patient = _PatientAsyncio()
     try:
-        yield
+        yield patient
     finally:
         module.asyncio = asyncio
         gc.set_threshold(*threshold)
@@ -193,6 +214,13 @@ def interruptible(journal: Journal, at_once: bool) -> Iterator[None]:
     finally:
         for number, handler in saved.items():
             signal.signal(number, handler)
+
+
+def forget() -> None:
+    """Collect what a failed program left, without a word about coroutines that it no longer awaits."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        gc.collect()
 
 
 def explain(error: BaseException, project: Project, known_outputs: dict[str, list[str]]) -> str | None:

@@ -17,7 +17,7 @@ from sandbox.engine import Engine
 from sandbox.events import MASK, OnEvent, Operation, Result, SandboxError, StackOutput, Summary
 from sandbox.journal import Journal, StepError, Stopped, describe
 from sandbox.paths import changes, display
-from sandbox.program import INTERRUPTED, execute, explain, interruptible
+from sandbox.program import INTERRUPTED, execute, explain, forget, interruptible
 from sandbox.provider import Package, ResourceError
 from sandbox.references import Backend
 from sandbox.registry import Registry
@@ -136,6 +136,8 @@ class _Run:
         message = explain(error, self.project, references)
         if message:
             self.journal.errors.append(message)
+        del error
+        forget()
 
     def _destroy(self) -> None:
         try:

@@ -188,9 +188,8 @@ def test_import_adopts_what_exists_and_checks_it(shared: Any) -> None:
     assert shared.state()["a"]["id"] == "owner-0"
     assert shared.world.names("create") == []
     assert shared.up('Thing("a", ResourceOptions(import_="owner-0"), size=3)').counts == {"same": 2}
-    assert "there is no fake:index:Thing ghost" in shared.fails(
-        'Thing("b", ResourceOptions(import_="ghost"))', stack="c"
-    )
+    missing = shared.fails('Thing("b", ResourceOptions(import_="ghost"))', stack="c")
+    assert "there is no fake:index:Thing ghost" in missing
 
 
 def test_get_reads_and_never_deletes(shared: Any) -> None:

@@ -32,7 +32,7 @@ REFUSED = {
     ),
     "remote component": (
         'pulumi.ComponentResource("kubernetes:helm.sh/v4:Chart", "c", {}, None, remote=True)',
-        "remote components (kubernetes:helm.sh/v4:Chart) do not run in the sandbox; deploy with the Pulumi CLI to use it",
+        "remote components (kubernetes:helm.sh/v4:Chart) do not run in the sandbox; deploy with the Pulumi CLI",
     ),
     "call": ('pulumi.runtime.call("fake:index:method", {})', "methods of components are not supported by the sandbox"),
     "error hook": (
@@ -84,6 +84,7 @@ def test_a_bug_in_the_program_is_shown_with_its_own_lines_only(project: Any) -> 
     assert "__main__.py" in said
     assert "return 1 / 0" in said
     assert "stack.py" not in said
+    assert "nonsense)" in project.fails('Thing("a").out.apply(lambda out: out.nonsense)')
 
 
 def test_a_failed_run_keeps_what_it_did_and_a_retry_goes_on(project: Any) -> None:
@@ -139,8 +140,16 @@ def test_a_replaced_resource_that_cannot_be_deleted_is_tried_again(project: Any)
         ("Pulumi.yaml", "runtime: python", "'name' is missing"),
         ("Pulumi.yaml", "name: proj\nruntime: nodejs", "runtime 'nodejs'"),
         ("Pulumi.yaml", "name: [", "is not valid YAML"),
-        ("Pulumi.yaml", "name: proj\nruntime: python\nconfig: {size: {type: integer}}", "missing the configuration value"),
-        ("Pulumi.yaml", "name: proj\nruntime: python\nconfig: {size: {type: integer, default: x}}", "must be of type integer"),
+        (
+            "Pulumi.yaml",
+            "name: proj\nruntime: python\nconfig: {size: {type: integer}}",
+            "missing the configuration value",
+        ),
+        (
+            "Pulumi.yaml",
+            "name: proj\nruntime: python\nconfig: {size: {type: integer, default: x}}",
+            "must be of type integer",
+        ),
         ("Pulumi.yaml", "name: proj\nruntime: python\nconfig: {size: {type: int}}", "missing"),
         ("Pulumi.dev.yaml", "config: [1]", "'config' must be a map"),
         ("Pulumi.dev.yaml", "- 1", "must be a map"),
@@ -173,7 +182,7 @@ def test_defaults_and_overrides_of_settings(project: Any) -> None:
 
 def test_a_stack_name_cannot_leave_the_folder(project: Any) -> None:
     """Guards against writing outside the backend."""
-    with pytest.raises(SandboxError, match="stack name '../x'"):
+    with pytest.raises(SandboxError, match=r"stack name '\.\./x'"):
         project.write("").run(stack="../x")
     with pytest.raises(SandboxError, match="there is no stack 'ghost'"):
         project.run("destroy", stack="ghost")
@@ -186,5 +195,10 @@ def test_the_sdks_globals_are_as_they_were(project: Any) -> None:
 
     before = (settings.get_project(), settings.get_stack(), settings.get_root_resource(), settings.get_monitor())
     project.up('Thing("a")', config={"x": "1"})
-    assert before == (settings.get_project(), settings.get_stack(), settings.get_root_resource(), settings.get_monitor())
+    assert before == (
+        settings.get_project(),
+        settings.get_stack(),
+        settings.get_root_resource(),
+        settings.get_monitor(),
+    )
     assert pulumi.runtime.get_config("proj:x") is None

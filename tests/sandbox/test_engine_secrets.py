@@ -132,7 +132,10 @@ def test_stack_references_keep_secrets_secret(project: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("organization/proj/ghost", "unknown stack 'organization/proj/ghost'; bring it up first; known stacks: proj/hub"),
+        (
+            "organization/proj/ghost",
+            "unknown stack 'organization/proj/ghost'; bring it up first; known stacks: proj/hub",
+        ),
         ("acme/proj/hub", "unknown organization 'acme'"),
         ("a/b/c/d", "is not a stack name"),
     ],

@@ -178,11 +178,8 @@ def test_an_explicit_provider_is_a_resource_with_an_instance_of_its_own(project:
     updated = project.up(program.replace('"x"', '"y"'))
     assert (_ops(updated)["p"], _ops(updated)["a"]) == ("update", "same")
     replaced = project.up(program.replace('"one"', '"two"').replace('"x"', '"y"'))
-    assert (_ops(replaced)["p"], _ops(replaced)["a"], _ops(replaced)["b"]) == (
-        "delete-replaced",
-        "delete-replaced",
-        "same",
-    )
+    last = _ops(replaced)
+    assert (last["p"], last["a"], last["b"]) == ("delete-replaced", "delete-replaced", "same")
     assert replaced.counts == {"replace": 2, "same": 3}
 
 
@@ -197,10 +194,8 @@ def test_moving_to_another_provider_replaces(project: Any) -> None:
 def test_events_come_live_and_in_order(project: Any) -> None:
     """Guards against a progress display that never starts or ends a step."""
     project.up(TWO)
-    kinds = [
-        (type(event), event.step.name) for event in project.events if isinstance(event, StepStarted | StepFinished)
-    ]
-    assert kinds == [
+    steps = [event for event in project.events if isinstance(event, StepStarted | StepFinished)]
+    assert [(type(event), event.step.name) for event in steps] == [
         (StepFinished, "proj-dev"),
         (StepStarted, "a"),
         (StepFinished, "a"),
