@@ -1,0 +1,390 @@
+"""The machines' programs, run in a root directory of their own; stand-ins answer for AWS and systemd."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from derive.bootstrap import k3s, machine, postgres
+
+VERSION = "v1.36.2+k3s1"
+SERVER = k3s.K3sNode(
+    cluster="gym",
+    role="server",
+    region="eu-central-1",
+    version=VERSION,
+    secret_arn="arn:aws:secretsmanager:eu-central-1:123456789012:secret:gym-AbCdEf",
+    marker_parameter="/gym/k3s/initialised",
+)
+HOST = postgres.PostgresHost(
+    name="userdb",
+    region="eu-central-1",
+    role="primary",
+    databases=(postgres.Database("userdb", "user-service"),),
+    client_cidrs=("10.3.2.0/24",),
+    volume_id="vol-0123456789abcdef0",
+    volume_gib=100,
+    memory_mib=4096,
+    bundle_bucket="bootstrap",
+    bundle_key="userdb.json",
+    archive=postgres.Archive("archive", "userdb"),
+)
+
+CURL = """#!/bin/sh
+out=/dev/stdout previous=
+for word; do
+  [ "$previous" != -o ] || out=$word
+  case $word in http*) url=$word ;; esac
+  previous=$word
+done
+echo "curl $url" >>/log
+case $url in
+  */latest/api/token) printf session ;;
+  */meta-data/instance-id) printf i-0123456789abcdef0 ;;
+  */meta-data/local-hostname) printf i-0123456789abcdef0.eu-central-1.compute.internal ;;
+  */placement/availability-zone) printf eu-central-1b ;;
+  */sha256sum-*) cat /fixtures/sums >"$out" ;;
+  */k3s | */k3s-arm64) cat /fixtures/k3s >"$out" ;;
+  */cacerts) exit "$(cat /fixtures/api)" ;;
+  */healthz) printf ok ;;
+  *) exit 22 ;;
+esac
+"""
+
+AWS = """#!/bin/sh
+echo "aws $*" >>/log
+case "$1 $2" in
+  "secretsmanager get-secret-value") cat /fixtures/secret ;;
+  "ssm get-parameter") cat /fixtures/marker; grep -qv "An error occurred" /fixtures/marker ;;
+  "ssm put-parameter") ;;
+  *) exit 1 ;;
+esac
+"""
+
+K3S = f"""#!/bin/sh
+case "$0 $*" in
+  *" --version") echo "k3s version {VERSION} (0000000)" ;;
+  *"/kubectl get --raw /readyz") printf ok ;;
+  *) exit 1 ;;
+esac
+"""
+
+ENTER = """
+set -e
+mount --bind /usr "$1/usr"
+mount --bind "$1/local" "$1/usr/local"
+mount --rbind /dev "$1/dev"
+mount --rbind /proc "$1/proc"
+root=$1
+shift
+exec chroot "$root" /usr/bin/env -i PATH=/usr/local/bin:/usr/bin:/usr/sbin PROBE_PAUSE=0 "$@"
+"""
+
+
+def namespaces_work() -> bool:
+    return os.geteuid() == 0 and subprocess.run(["unshare", "--mount", "true"], check=False).returncode == 0
+
+
+def needs_namespaces(reason: str = "needs root and mount namespaces") -> pytest.MarkDecorator:
+    return pytest.mark.skipif(shutil.which("unshare") is None or not namespaces_work(), reason=reason)
+
+
+class Root:
+    """A directory that programs see as `/`: this system's /usr, everything else their own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        for name in ("usr", "dev", "proc", "run", "tmp", "var/lib", "etc", "opt", "local/bin", "fixtures"):
+            (path / name).mkdir(parents=True)
+        for name in ("bin", "sbin", "lib", "lib64"):
+            (path / name).symlink_to(f"usr/{name}")
+        for name in ("passwd", "group", "nsswitch.conf"):
+            shutil.copy(f"/etc/{name}", path / "etc" / name)
+        if Path("/etc/alternatives").is_dir():  # Debian's awk is a link into it
+            shutil.copytree("/etc/alternatives", path / "etc/alternatives", symlinks=True)
+
+    def stand_in(self, name: str, text: str = '#!/bin/sh\necho "${0##*/} $*" >>/log\n') -> None:
+        file = self.path / "local/bin" / name
+        file.write_text(text)
+        file.chmod(0o755)
+
+    def install(self, files: tuple[machine.MachineFile, ...]) -> None:
+        for file in files:
+            target = self.path / file.path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(file.content)
+            target.chmod(int(file.mode, 8))
+
+    def fixture(self, name: str, text: str) -> None:
+        (self.path / "fixtures" / name).write_text(text)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["unshare", "--mount", "bash", "-c", ENTER, "enter", str(self.path), *command],
+            text=True, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def read(self, path: str) -> str:
+        return (self.path / path.lstrip("/")).read_text()
+
+    def log(self) -> list[str]:
+        return self.read("/log").splitlines()
+
+
+def chain() -> dict[str, str]:
+    """Stand-ins for the cluster's CA files; server-ca.crt is a real bundle of a CA and its root."""
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in ("server-ca", "root")]
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in names]
+    pems = [
+        x509.CertificateBuilder(names[1], name, key.public_key(), x509.random_serial_number(), now, now)
+        .sign(keys[1], hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+        .decode()
+        for name, key in zip(names, keys, strict=True)
+    ]
+    return {**{name: f"content of {name}\n" for name in k3s.TLS_FILES}, "server-ca.crt": "".join(pems)}
+
+
+TLS = chain()
+SERVER_SECRET = k3s.server_secret(TLS, "s" * 32, "a" * 32, {"cilium.yaml": "kind: HelmChart\n"})
+
+
+def node(path: Path, declared: k3s.K3sNode, secret: str) -> Root:
+    root = Root(path)
+    root.install(k3s.machine_files(declared))
+    root.stand_in("curl", CURL)
+    root.stand_in("aws", AWS)
+    for name in ("systemctl", "sysctl", "journalctl"):
+        root.stand_in(name)
+    root.fixture("secret", secret)
+    root.fixture("marker", "An error occurred (ParameterNotFound)\n")
+    root.fixture("api", "7")
+    root.fixture("k3s", K3S)
+    digest = hashlib.sha256(K3S.encode()).hexdigest()
+    root.fixture("sums", f"{'0' * 64}  k3s-images.txt\n{digest}  k3s\n{digest}  k3s-arm64\n")
+    return root
+
+
+@needs_namespaces()
+def test_the_first_server_starts_the_cluster_with_our_ca_and_records_it(tmp_path: Path) -> None:
+    root = node(tmp_path, SERVER, SERVER_SECRET)
+    booted = root.run("/opt/wheelhouse/k3s-first-boot")
+    assert booted.returncode == 0, booted.stderr
+    assert yaml.safe_load(root.read("/etc/rancher/k3s/config.yaml.d/20-join.yaml")) == {"cluster-init": True}
+    assert yaml.safe_load(root.read("/etc/rancher/k3s/config.yaml.d/10-machine.yaml")) == {
+        "node-name": "i-0123456789abcdef0.eu-central-1.compute.internal",
+        "kubelet-arg+": ["provider-id=aws:///eu-central-1b/i-0123456789abcdef0"],
+    }
+    assert root.read("/var/lib/rancher/k3s/server/tls/etcd/peer-ca.key") == "content of etcd/peer-ca.key\n"
+    assert root.read("/var/lib/rancher/k3s/server/manifests/cilium.yaml") == "kind: HelmChart\n"
+    for secret in ("/etc/rancher/k3s/token", "/var/lib/rancher/k3s/server/tls/service.key"):
+        assert (root.path / secret[1:]).stat().st_mode & 0o777 == 0o600
+    assert (root.path / "var/lib/rancher/k3s/server").stat().st_mode & 0o777 == 0o700
+    assert list((root.path / "run").iterdir()) == [], "the fetched secret must not stay behind"
+    log = root.log()
+    assert "systemctl start --no-block k3s.service" in log
+    assert any(line.startswith("aws ssm put-parameter --name /gym/k3s/initialised") for line in log)
+    assert log.index("systemctl start --no-block k3s.service") < next(
+        number for number, line in enumerate(log) if "put-parameter" in line
+    )
+    assert not any("s" * 32 in line for line in log), "no token on a command line"
+
+
+@needs_namespaces()
+def test_a_repeated_boot_keeps_the_first_decision(tmp_path: Path) -> None:
+    root = node(tmp_path, SERVER, SERVER_SECRET)
+    assert root.run("/opt/wheelhouse/k3s-first-boot").returncode == 0
+    root.fixture("marker", "started by i-0\n")
+    (root.path / "log").unlink()
+    assert root.run("/opt/wheelhouse/k3s-first-boot").returncode == 0
+    assert yaml.safe_load(root.read("/etc/rancher/k3s/config.yaml.d/20-join.yaml")) == {"cluster-init": True}
+    assert not any("/k3s-io/" in line for line in root.log()), "the installed version must not be fetched again"
+
+
+@needs_namespaces()
+def test_an_agent_only_joins_and_never_touches_marker_or_ca(tmp_path: Path) -> None:
+    agent = replace(SERVER, role="agent")
+    root = node(tmp_path, agent, k3s.agent_secret(TLS["server-ca.crt"], "a" * 32))
+    booted = root.run("/opt/wheelhouse/k3s-first-boot")
+    assert booted.returncode == 0, booted.stderr
+    assert not (root.path / "etc/rancher/k3s/config.yaml.d/20-join.yaml").exists()
+    assert root.read("/etc/rancher/k3s/token").endswith("::node:" + "a" * 32)
+    assert not (root.path / "var/lib/rancher").exists()
+    assert not any("ssm" in line for line in root.log())
+
+
+@needs_namespaces()
+def test_an_agent_cannot_be_given_control_plane_files(tmp_path: Path) -> None:
+    root = node(tmp_path, replace(SERVER, role="agent"), SERVER_SECRET)
+    booted = root.run("/opt/wheelhouse/k3s-first-boot")
+    assert booted.returncode != 0
+    assert "outside the allowed directories" in booted.stderr
+    assert not (root.path / "etc/rancher/k3s/token").exists(), "nothing is written when something is refused"
+
+
+@needs_namespaces()
+@pytest.mark.parametrize("pinned", ["", "f" * 64])
+def test_a_binary_with_another_checksum_is_not_installed(pinned: str, tmp_path: Path) -> None:
+    root = node(tmp_path, replace(SERVER, artifacts=k3s.ArtifactSource(sha256=pinned)), SERVER_SECRET)
+    root.fixture("k3s", K3S + ("# tampered\n" if not pinned else ""))
+    assert root.run("/opt/wheelhouse/k3s-first-boot").returncode != 0
+    assert not (root.path / "local/bin/k3s").exists()
+    assert not any(line.startswith("systemctl start") for line in root.log())
+
+
+NO_MARKER = "An error occurred (ParameterNotFound)\n"
+
+
+@needs_namespaces()
+@pytest.mark.parametrize(
+    ("index", "marker", "api", "expected"),
+    [
+        (0, NO_MARKER, "7", "init"),
+        (0, NO_MARKER, "28", "init"),
+        (0, NO_MARKER, "0", "join"),
+        (0, NO_MARKER, "60", "refused"),  # somebody else's certificate at the API's name
+        (0, "started by i-0\n", "7", "join"),  # a replaced server 0: a second cluster would lose the first one's data
+        (0, "An error occurred (AccessDeniedException)\n", "7", "refused"),
+        (1, NO_MARKER, "7", "join"),
+    ],
+)
+def test_only_server_0_of_a_cluster_never_started_initialises(
+    index: int, marker: str, api: str, expected: str, tmp_path: Path
+) -> None:
+    root = node(tmp_path, replace(SERVER, index=index), SERVER_SECRET)
+    root.fixture("marker", marker)
+    root.fixture("api", api)
+    settings = ". /etc/wheelhouse/host.env; export INDEX MARKER API_HOST; /opt/wheelhouse/k3s-join-mode /ca.crt"
+    decided = root.run("bash", "-c", settings)
+    assert (decided.stdout.strip() if decided.returncode == 0 else "refused") == expected, decided.stderr
+
+
+@needs_namespaces()
+@pytest.mark.parametrize("was_standby", [False, True])
+def test_a_database_machine_mounts_before_it_starts_and_promotes_a_former_standby(
+    was_standby: bool, tmp_path: Path
+) -> None:
+    """A primary that starts on a standby's data must take a new timeline, not continue the old one."""
+    root = Root(tmp_path)
+    secrets = postgres.PostgresSecrets(dict.fromkeys(HOST.login_roles, VERIFIER), "certificate", "key", "ca")
+    root.install((*postgres.machine_files(HOST), *postgres.bundle_files(HOST, secrets)))
+    (root.path / "etc/fstab").touch()
+    recording = '#!/bin/sh\necho "${0##*/} $*" >>/log\n'
+    for name in ("systemctl", "mount", "xfs_growfs", "chown", "pg_isready"):
+        root.stand_in(name, recording)
+    root.stand_in("mountpoint", "#!/bin/sh\nexit 1\n")
+    root.stand_in("lsblk", "#!/bin/sh\necho '/dev/nvme0n1 vol000'\necho '/dev/nvme1n1 vol0123456789abcdef0'\n")
+    root.stand_in("blkid", "#!/bin/sh\necho 11111111-2222-3333-4444-555555555555\n")
+    root.stand_in("runuser", '#!/bin/sh\nshift 3\nexec "$@"\n')
+    root.stand_in("psql", recording + "case $* in *pg_is_in_recovery*) echo f ;; esac\n")
+    for name in ("format-if-blank", "pg-prepare-data", "pg-apply-sql"):
+        (root.path / "opt/wheelhouse" / name).write_text(recording)
+    if was_standby:
+        (root.path / "var/lib/pgsql/data").mkdir(parents=True)
+        (root.path / "var/lib/pgsql/data/standby.signal").touch()
+    started = root.run("/opt/wheelhouse/pg-start")
+    assert started.returncode == 0, started.stderr
+    entry = "UUID=11111111-2222-3333-4444-555555555555 /var/lib/pgsql xfs noatime,nofail"
+    assert root.read("/etc/fstab").startswith(entry)
+    steps = [
+        "format-if-blank /dev/nvme1n1",
+        "mount /var/lib/pgsql",
+        "xfs_growfs /var/lib/pgsql",
+        "pg-prepare-data ",
+        "systemctl enable --now postgresql.service",
+        "pg-apply-sql ",
+        "systemctl enable --now pg-refresh.timer pg-base-backup.timer",
+    ]
+    assert [line for line in root.log() if line in steps] == steps
+    assert any("pg_promote" in line for line in root.log()) is was_standby
+
+
+VERIFIER = "SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2RlZg==$" + "A" * 43 + "=:" + "A" * 43 + "="
+
+
+def write(file: machine.MachineFile, directory: Path) -> str:
+    target = directory / Path(file.path).name
+    target.write_text(file.content)
+    target.chmod(0o755)
+    return str(target)
+
+
+def lay_out(tmp_path: Path, *files: machine.MachineFile) -> subprocess.CompletedProcess[str]:
+    program = write(machine.program("lay-out-bundle"), tmp_path)
+    (tmp_path / "bundle.json").write_text(machine.bundle_json(files))
+    allowed = str(tmp_path / "allowed")
+    command = ["/usr/bin/python3", program, "--allow", allowed, str(tmp_path / "bundle.json")]
+    return subprocess.run(command, text=True, capture_output=True, timeout=30, check=False, umask=0o077)
+
+
+def owned(path: Path, content: str, mode: str = "0640") -> machine.MachineFile:
+    return machine.MachineFile(str(path), content, mode, owner="root", group="root")
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files to their owners")
+
+
+@needs_root
+def test_a_bundle_is_laid_out_with_modes_and_reports_only_changes(tmp_path: Path) -> None:
+    first, second = (owned(tmp_path / "allowed/deep" / name, name) for name in ("one", "two"))
+    assert lay_out(tmp_path, first, second).stdout.split() == [first.path, second.path]
+    assert Path(first.path).stat().st_mode & 0o777 == 0o640
+    assert Path(first.path).parent.stat().st_mode & 0o777 == 0o755, "a service's user must be able to enter"
+    assert lay_out(tmp_path, first, replace(second, content="new")).stdout.split() == [second.path]
+    assert Path(second.path).read_text() == "new"
+
+
+@needs_root
+def test_a_bundle_cannot_write_outside_its_directories_not_even_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "allowed").mkdir()
+    (tmp_path / "allowed/link").symlink_to(tmp_path)
+    for path in (tmp_path / "outside", tmp_path / "allowed/link/outside", tmp_path / "allowed-too/outside"):
+        refused = lay_out(tmp_path, owned(tmp_path / "allowed/good", "good"), owned(path, "bad"))
+        assert refused.returncode != 0
+        assert "refused" in refused.stderr
+        assert not path.exists()
+        assert not (tmp_path / "allowed/good").exists()
+
+
+@pytest.mark.tool("mkfs.xfs")
+@pytest.mark.skipif(shutil.which("mkfs.xfs") is None, reason="mkfs.xfs is not installed")
+@pytest.mark.skipif(shutil.which("blkid") is None, reason="blkid is not installed")
+def test_only_a_blank_volume_is_formatted(tmp_path: Path) -> None:
+    """A re-attached volume with data, or a foreign one, must survive the boot of its machine."""
+    program, device = write(machine.program("format-if-blank"), tmp_path), tmp_path / "device"
+
+    def attempt() -> subprocess.CompletedProcess[str]:
+        return subprocess.run([program, str(device)], text=True, capture_output=True, timeout=60, check=False)
+
+    with device.open("wb") as stream:
+        stream.truncate(512 << 20)
+    assert attempt().returncode == 0
+    header = device.read_bytes()[:4096]
+    assert header.startswith(b"XFSB")
+    assert attempt().returncode == 0
+    assert device.read_bytes()[:4096] == header, "formatted twice"
+    for content in (b"\0" * 5000 + b"somebody's data", b"\0" * 1080 + b"\x53\xef" + b"\0" * 5000):
+        device.write_bytes(content.ljust(2 << 20, b"\0"))
+        refused = attempt()
+        assert refused.returncode != 0, refused.stdout
+        assert device.read_bytes() == content.ljust(2 << 20, b"\0")
+
+
+def test_the_secret_names_no_path_outside_the_servers_directories() -> None:
+    paths = [entry["path"] for entry in json.loads(SERVER_SECRET)["files"]]
+    assert all(path.startswith((f"{k3s.CONFIG}/", f"{k3s.SERVER}/")) for path in paths)
+    assert len(paths) == len(k3s.TLS_FILES) + 3
