@@ -77,11 +77,12 @@ def test_ignore_changes(project: Any, path: str, same: bool) -> None:
     """Guards against touching what the program leaves to others, and against ignoring too much."""
     option = f"ResourceOptions(ignore_changes=[{path!r}])"
     before: dict[str, Any] = {"size": 1, "tags": {"x": "1"}, "rules": [{"cidr": "a"}]}
-    after: dict[str, Any] = {
+    changed: dict[str, dict[str, Any]] = {
         "size": {"size": 2},
         "tags": {"tags": {"x": "2"}},
         "rules": {"rules": [{"cidr": "b"}]},
-    }[path.split("[")[0].split(".")[0]]
+    }
+    after = changed[path.split("[")[0].split(".")[0]]
     project.up(f'Thing("a", {option}, **{before!r})')
     result = project.up(f'Thing("a", {option}, **{ {**before, **after}!r})')
     assert result.counts == ({"same": 2} if same else {"update": 1, "same": 1})
