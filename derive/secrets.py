@@ -39,6 +39,12 @@ def redis_exporter_password(store: str) -> str:
     return f"{store}-exporter"
 
 
+def database_owner(system: System, store: PostgreSQL) -> str:
+    """The service that owns a database; nobody uses it: the database's own name."""
+    users = system.users(store.name)
+    return owner_of(store, users) if store.owner or users else store.name
+
+
 def database_role(store: PostgreSQL, users: tuple[str, ...]) -> str:
     """The role that owns a database; nobody uses it: the database's own name."""
     owner = owner_of(store, users) if store.owner or users else store.name

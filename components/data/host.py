@@ -163,7 +163,7 @@ class DatabaseHost(pulumi.ComponentResource):
 
 def verifier(name: str, password: pulumi.Output[str], opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
     """The SCRAM verifier of a password, with a salt that stays from run to run."""
-    salt = random.RandomBytes(f"{name}-salt", length=16, opts=opts)
+    salt = random.RandomId(f"{name}-salt", byte_length=16, opts=opts)
     return pulumi.Output.secret(
-        pulumi.Output.all(password, salt.base64).apply(lambda both: scram_verifier(both[0], b64decode(both[1])))
+        pulumi.Output.all(password, salt.b64_std).apply(lambda both: scram_verifier(both[0], b64decode(both[1])))
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -94,12 +93,10 @@ class Addon(pulumi.ComponentResource):
     Costs: what its pods ask for.
     """
 
-    def __init__(
-        self, name: str, args: AddonArgs, secrets: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: AddonArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:mesh:Addon", name, None, opts)
         created: list[pulumi.Resource] = []
         for manifest in args.plan.objects:
-            created += register([manifest], args.target, self, [*created[-1:], *secrets])
+            created += register([manifest], args.target, self, created[-1:])
         register(args.plan.settings, args.target, self, created[-1:])
         self.register_outputs({})

@@ -64,9 +64,9 @@ class Transit(pulumi.ComponentResource):
         self.gateway_id = gateway.id
         self.hub_table = self._create_table("hub")
         self.spoke_table = self._create_table("spokes")
-        self._attach_hub(args)
+        attachment = self._attach_hub(args)
         for peer in args.vpn_peers:
-            self._create_vpn(peer)
+            self._create_vpn(peer, attachment)
         self.register_outputs(
             {"gateway_id": self.gateway_id, "hub_table": self.hub_table, "spoke_table": self.spoke_table}
         )
@@ -79,7 +79,7 @@ class Transit(pulumi.ComponentResource):
             opts=self._children,
         ).id
 
-    def _attach_hub(self, args: TransitArgs) -> None:
+    def _attach_hub(self, args: TransitArgs) -> aws.ec2transitgateway.VpcAttachment:
         attachment = aws.ec2transitgateway.VpcAttachment(
             f"{self._name}-hub-attachment",
             transit_gateway_id=self.gateway_id,
@@ -100,15 +100,16 @@ class Transit(pulumi.ComponentResource):
                     transit_gateway_id=self.gateway_id,
                     opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
                 )
+        return attachment
 
-    def _create_vpn(self, peer: VpnPeer) -> None:
+    def _create_vpn(self, peer: VpnPeer, attachment: aws.ec2transitgateway.VpcAttachment) -> None:
         customer = aws.ec2.CustomerGateway(
             f"{self._name}-{peer.name}",
             bgp_asn=str(peer.asn),
             ip_address=peer.address,
             type="ipsec.1",
             tags={"Name": peer.name},
-            opts=self._children,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
         )
         connection = aws.ec2.VpnConnection(
             f"{self._name}-{peer.name}-vpn",

@@ -120,13 +120,14 @@ class Vpc(pulumi.ComponentResource):
 
     def _create_nat(self, subnet: SubnetPlan, gateway: aws.ec2.InternetGateway) -> aws.ec2.NatGateway:
         name = f"{self._name}-nat-{subnet.zone[-1]}"
-        address = aws.ec2.Eip(f"{name}-ip", domain="vpc", tags={"Name": name}, opts=self._children)
+        after_gateway = pulumi.ResourceOptions(parent=self, depends_on=[gateway])
+        address = aws.ec2.Eip(f"{name}-ip", domain="vpc", tags={"Name": name}, opts=after_gateway)
         return aws.ec2.NatGateway(
             name,
             subnet_id=self.subnets[subnet.name].id,
             allocation_id=address.id,
             tags={"Name": name},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
+            opts=after_gateway,
         )
 
     def _create_s3_endpoint(self) -> pulumi.Output[str]:

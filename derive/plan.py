@@ -1,0 +1,83 @@
+"""The table of contents of a deployment: every derivation in its order."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from derive.addons import addon_secrets, addons
+from derive.application import ApplicationPlan, application
+from derive.cluster import ClusterPlan, cluster_plan
+from derive.databases import DatabasePlan, databases
+from derive.naming import public_host
+from derive.network import SpokePlan, hub_and_spoke, spoke_plan
+from derive.observability import observability
+from derive.secrets import database_owner
+from derive.shapes import AddonPlan, Deployment, Part, SecretPlan
+from model import DeclarationError, PostgreSQL
+from model.platform import K3s
+
+
+@dataclass(frozen=True)
+class Door:
+    """A public address of the system."""
+
+    host: str
+    prefix: str
+
+
+@dataclass(frozen=True)
+class SystemPlan:
+    """One environment of one system, derived in full."""
+
+    network: SpokePlan
+    private_zone: str
+    databases: tuple[DatabasePlan, ...]
+    cluster: ClusterPlan
+    addons: tuple[AddonPlan, ...]
+    application: ApplicationPlan
+    observability: tuple[Part, ...]
+    secrets: tuple[SecretPlan, ...]
+    doors: tuple[Door, ...]
+
+    @property
+    def passwords(self) -> frozenset[str]:
+        """Names of every generated value that a Secret asks for."""
+        asked = (name for secret in self.secrets for name in secret.passwords.values())
+        inside = (name for secret in self.secrets for text in secret.templates.values() for name in PLACE.findall(text))
+        return frozenset((*asked, *inside))
+
+
+PLACE = re.compile(r"\{([a-z0-9-]+)\}")
+"""A placeholder in a secret's template."""
+
+
+def system_plan(deployment: Deployment) -> SystemPlan:
+    """Derive one environment. Raises DeclarationError for what cannot hold, before anything is registered."""
+    system, environment, facts = deployment.system, deployment.environment, deployment.facts
+    cluster = system.platform.cluster
+    if not isinstance(cluster, K3s):
+        raise DeclarationError(f"platform.cluster '{cluster.kind}' of '{system.name}' cannot be deployed; use K3s()")
+    network = spoke_plan(system, environment, facts.region, facts.admin_ranges)
+    private_zone = hub_and_spoke(system).private_zone
+    tier = databases(
+        system.stores,
+        {store.name: database_owner(system, store) for store in system.stores if isinstance(store, PostgreSQL)},
+        dict(facts.placements),
+        environment.databases,
+        network.addresses,
+        "db",
+        private_zone,
+    )
+    app = application(deployment, {plan.name: plan.fqdn for plan in tier})
+    return SystemPlan(
+        network=network,
+        private_zone=private_zone,
+        databases=tier,
+        cluster=cluster_plan(deployment.prefix, system, environment, facts.region, network.addresses, cluster),
+        addons=addons(deployment),
+        application=app,
+        observability=observability(deployment),
+        secrets=(*app.secrets, *addon_secrets(deployment)),
+        doors=tuple(Door(public_host(route, environment), route.prefix) for route in system.routes),
+    )

@@ -1,0 +1,1 @@
+"""Composition roots: settings in, components, typed outputs out."""

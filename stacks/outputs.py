@@ -1,0 +1,75 @@
+"""What stacks tell one another: typed, flat, secrets in fields of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pulumi
+
+
+class HubNotUp(pulumi.RunError):
+    """The hub's stack has no outputs yet."""
+
+
+@dataclass(frozen=True)
+class HubOutputs:
+    """What stack ``hub`` exports for its spokes."""
+
+    transit_gateway_id: pulumi.Output[str]
+    transit_hub_table: pulumi.Output[str]
+    transit_spoke_table: pulumi.Output[str]
+    hub_vpc_id: pulumi.Output[str]
+    hub_cidr: pulumi.Output[str]
+    bastion_id: pulumi.Output[str]
+    edge_target_groups: pulumi.Output[dict[str, str]]
+    """``<environment>-<port>`` -> ARN."""
+    edge_dns_names: pulumi.Output[dict[str, str]]
+    """Environment -> DNS name of its load balancer."""
+    vpn_ranges: pulumi.Output[list[str]]
+
+    def export(self) -> None:
+        for field in fields(self):
+            pulumi.export(camel(field.name), getattr(self, field.name))
+
+    @staticmethod
+    def load(stack: str) -> HubOutputs:
+        """Read them from another stack; every use fails with one message when the hub is not up."""
+        reference = pulumi.StackReference(f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}")
+
+        def required(name: str) -> pulumi.Output[Any]:
+            return reference.get_output(name).apply(lambda value: _present(value, name, stack))
+
+        return HubOutputs(**{field.name: required(camel(field.name)) for field in fields(HubOutputs)})
+
+
+def _present(value: Any, name: str, stack: str) -> Any:
+    if value is None:
+        raise HubNotUp(f"stack '{stack}' has no output '{name}': bring it up first with 'pulumi up --stack {stack}'")
+    return value
+
+
+@dataclass(frozen=True)
+class EnvironmentOutputs:
+    """What an environment's stack exports for programs and people outside."""
+
+    application_url: pulumi.Output[str]
+    urls: pulumi.Output[list[str]]
+    cluster_endpoint: pulumi.Output[str]
+    vpc_id: pulumi.Output[str]
+    edge_dns_name: pulumi.Output[str]
+    database_hosts: pulumi.Output[dict[str, str]]
+    backup_bucket: pulumi.Output[str]
+    notes: pulumi.Output[list[str]]
+    kubeconfig: pulumi.Output[str]
+    """Secret."""
+
+    def export(self) -> None:
+        for field in fields(self):
+            pulumi.export(camel(field.name), getattr(self, field.name))
+
+
+def camel(name: str) -> str:
+    """``hub_vpc_id`` -> ``hubVpcId``."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

@@ -1,0 +1,157 @@
+"""What a stack's configuration says, read and checked once. Nothing else reads Pulumi's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import pulumi
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+import systems
+from derive.shapes import Deployment, Facts
+from model import DeclarationError, PostgreSQL, System
+from model.base import did_you_mean
+
+HUB = "hub"
+"""The environment's name of the shared network."""
+
+
+class SettingsError(pulumi.RunError):
+    """A setting that cannot hold. The message names the key and the stack's file."""
+
+
+class VpnPeerSetting(BaseModel):
+    """The far end of a site-to-site VPN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    address: IPv4Address
+    asn: int = Field(65000, ge=1, le=4294967294)
+    ranges: tuple[IPv4Network, ...] = ()
+
+
+class Settings(BaseModel):
+    """The stack's configuration. What is absent takes the default given here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    system: str = "fitsync"
+    environment: str
+    """An environment of the system, or ``hub``."""
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    hub_stack: str = HUB
+    image_tags: dict[str, str] = Field(default_factory=dict)
+    """Tag by service; ``default`` is the tag of every service that has none of its own."""
+    registry: str = ""
+    databases: dict[str, str] = Field(default_factory=dict)
+    """Placement by database: ``ec2`` or ``cluster``. Absent: as declared."""
+    admin_ranges: tuple[IPv4Network, ...] = ()
+    vpn_peers: tuple[VpnPeerSetting, ...] = ()
+
+    @field_validator("admin_ranges")
+    @classmethod
+    def _not_the_world(cls, ranges: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:
+        if any(network.prefixlen == 0 for network in ranges):
+            raise ValueError("0.0.0.0/0 is everybody; name the administrators' networks")
+        return ranges
+
+    @property
+    def declaration(self) -> System:
+        return systems.load(self.system)
+
+    def deployment(self) -> Deployment:
+        """The environment of the system that this stack deploys."""
+        system = self.declaration
+        tags = dict(self.image_tags)
+        return Deployment(
+            system=system,
+            name=self.environment,
+            environment=system.environments[self.environment],
+            facts=Facts(
+                region=self.region,
+                default_tag=tags.pop("default", Facts.default_tag),
+                tags=tags,
+                registry=self.registry,
+                placements=self.databases,
+                admin_ranges=tuple(str(network) for network in self.admin_ranges),
+            ),
+        )
+
+
+KEYS = {
+    "system": "system",
+    "environment": "environment",
+    "hubStack": "hub_stack",
+    "imageTags": "image_tags",
+    "registry": "registry",
+    "databases": "databases",
+    "adminRanges": "admin_ranges",
+    "vpnPeers": "vpn_peers",
+}
+"""Configuration key -> setting. The keys are declared in Pulumi.yaml."""
+OBJECTS = frozenset({"imageTags", "databases", "adminRanges", "vpnPeers"})
+
+
+def load() -> Settings:
+    """Read the stack's configuration. Raises SettingsError with one message that names key, file and remedy."""
+    project = pulumi.Config()
+    values: dict[str, Any] = {}
+    for key, name in KEYS.items():
+        value = _object(project, key) if key in OBJECTS else project.get(key)
+        if value not in (None, ""):
+            values[name] = value
+    region = pulumi.Config("aws").get("region")
+    if region is None:
+        raise SettingsError(f"aws:region is not set in {_file()}; set it with 'pulumi config set aws:region eu-west-1'")
+    return validated(values | {"region": region}, pulumi.get_stack())
+
+
+def _object(config: pulumi.Config, key: str) -> Any:
+    try:
+        return config.get_object(key)
+    except pulumi.ConfigTypeError as error:
+        raise SettingsError(f"{config.name}:{key} in {_file()} is not valid JSON or YAML; write it as a map or list") from error
+
+
+def _file() -> str:
+    return f"Pulumi.{pulumi.get_stack()}.yaml"
+
+
+def validated(values: Mapping[str, Any], stack: str) -> Settings:
+    """Settings from plain values, checked against the declaration."""
+    file = f"Pulumi.{stack}.yaml"
+    try:
+        settings = Settings.model_validate({"environment": stack, **values})
+    except ValidationError as error:
+        first = error.errors()[0]
+        names = {name: key for key, name in KEYS.items()} | {"region": "aws:region"}
+        place = ".".join(str(part) for part in (names.get(str(first["loc"][0]), first["loc"][0]), *first["loc"][1:]))
+        raise SettingsError(f"{place} in {file}: {first['msg']}") from error
+    try:
+        _check(settings)
+    except DeclarationError as error:
+        raise SettingsError(f"{file}: {error}") from error
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    system = settings.declaration
+    environments = (HUB, *system.environments)
+    if settings.environment not in environments:
+        raise DeclarationError(
+            f"environment '{settings.environment}' is not declared in system '{system.name}'"
+            f"{did_you_mean(settings.environment, environments)}"
+        )
+    services = {service.name for service in system.services} | {"default"}
+    for name in settings.image_tags:
+        if name not in services:
+            raise DeclarationError(f"imageTags names '{name}', which is no service{did_you_mean(name, services)}")
+    databases = {store.name for store in system.stores if isinstance(store, PostgreSQL)}
+    for name, placement in settings.databases.items():
+        if name not in databases:
+            raise DeclarationError(f"databases names '{name}', which is no database{did_you_mean(name, databases)}")
+        if placement not in ("ec2", "cluster"):
+            raise DeclarationError(f"databases.{name} is '{placement}'; it must be 'ec2' or 'cluster'")
