@@ -1,0 +1,110 @@
+"""What is measured. Each case is a function from a folder to figures, and runs in a process of its own.
+
+``python -m benchmarks.cases NAME FOLDER`` prints the figures of one case as JSON. The folder outlives the case, so
+that a second case can go on from what the first one saved.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import systems
+from derive.plan import system_plan
+from derive.shapes import Deployment, Facts
+from model import Call, Service, System
+from sandbox.events import Result
+from sandbox.run import run
+from wheelhouse import project
+from wheelhouse.providers import packages
+
+Figures = dict[str, float]
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PASSPHRASE: Final = "benchmark"
+SERVICES: Final = 1_000
+GROUPS: Final = 100
+RULES: Final = 49
+"""Rules per security group: with it and the VPC, 100 groups of 50 resources are about 5,000."""
+
+MANY: Final = f"""
+import pulumi
+import pulumi_aws as aws
+
+vpc = aws.ec2.Vpc("main", cidr_block="10.0.0.0/16")
+for group in range({GROUPS}):
+    owner = aws.ec2.SecurityGroup(f"group-{{group}}", vpc_id=vpc.id, description="benchmark")
+    for rule in range({RULES}):
+        aws.ec2.SecurityGroupRule(
+            f"group-{{group}}-rule-{{rule}}",
+            type="ingress",
+            security_group_id=owner.id,
+            protocol="tcp",
+            from_port=8000 + rule,
+            to_port=8000 + rule,
+            cidr_blocks=["10.0.0.0/16"],
+        )
+pulumi.export("vpc", vpc.id)
+"""
+
+
+def derivation(_: Path) -> Figures:
+    """Derive one environment of a system with a thousand more services, called in a tree three calls wide."""
+    shipped = systems.load("fitsync")
+    names = [f"made-{index}" for index in range(SERVICES)]
+    template = next(service for service in shipped.services if service.metrics)
+    services = tuple(Service(name=name, port=8080, metrics=template.metrics) for name in names)
+    calls = tuple(Call(caller=names[(index - 1) // 3], callee=names[index]) for index in range(1, SERVICES))
+    started = time.monotonic()
+    system = System(**(dict(shipped) | {"services": shipped.services + services, "calls": shipped.calls + calls}))
+    declared = time.monotonic()
+    name, environment = next(iter(system.environments.items()))
+    plan = system_plan(Deployment(system, name, environment, Facts("eu-west-1")))
+    return {
+        "declare_seconds": declared - started,
+        "derive_seconds": time.monotonic() - declared,
+        "secrets": len(plan.secrets),
+    }
+
+
+def stacks(folder: Path) -> Figures:
+    """Bring the project's default stacks up, from nothing or from what the folder holds."""
+    found = project.find(ROOT)
+    started = time.monotonic()
+    results = [_up(found.root, name, folder) for name in found.choose(())]
+    return _figures(results, time.monotonic() - started)
+
+
+def many(folder: Path) -> Figures:
+    """Bring about 5,000 AWS resources up."""
+    (folder / "Pulumi.yaml").write_text("name: many\nruntime: python\n", encoding="utf-8")
+    (folder / "Pulumi.dev.yaml").write_text("config:\n  aws:region: eu-west-1\n", encoding="utf-8")
+    (folder / "__main__.py").write_text(MANY, encoding="utf-8")
+    started = time.monotonic()
+    return _figures([_up(folder, "dev", folder)], time.monotonic() - started)
+
+
+CASES: Final[Mapping[str, Callable[[Path], Figures]]] = {"derivation": derivation, "stacks": stacks, "many": many}
+
+
+def _up(root: Path, stack: str, backend: Path) -> Result:
+    result = run("up", stack, project_dir=root, providers=packages(), backend=backend / "stacks", passphrase=PASSPHRASE)
+    if not result.succeeded:
+        raise SystemExit(f"{stack} did not come up: {'; '.join(result.errors)}")
+    return result
+
+
+def _figures(results: list[Result], seconds: float) -> Figures:
+    changed = sum(count for result in results for op, count in result.counts.items() if op not in ("same", "read"))
+    resources = sum(count for result in results for count in result.counts.values())
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "resources": resources, "changed": changed, "megabytes": memory}
+
+
+if __name__ == "__main__":
+    json.dump(CASES[sys.argv[1]](Path(sys.argv[2])), sys.stdout)
