@@ -9,7 +9,6 @@ the same ids. Everything runs under one lock: the seed and the calls that it det
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 
 import boto3
 import moto
+from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.model import OperationModel, ServiceModel
@@ -47,7 +47,7 @@ class Cloud:
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._models: dict[str, ServiceModel] = {}
         self._session = Session()
-        self._mock = moto.mock_aws()
+        self._mock = moto.mock_aws(config={"iam": {"load_aws_managed_policies": True}})
         self._mock.start()
 
     @classmethod
@@ -123,12 +123,13 @@ class Cloud:
 
     def call(self, service: str, operation: str, params: Mapping[str, Any], region: str, account: str) -> dict[str, Any]:
         """One API call; AWS's refusal becomes a :class:`ResourceError` that quotes it."""
-        method = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", operation).lower()
+        method = xform_name(operation)
         with self.lock:
             client = self.client(service, region, account)
-            method = next((py for py, op in client.meta.method_to_api_mapping.items() if op == operation), method)
+            tokens = self.operation(service, operation).idempotent_members
+            seeded = {name: str(mock_random.uuid4()) for name in tokens if name not in params}
             try:
-                answer: dict[str, Any] = getattr(client, method)(**params)
+                answer: dict[str, Any] = getattr(client, method)(**params, **seeded)
             except ParamValidationError as error:
                 raise ResourceError(f"{operation}: {error.kwargs['report']}") from error
             except (ClientError, BotoCoreError) as error:

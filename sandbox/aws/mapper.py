@@ -131,6 +131,15 @@ def _put(shape: Shape, into: Any, place: list[str], value: Any, path: str, rules
     return True
 
 
+def merged(under: Any, over: Any) -> Any:
+    """Two parameter values as one: structures are merged, of anything else ``over`` stands."""
+    if not isinstance(under, Mapping) or not isinstance(over, Mapping):
+        return over
+    result = dict(under)
+    _merge(result, over)
+    return result
+
+
 def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
     for key, value in more.items():
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):

@@ -28,6 +28,10 @@ SEED: Final = "__seed"
 TAGS_ALL: Final = "tagsAll"
 
 
+class _Drift(ResourceError):
+    """A resource came back under another id: nothing that refers to it would be right."""
+
+
 class AwsProvider:
     """One provider instance: a region, an account and default tags. All instances share one cloud."""
 
@@ -61,8 +65,8 @@ class AwsProvider:
             changed.append(TAGS_ALL)
         replace = tuple(key for key in changed if _replaces(row, key, old.inputs, desired.inputs))
         name = row.auto_name
-        same_name = bool(name) and name in desired.inputs and old.inputs.get(name) == desired.inputs.get(name)
-        return Diff(tuple(changed), replace, bool(replace) and (row.delete_first or same_name))
+        same_name = bool(name) and name in desired.inputs and _same(old.inputs.get(name), desired.inputs.get(name))
+        return Diff(tuple(changed), replace, row.delete_first or same_name)
 
     def create(self, desired: Desired) -> Made:
         seed, base, turn = desired.urn, desired.urn, 0
@@ -130,6 +134,8 @@ class AwsProvider:
                 for item in waiting:
                     try:
                         self._restore_one(item)
+                    except _Drift:
+                        raise
                     except ResourceError as error:
                         failed.append((item, error))
                 if len(failed) == len(waiting):
@@ -173,10 +179,11 @@ class AwsProvider:
         provider = self if not region else self._in(str(region), item)
         seed = str(item.outputs.get(SEED, item.urn))
         made = provider._create(Desired(item.urn, item.type, item.name, item.inputs), seed, item.outputs)
-        if made.id != item.id or made.outputs.get("arn") != item.outputs.get("arn"):
-            raise RuntimeError(
+        if made.id != item.id or made.outputs.get("arn", item.outputs.get("arn")) != item.outputs.get("arn"):
+            raise _Drift(
                 f"{item.type} {item.name!r} came back as {made.id}, not as {item.id}: the state was written by "
-                "another version of the sandbox; destroy it with that version or delete the state file"
+                "another version of the sandbox",
+                remedy="destroy it with that version, or delete the state file and start over",
             )
         live = self.cloud.index.find(item.type, item.id)
         if live is not None:
@@ -209,7 +216,10 @@ class AwsProvider:
         return {**self.default_tags, **(inputs.get("tags") or {})}
 
     def _name(self, row: Row, desired: Desired, old: Saved | None, inputs: dict[str, Any]) -> None:
-        """The automatic name, as the real provider makes it: the logical name and seven hexadecimal digits."""
+        """The automatic name, as the real provider makes it: the logical name and seven hexadecimal digits.
+
+        A replacement gets a new one, so that both can stand side by side.
+        """
         prop = row.auto_name
         types = typecheck.declared(desired.type)
         if not prop or prop not in types.inputs or inputs.get(prop) is not None:
@@ -220,7 +230,8 @@ class AwsProvider:
             base, form = desired.name, row.name_form
         if old is not None and old.inputs.get(prop):
             inputs[prop] = old.inputs[prop]
-            return
+            if not self.diff(old, Desired(desired.urn, desired.type, desired.name, inputs)).replace:
+                return
         taken = {live.inputs.get(prop) for live in self.cloud.index.of_type(desired.type)}
         for turn in range(len(taken) + 1):
             digest = hashlib.sha1(f"{desired.urn}#{turn}".encode(), usedforsecurity=False).hexdigest()
@@ -257,8 +268,8 @@ class AwsProvider:
 
     def _record(self, row: Row, urn: str, type_: str, context: Context, outputs: Mapping[str, Any]) -> None:
         inputs = context.inputs
-        keys = {context.id, f"{type_}#{context.id}"}
-        keys.update(str(outputs[name]) for name in ("arn",) if outputs.get(name))
+        keys = {f"{type_}#{context.id}"}
+        keys |= {str(key) for key in (context.id, outputs.get("arn")) if key and key not in inputs.values()}
         if row.auto_name and inputs.get(row.auto_name):
             keys.add(f"{type_}#{inputs[row.auto_name]}")
         refers = {ref for _, ref in references(inputs, self.account)} - keys

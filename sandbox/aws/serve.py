@@ -11,7 +11,7 @@ import jmespath
 from sandbox import typecheck
 from sandbox.aws import tagging
 from sandbox.aws.context import MISSING, Context
-from sandbox.aws.mapper import candidates, normal, parameters
+from sandbox.aws.mapper import candidates, merged, normal, parameters
 from sandbox.aws.row import Call, Row
 from sandbox.provider import ResourceError, has_unknown
 
@@ -53,7 +53,7 @@ class Served:
         }
         mapped, unmapped = parameters(operation, props, row.rename, self.ignored, row.nest)
         for key, value in context.fill_all(row.args).items():
-            mapped.setdefault(key, value)
+            mapped[key] = merged(value, mapped[key]) if key in mapped else value
         if context.tags:
             mapped.update(tagging.creation_params(operation, row, context.tags) or {})
         return mapped, unmapped

@@ -22,6 +22,11 @@ def _block_devices(context: Context) -> list[dict[str, Any]] | None:
     given = context.inputs
     devices = [(_ROOT_DEVICE, given["rootBlockDevice"])] if given.get("rootBlockDevice") else []
     devices += [(device["deviceName"], device) for device in given.get("ebsBlockDevices") or ()]
+    return [{"DeviceName": name, **_ebs(device)} for name, device in devices] or None
+
+
+def _ebs(device: Mapping[str, Any]) -> dict[str, Any]:
+    """A volume to launch with. It goes with its instance unless told otherwise, as AWS's own default is."""
     names = {
         "volumeType": "VolumeType",
         "volumeSize": "VolumeSize",
@@ -32,14 +37,13 @@ def _block_devices(context: Context) -> list[dict[str, Any]] | None:
         "deleteOnTermination": "DeleteOnTermination",
         "snapshotId": "SnapshotId",
     }
-    mappings = []
-    for name, device in devices:
-        ebs = {param: _whole(device[prop]) for prop, param in names.items() if device.get(prop) is not None}
-        mappings.append({"DeviceName": name, "Ebs": ebs})
-    return mappings or None
+    known = {param: _plain(device[prop]) for prop, param in names.items() if device.get(prop) is not None}
+    return {"Ebs": {"DeleteOnTermination": True, **known}}
 
 
-def _whole(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    if value in ("true", "false"):
+        return value == "true"
     return int(value) if isinstance(value, float) else value
 
 
@@ -187,6 +191,7 @@ _TEMPLATE: Final = Row(
         "vpcSecurityGroupIds": "LaunchTemplateData.SecurityGroupIds",
         "securityGroupNames": "LaunchTemplateData.SecurityGroups",
         "networkInterfaces.securityGroups": "Groups",
+        "blockDeviceMappings.ebs": _ebs,
         "tagSpecifications": "LaunchTemplateData.TagSpecifications",
         "iamInstanceProfile": "LaunchTemplateData.IamInstanceProfile",
     },
@@ -368,6 +373,7 @@ ROWS: Final[Mapping[str, Row]] = {
         "CreatePlacementGroup",
         id="{name}",
         store=True,
+        rename={"name": "GroupName"},
         replace="name partitionCount spreadLevel strategy",
         arn=_ARN + "placement-group/{name}",
         outputs={"placementGroupId": "pg-{hex17}"},

@@ -128,7 +128,11 @@ ROWS: Final[Mapping[str, Row]] = {
         "CreateHostedZone",
         id=lambda c: c.answer["HostedZone"]["Id"].removeprefix("/hostedzone/"),
         key={"Id": "{id}"},
-        args={"CallerReference": "{hex17}", "VPC": _first_vpc},
+        args={
+            "CallerReference": "{hex17}",
+            "VPC": _first_vpc,
+            "HostedZoneConfig": lambda c: {"PrivateZone": bool(c.inputs.get("vpcs"))},
+        },
         rename={"comment": "HostedZoneConfig.Comment"},
         ignore={"vpcs": "the first at creation, the others by a call each", "forceDestroy": "how the provider deletes"},
         calls=(Call("UpdateHostedZoneComment", "comment", rename={"comment": "Comment"}, on_create=False),),

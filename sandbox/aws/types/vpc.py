@@ -254,6 +254,7 @@ ROWS: Final[Mapping[str, Row]] = {
         key="VpcEndpointId",
         rename={"policy": "PolicyDocument"},
         ignore={"autoAccept": "accepting is the service owner's call"},
+        args={"VpcEndpointType": "Gateway"},
         replace="vpcId serviceName vpcEndpointType serviceRegion",
         calls=(
             Call("ModifyVpcEndpoint", "policy privateDnsEnabled", on_create=False),
