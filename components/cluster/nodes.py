@@ -12,6 +12,14 @@ import pulumi_aws as aws
 from model.environment import Nodes
 
 
+METRICS = [
+    aws.autoscaling.Metric.GROUP_DESIRED_CAPACITY,
+    aws.autoscaling.Metric.GROUP_IN_SERVICE_INSTANCES,
+    aws.autoscaling.Metric.GROUP_MAX_SIZE,
+]
+"""Free of charge; enough to see a group that cannot keep its number."""
+
+
 @dataclass(frozen=True)
 class NodeGroupArgs:
     """One group of equal machines."""
@@ -86,6 +94,8 @@ class NodeGroup(pulumi.ComponentResource):
             health_check_type="EC2",
             health_check_grace_period=900,
             wait_for_capacity_timeout="20m",
+            enabled_metrics=METRICS,
+            metrics_granularity="1Minute",
             wait_for_elb_capacity=args.minimum if args.await_healthy else None,
             tags=[
                 aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=True)
