@@ -3,6 +3,7 @@
 from model.base import DeclarationError, days, hours, minutes, seconds
 from model.environment import DatabaseHosts, Environment, Nodes
 from model.network import HubAndSpoke, SingleVpc, Tier
+from model.observability import Dashboard, Panel
 from model.platform import (
     Cilium,
     Eks,
@@ -61,6 +62,7 @@ __all__ = [
     "Canary",
     "Cilium",
     "ConnectionPool",
+    "Dashboard",
     "DatabaseHosts",
     "DeclarationError",
     "Eks",
@@ -83,6 +85,7 @@ __all__ = [
     "OnEc2",
     "OnRds",
     "OutlierDetection",
+    "Panel",
     "Platform",
     "PostgreSQL",
     "Probe",

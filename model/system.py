@@ -11,6 +11,7 @@ from pydantic import model_validator
 from model.base import DeclarationError, Declared, Host, Name, did_you_mean
 from model.environment import Environment
 from model.network import HubAndSpoke, Network
+from model.observability import Dashboard
 from model.platform import K3s, Platform
 from model.stores import PostgreSQL, Store
 from model.traffic import Call, External, Route, ServicePolicy, Topic
@@ -31,6 +32,8 @@ class System(Declared):
     topics: tuple[Topic, ...] = ()
     routes: tuple[Route, ...] = ()
     externals: tuple[External, ...] = ()
+    dashboards: tuple[Dashboard, ...] = ()
+    """Pages beside, or panels within, those that are derived from the graph."""
     platform: Platform = Platform()
     network: Network
     environments: dict[Name, Environment]

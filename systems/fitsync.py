@@ -5,6 +5,7 @@ from model import (
     Call,
     Cilium,
     ConnectionPool,
+    Dashboard,
     DatabaseHosts,
     Environment,
     Gp3,
@@ -14,6 +15,7 @@ from model import (
     Nodes,
     OnEc2,
     OutlierDetection,
+    Panel,
     Platform,
     PostgreSQL,
     Redis,
@@ -33,6 +35,130 @@ from model import (
 JWT = {"JWT_SECRET": SecretKey(secret="jwt-secrets", key="jwt-secret")}
 PROFILES = (Cache(variable="PROFILE_CACHE_TTL", ttl=minutes(15)),)
 GROWS = Scale(maximum=6, cpu=70)
+
+DASHBOARDS = (
+    Dashboard(
+        title="Business Metrics",
+        panels=(
+            Panel(title="Active users by role", query="sum by (role) (active_users)", legend="{{role}}"),
+            Panel(title="Bookings per day", query="sum(increase(bookings_created_total[1d]))", shape="number"),
+            Panel(
+                title="Programs assigned per week",
+                query="sum(increase(program_assignments_total[7d]))",
+                shape="number",
+            ),
+            Panel(
+                title="Achievements earned per day",
+                query="sum(increase(achievements_earned_total[1d]))",
+                shape="number",
+            ),
+        ),
+    ),
+    Dashboard(
+        title="Security Dashboard",
+        panels=(
+            Panel(
+                title="JWT validation failures",
+                query='sum by (service) (rate(jwt_validations_total{result="failure"}[5m]))',
+                legend="{{service}}",
+                unit="ops",
+            ),
+            Panel(
+                title="Rate limit violations",
+                query="sum by (service) (rate(rate_limit_hits_total[5m]))",
+                legend="{{service}}",
+                unit="ops",
+            ),
+        ),
+    ),
+    Dashboard(
+        title="Application Metrics",
+        panels=(
+            Panel(
+                title="api-gateway: requests",
+                query='sum by (status) (rate(http_requests_total{service="api-gateway"}[5m]))',
+                legend="{{status}}",
+                unit="reqps",
+            ),
+            Panel(
+                title="api-gateway: response time, P95",
+                query="histogram_quantile(0.95, sum by (le) "
+                '(rate(http_request_duration_seconds_bucket{service="api-gateway"}[5m])))',
+                legend="P95",
+                unit="s",
+            ),
+            Panel(
+                title="api-gateway: rate limit hits",
+                query='sum(rate(rate_limit_hits_total{service="api-gateway"}[5m]))',
+                legend="hits",
+                unit="ops",
+            ),
+            Panel(
+                title="user-service: login attempts",
+                query="sum by (result) (rate(login_attempts_total[5m]))",
+                legend="{{result}}",
+                unit="ops",
+            ),
+            Panel(
+                title="user-service: JWT validations",
+                query="sum by (result) (rate(jwt_validations_total[5m]))",
+                legend="{{result}}",
+                unit="ops",
+            ),
+            Panel(
+                title="user-service: cache hit ratio",
+                query="sum(rate(cache_hits_total[5m])) / "
+                "(sum(rate(cache_hits_total[5m])) + sum(rate(cache_misses_total[5m])))",
+                legend="hits",
+                unit="percentunit",
+            ),
+            Panel(
+                title="training-service: programs created",
+                query="sum(increase(programs_created_total[1h]))",
+                legend="per hour",
+            ),
+            Panel(
+                title="training-service: program assignments",
+                query="sum(increase(program_assignments_total[1h]))",
+                legend="per hour",
+            ),
+            Panel(
+                title="schedule-service: bookings created",
+                query="sum(increase(bookings_created_total[1h]))",
+                legend="per hour",
+            ),
+            Panel(
+                title="schedule-service: bookings cancelled",
+                query="sum(increase(bookings_cancelled_total[1h]))",
+                legend="per hour",
+            ),
+            Panel(
+                title="progress-service: metrics recorded",
+                query="sum(rate(metrics_recorded_total[5m]))",
+                legend="recorded",
+                unit="ops",
+            ),
+            Panel(
+                title="progress-service: achievements earned",
+                query="sum(increase(achievements_earned_total[1h]))",
+                legend="per hour",
+            ),
+            Panel(
+                title="notification-service: events processed",
+                query="sum by (topic) (rate(events_processed_total[5m]))",
+                legend="{{topic}}",
+                unit="ops",
+            ),
+            Panel(
+                title="notification-service: notifications sent",
+                query="sum by (channel) (rate(notifications_sent_total[5m]))",
+                legend="{{channel}}",
+                unit="ops",
+            ),
+        ),
+    ),
+)
+"""The metrics that the services publish, on pages beside those that are derived from the graph."""
 
 SYSTEM = System(
     name="fitsync",
@@ -164,6 +290,7 @@ SYSTEM = System(
             certificate="api-tls-cert",
         ),
     ),
+    dashboards=DASHBOARDS,
     platform=Platform(
         cluster=K3s(),
         cni=Cilium(),

@@ -10,9 +10,8 @@ from typing import Any, Final, Literal
 from derive.versions import ChartVersion
 from model import minutes
 
-
 TIMEOUT: Final = minutes(10)
-"""Of one Helm operation, its hooks included; Helm's own five minutes are short on a node that pulls its first images."""
+"""Of one Helm operation with its hooks; Helm's own five minutes are short where a node pulls its first images."""
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,7 @@ def _grafana() -> dict[str, Any]:
         "persistence": {"enabled": False},
         # It reads dashboards and data sources in its own namespace, and nobody else's Secrets.
         "rbac": {"namespaced": True},
+        "testFramework": {"enabled": False},
         "sidecar": {
             "resources": _resources("10m", "64Mi", "128Mi"),
             "dashboards": {"enabled": True, "label": "grafana_dashboard", "labelValue": "1", "searchNamespace": None},

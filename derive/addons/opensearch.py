@@ -79,7 +79,7 @@ def values(members: int, volume: str, cluster: str, indices: str) -> dict[str, A
         "replicas": members,
         "opensearchJavaOpts": f"-Xms{HEAP} -Xmx{HEAP}",
         "resources": {"requests": {"cpu": "200m", "memory": MEMORY}, "limits": {"memory": MEMORY}},
-        # The volume's owner is set by fsGroup: no init container that runs as root.
+        # No init container that runs as root: K3s' local volumes are open to every user, others obey fsGroup.
         "persistence": {"enabled": True, "size": volume, "enableInitChown": False},
         "podSecurityContext": {
             "fsGroup": 1000,

@@ -78,6 +78,7 @@ def values(target: Target) -> dict[str, Any]:
     return {
         "fullnameOverride": target.release,
         "podLabels": {"sidecar.istio.io/inject": "false", "database": target.name},
+        "rbac": {"create": False},
         "service": {"type": "ClusterIP", "labels": {"database": target.name}},
         "serviceMonitor": {"enabled": True, "interval": "30s", "targetLabels": ["database"]},
         "config": {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from derive.observability.dashboards import dashboards
 from derive.observability.monitors import monitors
+from derive.observability.rules import prometheus_rule
+from derive.observability.scope import scope
 from derive.shapes import Deployment, Part
 
 __all__ = ["observability"]
@@ -10,4 +13,11 @@ __all__ = ["observability"]
 
 def observability(deployment: Deployment) -> tuple[Part, ...]:
     """The objects that tell Prometheus and Grafana what to read, to alert on and to show."""
-    return monitors(deployment)
+    observed = scope(deployment)
+    rules = prometheus_rule(observed)
+    pages = dashboards(observed, deployment.system)
+    return (
+        *monitors(deployment),
+        Part(f"{observed.system}-alerts", observed.home, (rules,)),
+        Part(f"{observed.system}-dashboards", pages[0]["metadata"]["namespace"], pages),
+    )

@@ -1,0 +1,234 @@
+"""Dashboards: derived from the graph (mesh, security, platform), or declared; as ConfigMaps that Grafana loads."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from derive import naming
+from derive.observability import queries
+from derive.observability.queries import one_of
+from derive.observability.scope import Scope
+from manifests.base import Manifest, manifest
+from model import Dashboard, Panel, System
+
+MESH: Final = "Service Mesh Overview"
+SECURITY: Final = "Security Dashboard"
+PLATFORM: Final = "Platform"
+SOURCE: Final = {"type": "prometheus", "uid": "prometheus"}
+"""The data source that kube-prometheus-stack provisions."""
+LABEL: Final = {"grafana_dashboard": "1"}
+"""What Grafana's sidecar collects."""
+COLUMNS: Final = 24
+HEIGHT: Final = 8
+WIDTH: Final = {"graph": 12, "number": 6}
+
+
+def dashboards(scope: Scope, system: System) -> tuple[Manifest, ...]:
+    """One ConfigMap per dashboard, in the namespace of Grafana."""
+    pages = {page.title: page.panels for page in _derived(scope)}
+    for declared in system.dashboards:
+        pages[declared.title] = (*pages.get(declared.title, ()), *declared.panels)
+    extra = {MESH: [_graph(scope), _declared_calls(system)]} if scope.mesh else {}
+    return tuple(_config_map(scope, title, panels, extra.get(title, ())) for title, panels in pages.items())
+
+
+def _derived(scope: Scope) -> Iterator[Dashboard]:
+    if scope.mesh:
+        yield Dashboard(title=MESH, panels=tuple(_mesh(scope)))
+        yield Dashboard(title=SECURITY, panels=tuple(_security(scope)))
+    yield Dashboard(title=PLATFORM, panels=tuple(_platform(scope)))
+
+
+def _mesh(scope: Scope) -> Iterator[Panel]:
+    spaces, named = scope.spaces, "{{destination_service_name}}"
+    volume = f"sum({queries.requests(spaces)})"
+    yield Panel(title="Request volume", query=volume, unit="reqps", shape="number")
+    yield Panel(title="Success rate", query=queries.success_rate(spaces, ""), unit="percentunit", shape="number")
+    for quantile in (0.95, 0.99):
+        yield Panel(
+            title=f"Latency, P{quantile * 100:g}",
+            query=queries.total_latency(quantile, spaces),
+            unit="ms",
+            shape="number",
+        )
+    yield Panel(
+        title="Request volume by service",
+        query=f"sum({queries.requests(spaces)}) by (destination_service_name)",
+        legend=named,
+        unit="reqps",
+    )
+    yield Panel(title="Success rate by service", query=queries.success_rate(spaces), legend=named, unit="percentunit")
+    for quantile in (0.5, 0.95, 0.99):
+        yield Panel(
+            title=f"Latency by service, P{quantile * 100:g}",
+            query=queries.latency(quantile, spaces),
+            legend=named,
+            unit="ms",
+        )
+
+
+def _security(scope: Scope) -> Iterator[Panel]:
+    spaces, named = scope.spaces, "{{destination_service_name}}"
+    yield Panel(title="mTLS connection status", query=queries.mutual_tls(), legend=named)
+    secured = queries.requests(spaces, 'connection_security_policy="mutual_tls"', reporter="destination")
+    yield Panel(
+        title="Share of requests over mTLS",
+        query=f"sum({secured}) / sum({queries.requests(spaces, reporter='destination')})",
+        unit="percentunit",
+        shape="number",
+    )
+    yield Panel(
+        title="Authorization policy denials",
+        query=queries.refused(spaces),
+        legend="{{source_workload}} > {{destination_service_name}}",
+        unit="reqps",
+    )
+    if scope.network:
+        yield Panel(title="Packets dropped by network policies", query=queries.dropped(), legend="{{direction}}")
+
+
+def _platform(scope: Scope) -> Iterator[Panel]:
+    yield from _redis(scope)
+    yield from _databases(scope)
+    yield from _cluster(scope)
+
+
+def _redis(scope: Scope) -> Iterator[Panel]:
+    if not scope.caches:
+        return
+    where, named = one_of("service", scope.caches), "{{service}}"
+    publish = f'sum by (service) (rate(redis_commands_total{{{where},cmd="publish"}}[5m]))'
+    yield Panel(title="Redis: memory usage", query=f"redis_memory_used_bytes{{{where}}}", legend=named, unit="bytes")
+    yield Panel(title="Redis: pub/sub message rate", query=publish, legend=named, unit="ops")
+    yield Panel(title="Redis: connected clients", query=f"redis_connected_clients{{{where}}}", legend=named)
+
+
+def _databases(scope: Scope) -> Iterator[Panel]:
+    if not scope.databases:
+        return
+    named = "{{service}}"
+    yield Panel(
+        title="PostgreSQL: connection usage",
+        query=queries.connections_used(scope.databases),
+        legend=named,
+        unit="percentunit",
+    )
+    yield Panel(
+        title="PostgreSQL: query duration", query=queries.query_duration(scope.databases), legend=named, unit="s"
+    )
+    yield Panel(
+        title="PostgreSQL: database size", query=queries.database_size(scope.databases), legend=named, unit="bytes"
+    )
+
+
+def _cluster(scope: Scope) -> Iterator[Panel]:
+    spaces = (*scope.spaces, naming.MONITORING_NAMESPACE, "logging")
+    yield Panel(
+        title="K3s: node CPU",
+        query='1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))',
+        legend="{{instance}}",
+        unit="percentunit",
+    )
+    yield Panel(
+        title="K3s: node memory",
+        query="1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes",
+        legend="{{instance}}",
+        unit="percentunit",
+    )
+    yield Panel(title="K3s: pod restarts per hour", query=queries.restarts(scope.spaces), legend="{{pod}}")
+    where = one_of("namespace", spaces)
+    yield Panel(
+        title="K3s: persistent volume usage",
+        query=f"kubelet_volume_stats_used_bytes{{{where}}} / kubelet_volume_stats_capacity_bytes{{{where}}}",
+        legend="{{namespace}}/{{persistentvolumeclaim}}",
+        unit="percentunit",
+    )
+
+
+def _graph(scope: Scope) -> dict[str, Any]:
+    """Who calls whom, as the mesh sees it. Grafana reads nodes and edges from the queries' reference ids."""
+    return {
+        "type": "nodeGraph",
+        "title": "Service dependency graph",
+        "description": "Requests per second between the services, as their sidecars count them.",
+        "datasource": SOURCE,
+        "targets": [_table("nodes", queries.nodes(scope.spaces)), _table("edges", queries.edges(scope.spaces))],
+        "transformations": [
+            {"id": "renameByRegex", "options": {"regex": "^Value.*$", "renamePattern": "mainstat"}},
+            {"id": "filterFieldsByName", "options": {"exclude": {"names": ["Time"]}}},
+        ],
+        "options": {"nodes": {"mainStatUnit": "reqps"}, "edges": {"mainStatUnit": "reqps"}},
+    }
+
+
+def _declared_calls(system: System) -> dict[str, Any]:
+    """The graph as it is declared, to compare with."""
+    rows = [
+        f"| {service.name} | {', '.join(callees)} |"
+        for service in system.services
+        if (callees := system.callees(service.name))
+    ]
+    return {
+        "type": "text",
+        "title": "Declared calls; every other call is refused",
+        "options": {"mode": "markdown", "content": "\n".join(("| service | may call |", "|---|---|", *rows))},
+    }
+
+
+def _table(reference: str, expression: str) -> dict[str, Any]:
+    return {"refId": reference, "datasource": SOURCE, "expr": expression, "instant": True, "format": "table"}
+
+
+def _config_map(scope: Scope, title: str, panels: Sequence[Panel], extra: Iterable[dict[str, Any]]) -> Manifest:
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    name = f"{scope.system}-{slug}"
+    page = {
+        # Grafana takes up to 40 characters.
+        "uid": name[:40],
+        "title": title,
+        "tags": [scope.system, scope.environment],
+        "timezone": "browser",
+        "schemaVersion": 41,
+        "refresh": "30s",
+        "time": {"from": "now-6h", "to": "now"},
+        "editable": False,
+        "panels": _placed([*(_panel(panel) for panel in panels), *extra]),
+    }
+    return manifest(
+        "v1",
+        "ConfigMap",
+        name,
+        naming.MONITORING_NAMESPACE,
+        LABEL,
+        data={f"{name}.json": json.dumps(page, indent=1)},
+    )
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    target = {"refId": "A", "datasource": SOURCE, "expr": panel.query, "legendFormat": panel.legend or "__auto"}
+    defaults: dict[str, Any] = {"unit": panel.unit}
+    if panel.unit == "percentunit":
+        defaults |= {"min": 0, "max": 1}
+    return {
+        "type": "timeseries" if panel.shape == "graph" else "stat",
+        "title": panel.title,
+        "datasource": SOURCE,
+        "targets": [target],
+        "fieldConfig": {"defaults": defaults, "overrides": []},
+    }
+
+
+def _placed(panels: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The panels in rows from left to right, each with its id and place."""
+    placed: list[dict[str, Any]] = []
+    x = y = 0
+    for number, panel in enumerate(panels, start=1):
+        width = WIDTH["number"] if panel["type"] == "stat" else WIDTH["graph"]
+        if x + width > COLUMNS:
+            x, y = 0, y + HEIGHT
+        placed.append({"id": number, **panel, "gridPos": {"x": x, "y": y, "w": width, "h": HEIGHT}})
+        x += width
+    return placed

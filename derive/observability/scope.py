@@ -1,0 +1,64 @@
+"""What of a deployment is observed: the input of rules and dashboards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from derive import naming
+from derive.addons import postgres_exporter
+from derive.shapes import Deployment
+from model import Cilium, Istio, PostgreSQL, Redis
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Names as Prometheus knows them."""
+
+    system: str
+    environment: str
+    home: str
+    spaces: tuple[str, ...]
+    """Namespaces of the services."""
+    deployments: tuple[str, ...]
+    """Services that always run."""
+    timeouts: dict[str, timedelta]
+    """The time that callers of a service wait for it, where it is declared."""
+    databases: tuple[str, ...]
+    """Label ``service`` of each database's exporter."""
+    standby: bool
+    """Whether the databases on machines have a standby."""
+    database_volume: int | None
+    """GiB of the volume of each database on a machine. Absent: none is on a machine."""
+    caches: tuple[str, ...]
+    """Label ``service`` of each Redis."""
+    append_only: tuple[str, ...]
+    mesh: bool
+    network: bool
+    """Whether Cilium counts what policies drop."""
+
+
+def scope(deployment: Deployment) -> Scope:
+    system = deployment.system
+    outside = {target.name: target.release for target in postgres_exporter.targets(deployment)}
+    redis = [store for store in system.stores if isinstance(store, Redis)]
+    running = [service for service in system.services if service.schedule is None]
+    waits = {policy.to: policy.timeout for policy in system.policies if policy.timeout}
+    waits |= {route.to: route.timeout for route in system.routes if route.timeout}
+    return Scope(
+        system=system.name,
+        environment=deployment.name,
+        home=system.home,
+        spaces=tuple(dict.fromkeys(naming.service_namespace(system, service) for service in system.services)),
+        deployments=tuple(service.name for service in running),
+        timeouts=waits,
+        databases=tuple(
+            outside.get(store.name, store.name) for store in system.stores if isinstance(store, PostgreSQL)
+        ),
+        standby=bool(outside) and deployment.environment.databases.standby,
+        database_volume=deployment.environment.databases.volume.size if outside else None,
+        caches=tuple(store.name for store in redis),
+        append_only=tuple(store.name for store in redis if store.append_only),
+        mesh=isinstance(system.platform.mesh, Istio),
+        network=isinstance(system.platform.cni, Cilium),
+    )
