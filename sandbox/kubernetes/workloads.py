@@ -6,7 +6,7 @@ import re
 import zoneinfo
 from typing import Any, Final
 
-from sandbox.kubernetes import names, quantity, selectors
+from sandbox.kubernetes import quantity, selectors
 from sandbox.kubernetes.access import Body, Problem, Problems, dig, enumerated, mapping, number, strings, text
 from sandbox.kubernetes.kinds import object_type
 from sandbox.provider import UNKNOWN, has_unknown
@@ -48,6 +48,12 @@ def deployment_problems(body: Body) -> Problems:
         yield from _share_problems(rolling.get(name), f"spec.strategy.rollingUpdate.{name}")
     if _is_zero(rolling.get("maxUnavailable")) and _is_zero(rolling.get("maxSurge")):
         yield Problem("spec.strategy.rollingUpdate", "maxSurge and maxUnavailable cannot both be 0")
+
+
+def rollout_problems(body: Body) -> Problems:
+    """An Argo Rollout is a Deployment, unless it takes its pods from one."""
+    if dig(body, "spec", "workloadRef") is None:
+        yield from selector_problems(body)
 
 
 def _is_zero(value: Any) -> bool:
@@ -146,10 +152,3 @@ def budget_problems(body: Body) -> Problems:
     for name in given:
         yield from _share_problems(dig(body, "spec", name), f"spec.{name}")
     yield from selectors.problems(mapping(body, "spec", "selector"), "spec.selector")
-
-
-def scale_target_name_problems(body: Body) -> Problems:
-    """The object that an autoscaler scales is named as an object can be."""
-    name = text(body, "spec", "scaleTargetRef", "name")
-    if name is not None and (problem := names.subdomain_problem(name)):
-        yield Problem("spec.scaleTargetRef.name", problem)
