@@ -38,8 +38,13 @@ class Context:
     saved: Mapping[str, Any] = field(default_factory=dict)
     """The outputs in the saved state, while it is replayed; empty when the resource is new."""
 
-    def call(self, operation: str, service: str = "", region: str = "", **params: Any) -> dict[str, Any]:
-        return self.cloud.call(service or self.service, operation, params, region or self.region, self.account)
+    def call(self, operation: str, /, **params: Any) -> dict[str, Any]:
+        """One call to the row's service."""
+        return self.call_service(self.service, operation, **params)
+
+    def call_service(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
+        """One call to another service."""
+        return self.cloud.call(service, operation, params, self.region, self.account)
 
     def changed(self, name: str) -> bool:
         return self.inputs.get(name) != self.old.get(name)

@@ -20,7 +20,9 @@ _PREFIXES = (
 )
 _ID = re.compile(rf"^(?:{_PREFIXES})-[0-9a-f]{{8,17}}$")
 _ARN = re.compile(r"^arn:aws[\w-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12})?:\S+$")
-_NOT_OURS = re.compile(r":(root|policy/aws-service-role/.*|role/aws-service-role/.*)$|[*?$]|:aws-managed|^arn:aws:s3:::.+/")
+_NOT_OURS = re.compile(
+    r":(root|policy/aws-service-role/.*|role/aws-service-role/.*)$|[*?$]|:aws-managed|^arn:aws:s3:::.+/"
+)
 """ARNs that no resource of ours has to stand for: account roots, service-linked roles, patterns, objects."""
 
 

@@ -89,7 +89,9 @@ def _image(question: Question) -> dict[str, Any]:
     if not found:
         return _made_image(question)
     if len(found) > 1 and not question.args.get("mostRecent"):
-        raise ResourceError(f"{len(found)} images match", path="filters", remedy="set mostRecent, or narrow the filters")
+        raise ResourceError(
+            f"{len(found)} images match", path="filters", remedy="set mostRecent, or narrow the filters"
+        )
     image = max(found, key=lambda item: (str(item["CreationDate"]), item["ImageId"]))
     return {
         "id": image["ImageId"],
@@ -123,7 +125,10 @@ def _made_image(question: Question) -> dict[str, Any]:
     if publisher is None or not names:
         raise ResourceError("no image matches", path="filters", remedy="check owners and the name pattern")
     architectures = [
-        value for item in question.args.get("filters") or () if item["name"] == "architecture" for value in item["values"]
+        value
+        for item in question.args.get("filters") or ()
+        if item["name"] == "architecture"
+        for value in item["values"]
     ]
     arm = "arm64" in names[0] or "arm64" in architectures
     name = names[0].replace("*", "20250610")
@@ -149,10 +154,16 @@ def made_ami(key: str) -> str:
 
 
 _PUBLIC_PARAMETERS: Final = (
-    re.compile(r"^/aws/service/ami-amazon-linux-latest/al2023-ami-(kernel-[\w.]+|minimal-kernel-[\w.]+)-(x86_64|arm64)$"),
-    re.compile(r"^/aws/service/canonical/ubuntu/server/[\w.]+/stable/(current|\d+)/(amd64|arm64)/hvm/ebs-gp[23]/ami-id$"),
+    re.compile(
+        r"^/aws/service/ami-amazon-linux-latest/al2023-ami-(kernel-[\w.]+|minimal-kernel-[\w.]+)-(x86_64|arm64)$"
+    ),
+    re.compile(
+        r"^/aws/service/canonical/ubuntu/server/[\w.]+/stable/(current|\d+)/(amd64|arm64)/hvm/ebs-gp[23]/ami-id$"
+    ),
     re.compile(r"^/aws/service/bottlerocket/aws-k8s-1\.\d+(-nvidia)?/(x86_64|arm64)/(latest|[\d.]+)/image_id$"),
-    re.compile(r"^/aws/service/eks/optimized-ami/1\.\d+/amazon-linux-2023/(x86_64|arm64)/standard/recommended/image_id$"),
+    re.compile(
+        r"^/aws/service/eks/optimized-ami/1\.\d+/amazon-linux-2023/(x86_64|arm64)/standard/recommended/image_id$"
+    ),
 )
 """Public parameters whose value is an image id (AWS Systems Manager, 'Calling public parameters')."""
 
@@ -160,7 +171,9 @@ _PUBLIC_PARAMETERS: Final = (
 def _parameter(question: Question) -> dict[str, Any]:
     name = str(question.args["name"])
     try:
-        found = question.call("ssm", "GetParameter", Name=name, WithDecryption=question.args.get("withDecryption", True))
+        found = question.call(
+            "ssm", "GetParameter", Name=name, WithDecryption=question.args.get("withDecryption", True)
+        )
         value, kind, version = found["Parameter"]["Value"], found["Parameter"]["Type"], found["Parameter"]["Version"]
     except ResourceError as error:
         if not any(pattern.match(name) for pattern in _PUBLIC_PARAMETERS):
@@ -182,7 +195,10 @@ def _parameter(question: Question) -> dict[str, Any]:
 
 
 def _policy_document(question: Question) -> dict[str, Any]:
-    sources = [*(question.args.get("sourcePolicyDocuments") or ()), *(question.args.get("overridePolicyDocuments") or ())]
+    sources = [
+        *(question.args.get("sourcePolicyDocuments") or ()),
+        *(question.args.get("overridePolicyDocuments") or ()),
+    ]
     statements = [item for source in sources for item in json.loads(source)["Statement"]]
     statements += [_statement(item) for item in question.args.get("statements") or ()]
     document: dict[str, Any] = {"Version": question.args.get("version") or "2012-10-17"}
@@ -190,7 +206,11 @@ def _policy_document(question: Question) -> dict[str, Any]:
         document["Id"] = question.args["policyId"]
     document["Statement"] = statements
     text = json.dumps(document, indent=2)
-    return {"json": text, "minifiedJson": json.dumps(document, separators=(",", ":")), "id": str(zlib.crc32(text.encode()))}
+    return {
+        "json": text,
+        "minifiedJson": json.dumps(document, separators=(",", ":")),
+        "id": str(zlib.crc32(text.encode())),
+    }
 
 
 def _statement(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -262,7 +282,9 @@ def _tags(described: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in described.get("Tags") or ()}
 
 
-def _one(question: Question, operation: str, member: str, ids: str, id_: Any, more: list[dict[str, Any]]) -> dict[str, Any]:
+def _one(
+    question: Question, operation: str, member: str, ids: str, id_: Any, more: list[dict[str, Any]]
+) -> dict[str, Any]:
     filters = question.filters() + more
     filters += [{"Name": f"tag:{key}", "Values": [value]} for key, value in (question.args.get("tags") or {}).items()]
     params: dict[str, Any] = {"Filters": filters}
@@ -312,7 +334,11 @@ def _zone(question: Question) -> dict[str, Any]:
     private = bool(question.args.get("privateZone"))
     for zone in question.call("route53", "ListHostedZones")["HostedZones"]:
         zone_id = zone["Id"].removeprefix("/hostedzone/")
-        same = zone_id == wanted if wanted else zone["Name"].rstrip(".") == name and zone["Config"]["PrivateZone"] == private
+        same = (
+            zone_id == wanted
+            if wanted
+            else zone["Name"].rstrip(".") == name and zone["Config"]["PrivateZone"] == private
+        )
         if same:
             return {
                 "id": zone_id,
@@ -326,12 +352,22 @@ def _zone(question: Question) -> dict[str, Any]:
 
 
 _ELB_ACCOUNTS: Final[Mapping[str, str]] = {
-    "us-east-1": "127311923021", "us-east-2": "033677994240", "us-west-1": "027434742980", "us-west-2": "797873946194",
-    "ca-central-1": "985666609251", "eu-central-1": "054676820928", "eu-west-1": "156460612806",
-    "eu-west-2": "652711504416", "eu-west-3": "009996457667", "eu-north-1": "897822967062", "ap-south-1": "718504428378",
-    "ap-southeast-1": "114774131450", "ap-southeast-2": "783225319266", "ap-northeast-1": "582318560864",
+    "us-east-1": "127311923021",
+    "us-east-2": "033677994240",
+    "us-west-1": "027434742980",
+    "us-west-2": "797873946194",
+    "ca-central-1": "985666609251",
+    "eu-central-1": "054676820928",
+    "eu-west-1": "156460612806",
+    "eu-west-2": "652711504416",
+    "eu-west-3": "009996457667",
+    "eu-north-1": "897822967062",
+    "ap-south-1": "718504428378",
+    "ap-southeast-1": "114774131450",
+    "ap-southeast-2": "783225319266",
+    "ap-northeast-1": "582318560864",
     "sa-east-1": "507241528517",
-}  # fmt: skip
+}
 """Elastic Load Balancing's accounts (User Guide, 'Enable access logs')."""
 
 

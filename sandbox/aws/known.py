@@ -41,7 +41,10 @@ LIVE: Final[Mapping[str, tuple[str, str, str]]] = {
     "volumes": ("ec2", "DescribeVolumes", "Volumes"),
     "transit gateways": ("ec2", "DescribeTransitGateways", "TransitGateways[?State!='deleted']"),
     "transit gateway attachments": (
-        "ec2", "DescribeTransitGatewayVpcAttachments", "TransitGatewayVpcAttachments[?State!='deleted']"),
+        "ec2",
+        "DescribeTransitGatewayVpcAttachments",
+        "TransitGatewayVpcAttachments[?State!='deleted']",
+    ),
     "VPN connections": ("ec2", "DescribeVpnConnections", "VpnConnections[?State!='deleted']"),
     "load balancers": ("elbv2", "DescribeLoadBalancers", "LoadBalancers"),
     "target groups": ("elbv2", "DescribeTargetGroups", "TargetGroups"),

@@ -78,7 +78,6 @@ def _match(members: tuple[str, ...], prop: str, noun: str) -> str | None:
 
 def _structure(shape: StructureShape, value: Mapping[str, Any], path: str, rules: _Rules) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    members = tuple(shape.members)
     for prop, item in value.items():
         here = f"{path}.{prop}" if path else prop
         if item is None or here in rules.ignore or prop.startswith("__"):
@@ -173,9 +172,10 @@ def _to_structure(shape: StructureShape, value: Any, path: str, rules: _Rules) -
         return convert(shape, value[0], path, rules) if value else {}
     if isinstance(value, Mapping):
         return _structure(shape, value, path, rules)
-    single = next((name for name in ("Value", "Enabled", "Name", "Arn") if name in shape.members), None)
-    if single is None and len(shape.members) == 1:
-        single = next(iter(shape.members))
+    names = list(shape.members)
+    single = next((name for name in ("Value", "Enabled", "Name", "Arn") if name in names), None)
+    if single is None and len(names) == 1:
+        single = names[0]
     return {single: convert(shape.members[single], value, path, rules)} if single else value
 
 
@@ -185,8 +185,10 @@ def _to_list(shape: ListShape, value: Any, path: str, rules: _Rules) -> Any:
         keys = [name for name in member.members if normal(name) in ("key", "name", "tagkey", "parametername")]
         values = [name for name in member.members if normal(name) in ("value", "tagvalue", "parametervalue", "values")]
         if keys and values:
-            return [{keys[0]: key, values[0]: convert(member.members[values[0]], item, path, rules)}
-                    for key, item in value.items()]
+            return [
+                {keys[0]: key, values[0]: convert(member.members[values[0]], item, path, rules)}
+                for key, item in value.items()
+            ]
     items = value if isinstance(value, list) else [value]
     return [convert(member, item, path, rules) for item in items]
 

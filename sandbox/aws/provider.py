@@ -61,7 +61,12 @@ class AwsProvider:
         names = {*old.inputs, *desired.inputs}
         changed = [key for key in sorted(names) if not _same(old.inputs.get(key), desired.inputs.get(key))]
         tags = self._tags(desired.type, desired.inputs)
-        if "tags" not in changed and TAGS_ALL in old.outputs and old.outputs[TAGS_ALL] != tags and not has_unknown(tags):
+        if (
+            "tags" not in changed
+            and TAGS_ALL in old.outputs
+            and old.outputs[TAGS_ALL] != tags
+            and not has_unknown(tags)
+        ):
             changed.append(TAGS_ALL)
         replace = tuple(key for key in changed if _replaces(row, key, old.inputs, desired.inputs))
         name = row.auto_name
@@ -139,11 +144,11 @@ class AwsProvider:
                     except ResourceError as error:
                         failed.append((item, error))
                 if len(failed) == len(waiting):
-                    item, error = failed[0]
+                    lost, reason = failed[0]
                     raise ResourceError(
-                        f"cannot rebuild {item.type} {item.name!r} ({item.id}) from the saved state: {error}",
+                        f"cannot rebuild {lost.type} {lost.name!r} ({lost.id}) from the saved state: {reason}",
                         remedy="restore the stacks it refers to first, or delete the state and start over",
-                    ) from error
+                    ) from reason
                 waiting = [item for item, _ in failed]
 
     def secret_outputs(self, type_: str) -> frozenset[str]:
@@ -195,12 +200,12 @@ class AwsProvider:
         provider = AwsProvider({"region": region}, self.cloud)
         provider.account = self.account
         tags = item.outputs.get(TAGS_ALL) or {}
-        provider.default_tags = {key: value for key, value in tags.items() if key not in (item.inputs.get("tags") or {})}
+        provider.default_tags = {
+            key: value for key, value in tags.items() if key not in (item.inputs.get("tags") or {})
+        }
         return provider
 
-    def _context(
-        self, row: Row, type_: str, name: str, inputs: Mapping[str, Any], region: str = ""
-    ) -> Context:
+    def _context(self, row: Row, type_: str, name: str, inputs: Mapping[str, Any], region: str = "") -> Context:
         where = region or inputs.get("region") or self._region()
         tags = self._tags(type_, inputs)
         return Context(self.cloud, row.service, str(where), self.account, name, inputs, tags)
@@ -275,8 +280,18 @@ class AwsProvider:
         refers = {ref for _, ref in references(inputs, self.account)} - keys
         refers |= {f"{kind}#{inputs[prop]}" for prop, kind in row.links.items() if isinstance(inputs.get(prop), str)}
         self.cloud.index.add(
-            Live(urn, type_, context.name, context.id, context.region, self.account, dict(inputs), dict(outputs),
-                 frozenset(keys), frozenset(refers))
+            Live(
+                urn,
+                type_,
+                context.name,
+                context.id,
+                context.region,
+                self.account,
+                dict(inputs),
+                dict(outputs),
+                frozenset(keys),
+                frozenset(refers),
+            )
         )
 
 

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+
 from sandbox.provider import UNKNOWN, ResourceError, has_unknown
 
 Rule = Callable[[Mapping[str, Any]], Iterator[tuple[str, str]]]
@@ -21,8 +23,19 @@ LOG_RETENTION_DAYS: Final = (
 )  # fmt: skip
 SECURITY_GROUP_PROTOCOLS: Final = frozenset({"-1", "all", "tcp", "udp", "icmp", "icmpv6"})
 _CIDR_NAMES: Final = frozenset(
-    "cidrBlock cidrBlocks cidrIpv4 destinationCidrBlock targetNetworkCidr clientCidrBlock ipv6CidrBlock cidrIpv6 "
-    "ipv6CidrBlocks destinationIpv6CidrBlock transitGatewayCidrBlocks".split()
+    [
+        "cidrBlock",
+        "cidrBlocks",
+        "cidrIpv4",
+        "destinationCidrBlock",
+        "targetNetworkCidr",
+        "clientCidrBlock",
+        "ipv6CidrBlock",
+        "cidrIpv6",
+        "ipv6CidrBlocks",
+        "destinationIpv6CidrBlock",
+        "transitGatewayCidrBlocks",
+    ]
 )
 _POLICY_NAMES: Final = frozenset({"policy", "assumeRolePolicy"})
 _IAM_NAME: Final = re.compile(r"^[\w+=,.@-]+$")
@@ -185,7 +198,10 @@ def _volume(path: str, volume: Mapping[str, Any], kind: Any, size: Any) -> Itera
         if not least <= iops <= most:
             yield f"{path}iops", f"{kind} allows {least}-{most} iops, not {iops}"
         elif size and iops > max(least, per_gib * size):
-            yield f"{path}iops", f"{kind} allows {per_gib} iops per GiB: {iops} need {-(-iops // per_gib)} GiB, not {size}"
+            yield (
+                f"{path}iops",
+                f"{kind} allows {per_gib} iops per GiB: {iops} need {-(-iops // per_gib)} GiB, not {size}",
+            )
     elif iops and kind:
         yield f"{path}iops", f"{kind} takes no iops"
     if throughput:
@@ -216,9 +232,17 @@ def _block_devices(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield from _volume(path, volume, volume.get("volumeType"), volume.get("volumeSize"))
 
 
+def _instance_type(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    kind = inputs.get("instanceType")
+    if isinstance(kind, str) and kind not in INSTANCE_TYPES:
+        family = kind.partition(".")[0]
+        near = sorted(name for name in INSTANCE_TYPES if name.startswith(f"{family}."))
+        yield "instanceType", f"{kind!r} is not an instance type; of {family} there are: {', '.join(near) or 'none'}"
+
+
 def _route(inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    targets = [key for key in inputs if key.endswith(("GatewayId", "gatewayId", "EndpointId", "InterfaceId", "ConnectionId",
-                                                      "coreNetworkArn"))]  # fmt: skip
+    endings = ("GatewayId", "gatewayId", "EndpointId", "InterfaceId", "ConnectionId", "coreNetworkArn")
+    targets = [key for key in inputs if key.endswith(endings)]
     if len(targets) != 1:
         yield "gatewayId", f"a route has exactly one target, not {len(targets)}"
     places = [key for key in inputs if key.startswith("destination")]
@@ -311,8 +335,8 @@ BY_TYPE: Final[Mapping[str, tuple[Rule, ...]]] = {
     "aws:ec2/routeTable:RouteTable": (_inline_routes,),
     "aws:ec2transitgateway/route:Route": (_transit_route,),
     "aws:ebs/volume:Volume": (_ebs_volume,),
-    "aws:ec2/instance:Instance": (_block_devices,),
-    "aws:ec2/launchTemplate:LaunchTemplate": (_block_devices, _length(128)),
+    "aws:ec2/instance:Instance": (_block_devices, _instance_type),
+    "aws:ec2/launchTemplate:LaunchTemplate": (_block_devices, _instance_type, _length(128)),
     "aws:autoscaling/group:Group": (_group_sizes, _length(255)),
     "aws:lb/loadBalancer:LoadBalancer": (_ELB_NAME,),
     "aws:lb/targetGroup:TargetGroup": (_ELB_NAME,),

@@ -17,6 +17,7 @@ from sandbox.provider import ResourceError, has_unknown
 
 _META: Final = frozenset({"region", "namePrefix", "tagsAll"})
 _GONE: Final = ("NotFound", "NoSuch", "DoesNotExist", "NonExistent", "ResourceNotFound")
+_EMPTY: Final[tuple[Any, ...]] = ("", False, 0, [])
 _IDENTITY: Final = ("arn", "Arn", "Id", "Url", "Name", "endpoint", "address")
 
 
@@ -77,7 +78,9 @@ def serve_create(row: Row, context: Context) -> None:
         context.id = _identity(row, context)
     try:
         for call in row.calls:
-            if call.on_create and (not call.props or any(context.inputs.get(p) is not None for p in call.props.split())):
+            if call.on_create and (
+                not call.props or any(context.inputs.get(p) is not None for p in call.props.split())
+            ):
                 _run(row, call, context)
         if row.after_create is not None:
             row.after_create(context)
@@ -122,10 +125,8 @@ def serve_delete(row: Row, context: Context) -> None:
 
 
 def _identity(row: Row, context: Context) -> str:
-    if callable(row.id) or "{" in row.id:
-        found = context.fill(row.id)
-    else:
-        found = jmespath.search(row.id, context.answer)
+    templated = callable(row.id) or "{" in row.id
+    found = context.fill(row.id) if templated else jmespath.search(str(row.id), context.answer)
     if found is MISSING or not found:
         raise ResourceError(f"{row.create} answered no id at {row.id}")
     return str(found)
@@ -142,7 +143,7 @@ def _run(row: Row, call: Call, context: Context) -> None:
     if call.store:
         context.cloud.validate(service, call.operation, {**fixed, **mapped})
     else:
-        context.call(call.operation, service=service, **{**fixed, **mapped})
+        context.call_service(service, call.operation, **{**fixed, **mapped})
 
 
 def view_outputs(row: Row, type_: str, context: Context) -> dict[str, Any]:
@@ -201,4 +202,4 @@ def _described(view: Mapping[str, Any], wanted: list[str], types: Mapping[str, A
 
 def _empty(declared_type: Any) -> Any:
     """What the real provider answers for a computed value that is not set."""
-    return next((value for value in ("", False, 0, []) if typecheck.fits(value, declared_type)), None)
+    return next((value for value in _EMPTY if typecheck.fits(value, declared_type)), None)

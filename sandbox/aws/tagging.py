@@ -133,11 +133,13 @@ def _send(
         params[member] = [{key: pair[key] for key in list(pair)[:1]} for pair in pairs] if keys_only else pairs
     else:
         params[member] = list(tags) if isinstance(place, ListShape) else dict(tags)
-    context.call(operation, service=service, **params)
+    context.call_service(service, operation, **params)
 
 
 def _pairs_of(shape: ListShape, tags: Mapping[str, str]) -> list[dict[str, str]]:
-    names = list(shape.member.members)
+    pair = shape.member
+    assert isinstance(pair, StructureShape), shape.name
+    names = list(pair.members)
     key = next(name for name in names if name.lower().endswith("key"))
     value = next(name for name in names if name.lower().endswith("value"))
     return [{key: tag, value: text} for tag, text in tags.items()]

@@ -13,6 +13,7 @@ from sandbox.aws.types import (
     firewall,
     identity,
     operations,
+    scaling,
     secrets,
     storage,
     transit,
@@ -20,7 +21,20 @@ from sandbox.aws.types import (
     watch,
 )
 
-_FAMILIES: Final = (balancing, compute, dns, firewall, identity, operations, secrets, storage, transit, vpc, watch)
+_FAMILIES: Final = (
+    balancing,
+    compute,
+    dns,
+    firewall,
+    identity,
+    operations,
+    scaling,
+    secrets,
+    storage,
+    transit,
+    vpc,
+    watch,
+)
 
 TABLE: Final[Mapping[str, Row]] = {type_: row for family in _FAMILIES for type_, row in family.ROWS.items()}
 

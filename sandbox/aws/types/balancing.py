@@ -101,7 +101,9 @@ def _health(check: Mapping[str, Any]) -> dict[str, Any]:
     for prop, param in _HEALTH.items():
         if check.get(prop) is not None:
             value = check[prop]
-            made[param] = value if prop == "enabled" else _text(value) if prop in ("port", "path", "protocol") else int(value)
+            made[param] = (
+                value if prop == "enabled" else _text(value) if prop in ("port", "path", "protocol") else int(value)
+            )
     if check.get("matcher"):
         made["Matcher"] = {"GrpcCode" if "grpc" in str(check.get("protocol")) else "HttpCode": check["matcher"]}
     return made
@@ -150,7 +152,9 @@ _LISTENER: Final = Row(
     key="ListenerArn",
     rename=_LISTENER_RENAME,
     ignore={"tcpIdleTimeoutSeconds": "moto has no such attribute"},
-    calls=(Call("ModifyListener", "port protocol sslPolicy certificateArn defaultActions alpnPolicy", on_create=False),),
+    calls=(
+        Call("ModifyListener", "port protocol sslPolicy certificateArn defaultActions alpnPolicy", on_create=False),
+    ),
     after_create=_free_port,
     replace="loadBalancerArn",
     outputs={"arn": "{id}", "sslPolicy": "@Listeners[0].SslPolicy"},

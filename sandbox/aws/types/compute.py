@@ -1,4 +1,4 @@
-"""Instances, volumes, interfaces, launch templates and Auto Scaling."""
+"""Instances, volumes, interfaces and launch templates."""
 
 from __future__ import annotations
 
@@ -65,11 +65,19 @@ def _root_device(context: Context) -> dict[str, Any] | None:
 def _instance_update(context: Context) -> None:
     if context.changed("instanceType"):
         context.call("StopInstances", InstanceIds=[context.id])
-        context.call("ModifyInstanceAttribute", InstanceId=context.id, InstanceType={"Value": context.inputs["instanceType"]})
+        context.call(
+            "ModifyInstanceAttribute", InstanceId=context.id, InstanceType={"Value": context.inputs["instanceType"]}
+        )
         context.call("StartInstances", InstanceIds=[context.id])
     if context.changed("vpcSecurityGroupIds"):
         groups = list(context.inputs.get("vpcSecurityGroupIds") or ())
         context.call("ModifyInstanceAttribute", InstanceId=context.id, Groups=groups)
+    if context.changed("metadataOptions"):
+        options = {
+            f"{key[:1].upper()}{key[1:]}": _plain(value)
+            for key, value in (context.inputs.get("metadataOptions") or {}).items()
+        }
+        context.call("ModifyInstanceMetadataOptions", InstanceId=context.id, **options)
 
 
 _INSTANCE: Final = Row(
@@ -109,12 +117,10 @@ _INSTANCE: Final = Row(
     calls=(
         Call("ModifyInstanceAttribute", "sourceDestCheck"),
         Call("ModifyInstanceAttribute", "disableApiTermination", on_create=False),
-        Call("ModifyInstanceMetadataOptions", "metadataOptions", on_create=False,
-             rename={f"metadataOptions.{name}": "" for name in ()}, store=True),
-    ),  # fmt: skip
+    ),
     on_update=_instance_update,
-    replace="ami availabilityZone subnetId keyName privateIp associatePublicIpAddress placementGroup tenancy hibernation "
-    "ebsBlockDevices rootBlockDevice.encrypted rootBlockDevice.kmsKeyId networkInterfaces cpuOptions enclaveOptions",
+    replace="ami availabilityZone subnetId keyName privateIp associatePublicIpAddress placementGroup tenancy "
+    "hibernation ebsBlockDevices rootBlockDevice.encrypted rootBlockDevice.kmsKeyId networkInterfaces cpuOptions enclaveOptions",
     replace_if={"userData": "userDataReplaceOnChange", "userDataBase64": "userDataReplaceOnChange"},
     links={"iamInstanceProfile": "aws:iam/instanceProfile:InstanceProfile", "keyName": "aws:ec2/keyPair:KeyPair"},
     read=("DescribeInstances", {"InstanceIds": ["{id}"]}, "Reservations[0].Instances[0]"),
@@ -144,16 +150,26 @@ def _one_zone(context: Context) -> None:
     zone = described["Reservations"][0]["Instances"][0]["Placement"]["AvailabilityZone"]
     if volume["AvailabilityZone"] != zone:
         raise ResourceError(f"the volume is in {volume['AvailabilityZone']}, the instance in {zone}", path="volumeId")
-    holders = [live for live in context.cloud.index.of_type(_ATTACHMENT) if live.inputs["volumeId"] == volume["VolumeId"]]
+    holders = [
+        live for live in context.cloud.index.of_type(_ATTACHMENT) if live.inputs["volumeId"] == volume["VolumeId"]
+    ]
     if holders:
         raise ResourceError(f"{volume['VolumeId']} is attached already, by {holders[0].name!r}", path="volumeId")
 
 
-def _volume_settings(context: Context) -> dict[str, Any]:
-    return {"type": context.inputs.get("type", "gp2")}
-
-
 _ATTACHMENT: Final = "aws:ec2/volumeAttachment:VolumeAttachment"
+
+
+def _attach_volume(context: Context) -> str:
+    _one_zone(context)
+    given = context.inputs
+    context.call("AttachVolume", Device=given["deviceName"], InstanceId=given["instanceId"], VolumeId=given["volumeId"])
+    return f"vai-{context.fill('{hex10}')}"
+
+
+def _detach_volume(context: Context) -> None:
+    given = context.inputs
+    context.call("DetachVolume", InstanceId=given["instanceId"], VolumeId=given["volumeId"])
 
 
 # -- launch templates -----------------------------------------------------------------------------------
@@ -171,7 +187,9 @@ def _new_version(context: Context) -> None:
     context.call("CreateLaunchTemplateVersion", LaunchTemplateId=context.id, LaunchTemplateData=_template_data(context))
     if context.inputs.get("updateDefaultVersion"):
         latest = context.call("DescribeLaunchTemplates", LaunchTemplateIds=[context.id])["LaunchTemplates"][0]
-        context.call("ModifyLaunchTemplate", LaunchTemplateId=context.id, DefaultVersion=str(latest["LatestVersionNumber"]))
+        context.call(
+            "ModifyLaunchTemplate", LaunchTemplateId=context.id, DefaultVersion=str(latest["LatestVersionNumber"])
+        )
 
 
 def _earlier_versions(context: Context) -> None:
@@ -207,107 +225,9 @@ _TEMPLATE: Final = Row(
 )
 
 
-# -- Auto Scaling ---------------------------------------------------------------------------------------
-
-
-def _group_tags(context: Context) -> list[dict[str, Any]] | None:
-    tags = [
-        {
-            "Key": tag["key"],
-            "Value": tag["value"],
-            "PropagateAtLaunch": tag["propagateAtLaunch"],
-            "ResourceId": context.inputs["name"],
-            "ResourceType": "auto-scaling-group",
-        }
-        for tag in context.inputs.get("tags") or ()
-    ]
-    return tags or None
-
-
-def _group_update(context: Context) -> None:
-    if context.changed("tags"):
-        tags = _group_tags(context)
-        if tags:
-            context.call("CreateOrUpdateTags", Tags=tags)
-    now, before = (set(bag.get("targetGroupArns") or ()) for bag in (context.inputs, context.old))
-    if now - before:
-        _targets(context, "AttachLoadBalancerTargetGroups", sorted(now - before))
-    if before - now:
-        _targets(context, "DetachLoadBalancerTargetGroups", sorted(before - now))
-
-
-def _targets(context: Context, operation: str, arns: list[str]) -> None:
-    context.call(operation, AutoScalingGroupName=context.inputs["name"], TargetGroupARNs=arns)
-
-
-def _one_group_each(context: Context) -> None:
-    """Instances need a subnet or a zone to run in."""
-    if not context.inputs.get("vpcZoneIdentifiers") and not context.inputs.get("availabilityZones"):
-        raise ResourceError("give vpcZoneIdentifiers or availabilityZones", path="vpcZoneIdentifiers")
-
-
-_GROUP_NAME: Final = {"AutoScalingGroupName": "{autoscalingGroupName}"}
-_GROUP_LINK: Final = {"autoscalingGroupName": "aws:autoscaling/group:Group"}
-_GROUP_SETTINGS: Final = (
-    "minSize maxSize desiredCapacity launchTemplate launchConfiguration mixedInstancesPolicy vpcZoneIdentifiers "
-    "availabilityZones healthCheckType healthCheckGracePeriod defaultCooldown terminationPolicies protectFromScaleIn "
-    "maxInstanceLifetime capacityRebalance placementGroup"
-)
-
-_GROUP: Final = Row(
-    "autoscaling",
-    "CreateAutoScalingGroup",
-    id="{name}",
-    key="AutoScalingGroupName",
-    rename={
-        "vpcZoneIdentifiers": lambda subnets: {"VPCZoneIdentifier": ",".join(map(str, subnets))},
-        "protectFromScaleIn": "NewInstancesProtectedFromScaleIn",
-        "launchTemplate.id": "LaunchTemplateId",
-        "launchTemplate.name": "LaunchTemplateName",
-        "initialLifecycleHooks": "LifecycleHookSpecificationList",
-        "initialLifecycleHooks.name": "LifecycleHookName",
-        "placementGroup": "PlacementGroup",
-        "loadBalancers": "LoadBalancerNames",
-        "enabledMetrics": "Metrics",
-        "metricsGranularity": "Granularity",
-        "suspendedProcesses": "ScalingProcesses",
-        "launchConfiguration": "LaunchConfigurationName",
-    },
-    args={"Tags": _group_tags},
-    ignore={
-        "tags": "becomes Tags with the group's name",
-        "forceDelete": "how the provider deletes",
-        "forceDeleteWarmPool": "how the provider deletes",
-        "instanceRefresh": "how the provider updates",
-        "waitForCapacityTimeout": "how the provider waits",
-        "waitForElbCapacity": "how the provider waits",
-        "minElbCapacity": "how the provider waits",
-        "ignoreFailedScalingActivities": "how the provider waits",
-        "metricsGranularity": "sent with enabledMetrics",
-    },
-    calls=(
-        Call("EnableMetricsCollection", "enabledMetrics",
-             args={"AutoScalingGroupName": "{name}", "Granularity": "1Minute"}),
-        Call("SuspendProcesses", "suspendedProcesses"),
-        Call("UpdateAutoScalingGroup", _GROUP_SETTINGS, on_create=False),
-    ),  # fmt: skip
-    after_create=_one_group_each,
-    on_update=_group_update,
-    replace="name",
-    read=("DescribeAutoScalingGroups", {"AutoScalingGroupNames": ["{name}"]}, "AutoScalingGroups[0]"),
-    outputs={
-        "arn": "@AutoScalingGroupARN",
-        "vpcZoneIdentifiers": lambda c: [s for s in c.view.get("VPCZoneIdentifier", "").split(",") if s],
-        "healthCheckType": lambda c: c.inputs.get("healthCheckType", "EC2"),
-    },
-    delete="DeleteAutoScalingGroup",
-    delete_args={"AutoScalingGroupName": "{name}", "ForceDelete": True},
-)
-
 ROWS: Final[Mapping[str, Row]] = {
     "aws:ec2/instance:Instance": _INSTANCE,
     "aws:ec2/launchTemplate:LaunchTemplate": _TEMPLATE,
-    "aws:autoscaling/group:Group": _GROUP,
     "aws:ebs/volume:Volume": Row(
         "ec2",
         "CreateVolume",
@@ -323,9 +243,9 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     _ATTACHMENT: Row(
         "ec2",
-        make=lambda c: _attach_volume(c),
+        make=_attach_volume,
         replace="deviceName instanceId volumeId",
-        before_delete=lambda c: _detach_volume(c),
+        before_delete=_detach_volume,
         delete_first=True,
     ),
     "aws:ec2/networkInterface:NetworkInterface": Row(
@@ -378,99 +298,4 @@ ROWS: Final[Mapping[str, Row]] = {
         arn=_ARN + "placement-group/{name}",
         outputs={"placementGroupId": "pg-{hex17}"},
     ),
-    "aws:autoscaling/attachment:Attachment": Row(
-        "autoscaling",
-        "AttachLoadBalancerTargetGroups",
-        id="{autoscalingGroupName}-{hex8}",
-        rename={
-            "autoscalingGroupName": "AutoScalingGroupName",
-            "lbTargetGroupArn": "TargetGroupARNs",
-        },
-        links=_GROUP_LINK,
-        replace="autoscalingGroupName lbTargetGroupArn elb",
-        delete="DetachLoadBalancerTargetGroups",
-        delete_args={**_GROUP_NAME, "TargetGroupARNs": ["{lbTargetGroupArn}"]},
-    ),
-    "aws:autoscaling/lifecycleHook:LifecycleHook": Row(
-        "autoscaling",
-        "PutLifecycleHook",
-        rename={"notificationTargetArn": "NotificationTargetARN", "roleArn": "RoleARN"},
-        links=_GROUP_LINK,
-        upsert=True,
-        replace="autoscalingGroupName name",
-        outputs={"defaultResult": lambda _: "ABANDON"},
-        delete="DeleteLifecycleHook",
-        delete_args={**_GROUP_NAME, "LifecycleHookName": "{name}"},
-    ),
-    "aws:autoscaling/policy:Policy": Row(
-        "autoscaling",
-        "PutScalingPolicy",
-        rename={
-            "name": "PolicyName",
-            "stepAdjustments.metricIntervalLowerBound": "MetricIntervalLowerBound",
-            "targetTrackingConfiguration.customizedMetricSpecification.metricDimensions": "Dimensions",
-        },
-        links=_GROUP_LINK,
-        upsert=True,
-        replace="autoscalingGroupName name policyType",
-        outputs={"arn": lambda c: c.answer.get("PolicyARN") or c.outputs.get("arn")},
-        delete="DeletePolicy",
-        delete_args={**_GROUP_NAME, "PolicyName": "{name}"},
-    ),
-    "aws:autoscaling/schedule:Schedule": Row(
-        "autoscaling",
-        "PutScheduledUpdateGroupAction",
-        id="{scheduledActionName}",
-        links=_GROUP_LINK,
-        upsert=True,
-        replace="autoscalingGroupName scheduledActionName",
-        arn="arn:aws:autoscaling:{region}:{account}:scheduledUpdateGroupAction:{hex8}:autoScalingGroupName/"
-        "{autoscalingGroupName}:scheduledActionName/{scheduledActionName}",
-        delete="DeleteScheduledAction",
-        delete_args={**_GROUP_NAME, "ScheduledActionName": "{scheduledActionName}"},
-    ),
-    "aws:autoscaling/tag:Tag": Row(
-        "autoscaling",
-        make=lambda c: _tag_group(c),
-        links=_GROUP_LINK,
-        replace="autoscalingGroupName tag.key",
-        on_update=lambda c: _retag_group(c),
-        delete="DeleteTags",
-        delete_args={
-            "Tags": lambda c: [
-                {"ResourceId": c.inputs["autoscalingGroupName"], "ResourceType": "auto-scaling-group", "Key": c.inputs["tag"]["key"]}
-            ]
-        },
-    ),
 }
-
-
-def _attach_volume(context: Context) -> str:
-    _one_zone(context)
-    given = context.inputs
-    context.call(
-        "AttachVolume", Device=given["deviceName"], InstanceId=given["instanceId"], VolumeId=given["volumeId"]
-    )
-    return f"vai-{context.fill('{hex10}')}"
-
-
-def _detach_volume(context: Context) -> None:
-    given = context.inputs
-    context.call("DetachVolume", InstanceId=given["instanceId"], VolumeId=given["volumeId"])
-
-
-def _tag_group(context: Context) -> str:
-    _retag_group(context)
-    return f"{context.inputs['autoscalingGroupName']},{context.inputs['tag']['key']}"
-
-
-def _retag_group(context: Context) -> None:
-    given = context.inputs
-    tag = {
-        "Key": given["tag"]["key"],
-        "Value": given["tag"]["value"],
-        "PropagateAtLaunch": given["tag"]["propagateAtLaunch"],
-        "ResourceId": given["autoscalingGroupName"],
-        "ResourceType": "auto-scaling-group",
-    }
-    context.call("CreateOrUpdateTags", Tags=[tag])

@@ -49,7 +49,7 @@ def _empty_zone(context: Context) -> None:
 
 def full_name(context: Context) -> str:
     """A record's name with its zone's behind it, as the real provider completes it."""
-    zone = context.call("GetHostedZone", Id=context.inputs["zoneId"])["HostedZone"]["Name"].rstrip(".")
+    zone = str(context.call("GetHostedZone", Id=context.inputs["zoneId"])["HostedZone"]["Name"]).rstrip(".")
     name = str(context.inputs["name"]).rstrip(".")
     if not name:
         return zone
@@ -97,7 +97,9 @@ def _create_record(context: Context) -> str:
     zone = context.call("GetHostedZone", Id=given["zoneId"])["HostedZone"]["Name"].rstrip(".")
     name = full_name(context)
     if given["type"] == "CNAME" and name == zone:
-        raise ResourceError(f"a CNAME cannot stand at the apex of zone {zone}", path="type", remedy="use an alias record")
+        raise ResourceError(
+            f"a CNAME cannot stand at the apex of zone {zone}", path="type", remedy="use an alias record"
+        )
     for live in context.cloud.index.of_type(_RECORD):
         if live.inputs.get("zoneId") == given["zoneId"] and live.outputs.get("fqdn") == name:
             kinds = {live.inputs["type"], given["type"]}

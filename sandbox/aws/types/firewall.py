@@ -77,7 +77,9 @@ def _no_twin(context: Context) -> None:
         same_side = (live.type == _INGRESS_RULE) == (context.answer["SecurityGroupRules"][0]["IsEgress"] is False)
         if same_side and _rule_identity(live.inputs) == here:
             raise ResourceError(
-                f"the same rule exists already as {live.name!r} ({live.id})", path="securityGroupId", remedy="declare it once"
+                f"the same rule exists already as {live.name!r} ({live.id})",
+                path="securityGroupId",
+                remedy="declare it once",
             )
 
 
@@ -103,7 +105,16 @@ def _rule_permission(context: Context) -> list[dict[str, Any]]:
 _INGRESS_RULE: Final = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 _EGRESS_RULE: Final = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 _IN_PERMISSIONS: Final = dict.fromkeys(
-    ("cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId", "fromPort", "toPort", "ipProtocol", "description"),
+    (
+        "cidrIpv4",
+        "cidrIpv6",
+        "prefixListId",
+        "referencedSecurityGroupId",
+        "fromPort",
+        "toPort",
+        "ipProtocol",
+        "description",
+    ),
     "part of IpPermissions",
 )
 
@@ -238,7 +249,9 @@ def _associate_acl(context: Context, subnet: str, acl: str) -> str:
         for association in found["Associations"]:
             if association["SubnetId"] == subnet:
                 answer = context.call(
-                    "ReplaceNetworkAclAssociation", AssociationId=association["NetworkAclAssociationId"], NetworkAclId=acl
+                    "ReplaceNetworkAclAssociation",
+                    AssociationId=association["NetworkAclAssociationId"],
+                    NetworkAclId=acl,
                 )
                 return str(answer["NewAssociationId"])
     raise ResourceError(f"subnet {subnet} has no network ACL", path="subnetIds")
@@ -271,15 +284,21 @@ ROWS: Final[Mapping[str, Row]] = {
         key="GroupId",
         rename={"name": "GroupName"},
         args={"Description": "Managed by Pulumi"},
-        ignore={"ingress": "authorized by calls of their own", "egress": "authorized by calls of their own",
-                "revokeRulesOnDelete": "how the provider deletes"},
+        ignore={
+            "ingress": "authorized by calls of their own",
+            "egress": "authorized by calls of their own",
+            "revokeRulesOnDelete": "how the provider deletes",
+        },
         after_create=_group_rules,
         on_update=_group_update,
         replace="name description vpcId",
         read=("DescribeSecurityGroups", {"GroupIds": ["{id}"]}, "SecurityGroups[0]"),
         arn=_ARN + "security-group/{id}",
-        outputs={"description": lambda c: c.inputs.get("description", "Managed by Pulumi"), "ingress": lambda c: [],
-                 "egress": lambda c: []},
+        outputs={
+            "description": lambda c: c.inputs.get("description", "Managed by Pulumi"),
+            "ingress": lambda c: [],
+            "egress": lambda c: [],
+        },
         delete="DeleteSecurityGroup",
     ),
     _INGRESS_RULE: _rule_row("Ingress"),
@@ -319,7 +338,8 @@ ROWS: Final[Mapping[str, Row]] = {
     "aws:ec2/networkAclRule:NetworkAclRule": Row(
         "ec2",
         make=_acl_rule,
-        replace="networkAclId ruleNumber egress protocol ruleAction cidrBlock ipv6CidrBlock fromPort toPort icmpType icmpCode",
+        replace="networkAclId ruleNumber egress protocol ruleAction cidrBlock ipv6CidrBlock fromPort toPort "
+        "icmpType icmpCode",
         delete="DeleteNetworkAclEntry",
         delete_args={
             "NetworkAclId": "{networkAclId}",

@@ -58,9 +58,7 @@ def _policy_deleted(context: Context) -> None:
 
 def _profile_role(context: Context) -> None:
     if context.old.get("role"):
-        context.call(
-            "RemoveRoleFromInstanceProfile", InstanceProfileName=context.id, RoleName=context.old["role"]
-        )
+        context.call("RemoveRoleFromInstanceProfile", InstanceProfileName=context.id, RoleName=context.old["role"])
     if context.inputs.get("role"):
         context.call("AddRoleToInstanceProfile", InstanceProfileName=context.id, RoleName=context.inputs["role"])
 
@@ -72,9 +70,7 @@ def _profile_updated(context: Context) -> None:
 
 def _profile_deleted(context: Context) -> None:
     if context.inputs.get("role"):
-        context.call(
-            "RemoveRoleFromInstanceProfile", InstanceProfileName=context.id, RoleName=context.inputs["role"]
-        )
+        context.call("RemoveRoleFromInstanceProfile", InstanceProfileName=context.id, RoleName=context.inputs["role"])
 
 
 def _inline(owner: str, param: str) -> Row:
@@ -125,7 +121,12 @@ ROWS: Final[Mapping[str, Row]] = {
             "managedPolicyArns": "one call each",
         },
         calls=(
-            Call("UpdateAssumeRolePolicy", "assumeRolePolicy", rename={"assumeRolePolicy": "PolicyDocument"}, on_create=False),
+            Call(
+                "UpdateAssumeRolePolicy",
+                "assumeRolePolicy",
+                rename={"assumeRolePolicy": "PolicyDocument"},
+                on_create=False,
+            ),
             Call("UpdateRole", "description maxSessionDuration", on_create=False),
         ),
         after_create=_role_policies,
@@ -133,8 +134,12 @@ ROWS: Final[Mapping[str, Row]] = {
         before_delete=_role_deleted,
         replace="name path",
         read=("GetRole", {"RoleName": "{id}"}, "Role"),
-        outputs={"arn": "@Arn", "uniqueId": "@RoleId", "path": lambda c: c.inputs.get("path", "/"),
-                 "maxSessionDuration": lambda c: c.inputs.get("maxSessionDuration", 3600)},
+        outputs={
+            "arn": "@Arn",
+            "uniqueId": "@RoleId",
+            "path": lambda c: c.inputs.get("path", "/"),
+            "maxSessionDuration": lambda c: c.inputs.get("maxSessionDuration", 3600),
+        },
         delete="DeleteRole",
     ),
     "aws:iam/policy:Policy": Row(

@@ -45,7 +45,10 @@ def _certificate_kind(context: Context) -> str:
     """Imported when it comes with its key, requested otherwise."""
     given = context.inputs
     if given.get("privateKey"):
-        params: dict[str, Any] = {"Certificate": given["certificateBody"].encode(), "PrivateKey": given["privateKey"].encode()}
+        params: dict[str, Any] = {
+            "Certificate": given["certificateBody"].encode(),
+            "PrivateKey": given["privateKey"].encode(),
+        }
         if given.get("certificateChain"):
             params["CertificateChain"] = given["certificateChain"].encode()
         return str(context.call("ImportCertificate", **params)["CertificateArn"])
@@ -101,7 +104,10 @@ ROWS: Final[Mapping[str, Row]] = {
         on_update=_key_updated,
         replace="customerMasterKeySpec keyUsage multiRegion customKeyStoreId xksKeyId",
         arn="arn:aws:kms:{region}:{account}:key/{id}",
-        outputs={"keyId": "{id}", "policy": lambda c: c.call("GetKeyPolicy", KeyId=c.id, PolicyName="default")["Policy"]},
+        outputs={
+            "keyId": "{id}",
+            "policy": lambda c: c.call("GetKeyPolicy", KeyId=c.id, PolicyName="default")["Policy"],
+        },
         delete="ScheduleKeyDeletion",
         delete_args={"KeyId": "{id}", "PendingWindowInDays": lambda c: int(c.inputs.get("deletionWindowInDays", 30))},
     ),
@@ -138,7 +144,11 @@ ROWS: Final[Mapping[str, Row]] = {
         "PutSecretValue",
         id=lambda c: f"{c.inputs['secretId']}|{c.answer['VersionId']}",
         replace="secretId secretString secretBinary",
-        outputs={"arn": "{secretId}", "versionId": lambda c: c.id.partition("|")[2], "versionStages": lambda _: ["AWSCURRENT"]},
+        outputs={
+            "arn": "{secretId}",
+            "versionId": lambda c: c.id.partition("|")[2],
+            "versionStages": lambda _: ["AWSCURRENT"],
+        },
     ),
     "aws:secretsmanager/secretPolicy:SecretPolicy": Row(
         "secretsmanager",

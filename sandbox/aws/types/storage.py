@@ -10,8 +10,14 @@ from sandbox.aws.context import Context
 from sandbox.aws.row import Row
 
 _BUCKET: Final = {"bucket": "aws:s3/bucket:Bucket"}
-_HOSTED_ZONES: Final = {"us-east-1": "Z3AQBSTGFYJSTF", "us-east-2": "Z2O1EMRO9K5GLX", "us-west-1": "Z2F56UZL2M1ACD",
-                        "us-west-2": "Z3BJ6K6RIION7M", "eu-west-1": "Z1BKCTXD74EZPE", "eu-central-1": "Z21DNDUVLTQW6Q"}  # fmt: skip
+_HOSTED_ZONES: Final = {
+    "us-east-1": "Z3AQBSTGFYJSTF",
+    "us-east-2": "Z2O1EMRO9K5GLX",
+    "us-west-1": "Z2F56UZL2M1ACD",
+    "us-west-2": "Z3BJ6K6RIION7M",
+    "eu-west-1": "Z1BKCTXD74EZPE",
+    "eu-central-1": "Z21DNDUVLTQW6Q",
+}
 """AWS's own zones of the S3 website endpoints (General Reference, 'Amazon S3 endpoints')."""
 
 
@@ -134,7 +140,10 @@ ROWS: Final[Mapping[str, Row]] = {
         upsert=True,
         replace="bucket key",
         arn="arn:aws:s3:::{bucket}/{key}",
-        outputs={"etag": lambda c: str(c.answer.get("ETag", "")).strip('"') or c.outputs.get("etag"), "versionId": "@VersionId"},
+        outputs={
+            "etag": lambda c: str(c.answer.get("ETag", "")).strip('"') or c.outputs.get("etag"),
+            "versionId": "@VersionId",
+        },
         delete="DeleteObject",
         delete_args={"Bucket": "{bucket}", "Key": "{key}"},
         auto_name="",

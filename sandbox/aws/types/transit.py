@@ -220,7 +220,8 @@ ROWS: Final[Mapping[str, Row]] = {
         nest="Options",
         ignore={"staticRoutesOnly": "part of Options", **_tunnel_props()},
         args={"Options": _vpn_options},
-        replace="customerGatewayId staticRoutesOnly type vpnGatewayId enableAcceleration tunnel1InsideCidr tunnel2InsideCidr",
+        replace="customerGatewayId staticRoutesOnly type vpnGatewayId enableAcceleration "
+        "tunnel1InsideCidr tunnel2InsideCidr",
         arn=_ARN + "vpn-connection/{id}",
         outputs={
             "tunnel1Address": _tunnel_address(1),

@@ -50,7 +50,9 @@ def _update_routes(context: Context) -> None:
 
 def _route_id(context: Context) -> str:
     given = context.inputs
-    place = given.get("destinationCidrBlock") or given.get("destinationIpv6CidrBlock") or given["destinationPrefixListId"]
+    place = (
+        given.get("destinationCidrBlock") or given.get("destinationIpv6CidrBlock") or given["destinationPrefixListId"]
+    )
     return f"r-{given['routeTableId']}{zlib.crc32(place.encode())}"
 
 
@@ -128,7 +130,9 @@ ROWS: Final[Mapping[str, Row]] = {
         outputs={
             "mainRouteTableId": _main_table,
             "defaultRouteTableId": _main_table,
-            "defaultNetworkAclId": lambda c: _of_vpc(c, "DescribeNetworkAcls", "NetworkAcls", "default", "true")["NetworkAclId"],
+            "defaultNetworkAclId": lambda c: _of_vpc(c, "DescribeNetworkAcls", "NetworkAcls", "default", "true")[
+                "NetworkAclId"
+            ],
             "defaultSecurityGroupId": lambda c: _of_vpc(
                 c, "DescribeSecurityGroups", "SecurityGroups", "group-name", "default"
             )["GroupId"],
@@ -172,9 +176,12 @@ ROWS: Final[Mapping[str, Row]] = {
         key="AllocationId",
         tag_type="elastic-ip",
         calls=(
-            Call("AssociateAddress", "instance networkInterface associateWithPrivateIp",
-                 rename={"instance": "InstanceId", "associateWithPrivateIp": "PrivateIpAddress"}),
-        ),  # fmt: skip
+            Call(
+                "AssociateAddress",
+                "instance networkInterface associateWithPrivateIp",
+                rename={"instance": "InstanceId", "associateWithPrivateIp": "PrivateIpAddress"},
+            ),
+        ),
         replace="domain networkBorderGroup publicIpv4Pool",
         read=("DescribeAddresses", {"AllocationIds": ["{id}"]}, "Addresses[0]"),
         arn=_ARN + "elastic-ip/{id}",
@@ -256,9 +263,7 @@ ROWS: Final[Mapping[str, Row]] = {
         ignore={"autoAccept": "accepting is the service owner's call"},
         args={"VpcEndpointType": "Gateway"},
         replace="vpcId serviceName vpcEndpointType serviceRegion",
-        calls=(
-            Call("ModifyVpcEndpoint", "policy privateDnsEnabled", on_create=False),
-        ),
+        calls=(Call("ModifyVpcEndpoint", "policy privateDnsEnabled", on_create=False),),
         read=("DescribeVpcEndpoints", {"VpcEndpointIds": ["{id}"]}, "VpcEndpoints[0]"),
         arn=_ARN + "vpc-endpoint/{id}",
         outputs={
@@ -283,8 +288,11 @@ ROWS: Final[Mapping[str, Row]] = {
         ignore=dict.fromkeys(
             ("vpcId", "subnetId", "eniId", "transitGatewayId", "transitGatewayAttachmentId"), "becomes ResourceIds"
         ),
-        args={"ResourceIds": _flow_log_resource, "ResourceType": _flow_log_kind,
-              "LogDestinationType": lambda c: c.inputs.get("logDestinationType", "cloud-watch-logs")},
+        args={
+            "ResourceIds": _flow_log_resource,
+            "ResourceType": _flow_log_kind,
+            "LogDestinationType": lambda c: c.inputs.get("logDestinationType", "cloud-watch-logs"),
+        },
         replace="vpcId subnetId eniId transitGatewayId trafficType logDestination logDestinationType iamRoleArn "
         "logFormat maxAggregationInterval deliverCrossAccountRole destinationOptions",
         arn=_ARN + "vpc-flow-log/{id}",

@@ -52,8 +52,13 @@ def _text(value: Any) -> str:
 
 
 def _topic_update(context: Context) -> None:
-    names = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId", "policy": "Policy",
-             "deliveryPolicy": "DeliveryPolicy", "tracingConfig": "TracingConfig"}  # fmt: skip
+    names = {
+        "displayName": "DisplayName",
+        "kmsMasterKeyId": "KmsMasterKeyId",
+        "policy": "Policy",
+        "deliveryPolicy": "DeliveryPolicy",
+        "tracingConfig": "TracingConfig",
+    }
     for prop, param in names.items():
         if context.changed(prop):
             value = _text(context.inputs.get(prop, ""))
@@ -93,9 +98,14 @@ ROWS: Final[Mapping[str, Row]] = {
     "aws:cloudwatch/logMetricFilter:LogMetricFilter": Row(
         "logs",
         "PutMetricFilter",
-        rename={"name": "filterName", "pattern": "filterPattern", "metricTransformation": "metricTransformations",
-                "metricTransformation.name": "metricName", "metricTransformation.namespace": "metricNamespace",
-                "metricTransformation.value": "metricValue"},
+        rename={
+            "name": "filterName",
+            "pattern": "filterPattern",
+            "metricTransformation": "metricTransformations",
+            "metricTransformation.name": "metricName",
+            "metricTransformation.namespace": "metricNamespace",
+            "metricTransformation.value": "metricValue",
+        },
         links=_LOG_GROUP,
         upsert=True,
         replace="name logGroupName",
