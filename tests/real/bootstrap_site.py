@@ -1,6 +1,7 @@
-"""Stand-in database machines: the rendered programs and files, with other directories, ports and an own S3.
+"""Stand-in database machines: the rendered programs and files on this system's PostgreSQL.
 
-Only these differ from a machine: the layout's directories, the port, and an `aws` in PATH that adds the local endpoint.
+Only these differ from a machine: the layout's directories, the port, and the `aws` in PATH: a folder instead of S3, or
+the real AWS CLI with another endpoint.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -155,32 +155,52 @@ class Machine:
             self.server.wait(30)
             self.server = None
 
-    def refresh(self, s3: Any) -> list[str]:
+    def refresh(self, store: Path) -> list[str]:
         """Upload the bundle and let the machine fetch it; the changed files."""
-        s3.put_object(Bucket="bundles", Key=self.host.bundle_key, Body=bundle(self.host, self.secrets))
+        (store / "bundles" / self.host.bundle_key).write_text(bundle(self.host, self.secrets))
         done = self.run(f"{self.host.layout.programs}/fetch-bundle", user="root")
         return [Path(line).name for line in done.stdout.split()]
 
 
-class Site:
-    """A local S3, certificates, and machines that use them."""
+FOLDER = """#!/bin/sh
+# Stands in for the AWS CLI: s3://bucket/key is a file below STORE_DIR.
+[ -z "$STORE_DOWN" ] || { echo "Could not connect" >&2; exit 255; }
+call="$1 $2" previous='' source='' target='' bucket='' key=''
+for word; do
+  source=$target target=$word
+  case $previous in --bucket) bucket=$word ;; --key | --prefix) key=$word ;; esac
+  previous=$word
+done
+place() { case $1 in s3://*) echo "$STORE_DIR/${1#s3://}" ;; *) echo "$1" ;; esac; }
+case $call in
+  "s3 cp")
+    source=$(place "$source") target=$(place "$target")
+    [ "$target" = - ] || mkdir -p "$(dirname "$target")"
+    [ "$source" = - ] || exec <"$source" || exit 1
+    [ "$target" = - ] || exec >"$target"
+    cat
+    ;;
+  "s3api head-object") [ -f "$STORE_DIR/$bucket/$key" ] || { echo "An error occurred (404)" >&2; exit 254; } ;;
+  "s3api list-objects-v2") find "$STORE_DIR/$bucket" -type f -printf '%P\\n' | grep "^$key" || echo None ;;
+  *) exit 252 ;;
+esac
+"""
 
-    def __init__(self, root: Path, endpoint: str) -> None:
+
+class Site:
+    """A store, certificates, and machines that use them."""
+
+    def __init__(self, root: Path) -> None:
         self.root, self.machines = root, list[Machine]()
         self.certificate, self.key, self.ca = certificates()
-        self.s3 = boto3.client(
-            "s3", endpoint_url=endpoint, region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b"
-        )
+        self.store = root / "store"
         for bucket in ("bundles", "archive"):
-            place = {"LocationConstraint": "eu-central-1"}
-            self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
-        tools = root / "bin"
-        tools.mkdir(mode=0o755)
-        (tools / "aws").write_text(
-            f'#!/bin/sh\n[ -z "$STORE_DOWN" ] || {{ echo "Could not connect" >&2; exit 255; }}\n'
-            f'exec {AWS} --endpoint-url {endpoint} "$@"\n'
-        )
-        (tools / "aws").chmod(0o755)
+            (self.store / bucket).mkdir(parents=True)
+            shutil.chown(self.store / bucket, "postgres", "postgres")
+        self.tools = root / "bin"
+        self.tools.mkdir(mode=0o755)
+        (self.tools / "aws").write_text(FOLDER)
+        (self.tools / "aws").chmod(0o755)
 
     def environment(self, root: Path) -> dict[str, str]:
         return {
@@ -190,6 +210,7 @@ class Site:
             "HOME": str(root),
             "AWS_ACCESS_KEY_ID": "a",
             "AWS_SECRET_ACCESS_KEY": "b",
+            "STORE_DIR": str(self.store),
             "AWS_EC2_METADATA_DISABLED": "true",
             "RETRY_PAUSE": "0",
             "LC_ALL": "C.UTF-8",
@@ -223,10 +244,6 @@ class Site:
                 target = Path(layout.programs, Path(file.path).name)
                 target.write_text(file.content)
                 target.chmod(0o755)
-        machine.refresh(self.s3)
+        machine.refresh(self.store)
         self.machines.append(machine)
         return machine
-
-    def keys(self, prefix: str) -> list[str]:
-        listing = self.s3.list_objects_v2(Bucket="archive", Prefix=prefix)
-        return [entry["Key"] for entry in listing.get("Contents", [])]

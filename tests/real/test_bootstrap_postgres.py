@@ -1,4 +1,4 @@
-"""The rendered database machine on a real PostgreSQL, with the real AWS CLI against a local S3."""
+"""The rendered database machine on a real PostgreSQL, its archive in a folder, and once through the real AWS CLI."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import boto3
 import pytest
 
 from derive.bootstrap.postgres import Recovery
@@ -17,28 +18,19 @@ from tests.real.bootstrap_site import AWS, BIN, HAS_USER, Machine, Site
 
 pytestmark = [
     pytest.mark.tool("postgres"),
-    pytest.mark.tool("aws"),
     pytest.mark.skipif(BIN is None, reason="no PostgreSQL server of a supported version below /usr/lib/postgresql"),
-    pytest.mark.skipif(AWS is None, reason="the AWS CLI is not installed"),
-    pytest.mark.skipif(find_spec("flask_cors") is None, reason="the local S3 needs moto[server]"),
     pytest.mark.skipif(not HAS_USER, reason="needs root and the system user postgres"),
 ]
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    from moto.server import ThreadedMotoServer  # needs moto[server]; without it this module is skipped
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
     root = Path(tempfile.mkdtemp(prefix="pgtest-"))  # short: a socket's path is limited to 107 bytes
     root.chmod(0o755)
-    site = Site(root, f"http://127.0.0.1:{port}")
+    site = Site(root)
     yield site
     for machine in site.machines:
         machine.stop()
-    server.stop()
     shutil.rmtree(root)
 
 
@@ -132,15 +124,15 @@ def test_a_rotated_password_arrives_without_a_restart(site: Site, primary: Machi
     rotated = {**primary.secrets.verifiers, "other": scram_verifier("rotated-password-1", b"0123456789abcdef")}
     original, primary.secrets = primary.secrets, replace(primary.secrets, verifiers=rotated)
     try:
-        assert primary.refresh(site.s3) == ["bootstrap.sql"]
+        assert primary.refresh(site.store) == ["bootstrap.sql"]
         primary.program("pg-apply-sql")
         primary.login("other", "otherdb", password="rotated-password-1")
         assert primary.login("other", "otherdb", check=False).returncode != 0
     finally:
         primary.secrets = original
-        primary.refresh(site.s3)
+        primary.refresh(site.store)
         primary.program("pg-apply-sql")
-    assert primary.refresh(site.s3) == [], "an unchanged bundle must change no file"
+    assert primary.refresh(site.store) == [], "an unchanged bundle must change no file"
 
 
 def test_the_archive_never_overwrites_a_segment_with_other_content(site: Site, primary: Machine) -> None:
@@ -155,7 +147,7 @@ def test_the_archive_never_overwrites_a_segment_with_other_content(site: Site, p
     target = primary.root / "fetched"
     primary.program("pg-fetch-wal", segment.name, str(target))
     assert target.read_bytes() == b"one history" * 1000
-    site.s3.delete_object(Bucket="archive", Key=f"userdb/wal/{segment.name}.gz")
+    (site.store / f"archive/userdb/wal/{segment.name}.gz").unlink()
 
 
 def test_an_unreachable_archive_stops_recovery_instead_of_ending_it(primary: Machine) -> None:
@@ -179,16 +171,17 @@ def test_a_blank_volume_never_starts_a_new_history_over_existing_backups(site: S
     assert not Path(machine.host.layout.data).exists()
 
 
-@pytest.mark.slow
 def test_recovery_loses_nothing_and_stops_at_the_named_moment(site: Site, primary: Machine) -> None:
     primary.login("user-service", "userdb", "CREATE TABLE bookings AS SELECT generate_series(1, 1000) AS id")
     moment = primary.sql("SELECT pg_sleep(0.05); SELECT now()").strip()
     primary.login("user-service", "userdb", "INSERT INTO bookings VALUES (1001)")
     segment = primary.sql("SELECT pg_walfile_name(pg_switch_wal())")
     primary.wait("SELECT last_archived_wal FROM pg_stat_archiver", segment)
-    assert f"userdb/wal/{segment}.gz" in site.keys("userdb/wal/")
+    assert (site.store / f"archive/userdb/wal/{segment}.gz").exists()
     # An upload that broke off: no completion mark, so it must not be chosen.
-    site.s3.put_object(Bucket="archive", Key="userdb/base/99990101T000000Z/base.tar.gz", Body=b"broken")
+    broken = site.store / "archive/userdb/base/20990101T000000Z"
+    broken.mkdir()
+    (broken / "base.tar.gz").write_bytes(b"broken")
 
     source = primary.host.archive
     whole = site.machine("restored", recovery=Recovery(source), archive=replace(source, prefix="userdb-2"), standbys=())
@@ -211,7 +204,6 @@ def test_recovery_loses_nothing_and_stops_at_the_named_moment(site: Site, primar
     assert "no complete base backup" in before.stderr
 
 
-@pytest.mark.slow
 def test_a_standby_follows_and_takes_over_with_its_data(site: Site, primary: Machine) -> None:
     standby = site.machine("replica-1", role="standby", primary_host="localhost", standbys=())
     standby.environment["PGPORT"] = str(primary.port)
@@ -245,3 +237,46 @@ def test_data_of_another_major_version_are_not_started(site: Site, primary: Mach
     (data / "PG_VERSION").write_text("14\n")
     refused = machine.program("pg-prepare-data", check=False)
     assert "the data are of PostgreSQL 14" in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.tool("aws")
+@pytest.mark.skipif(AWS is None, reason="the AWS CLI is not installed")
+@pytest.mark.skipif(find_spec("flask_cors") is None, reason="the local S3 needs moto[server]")
+def test_the_real_cli_understands_every_call(primary: Machine) -> None:
+    """The folder above accepts what we believe the AWS CLI accepts; this holds that belief against the CLI and S3."""
+    from moto.server import ThreadedMotoServer  # needs moto[server], which the skip above looks for
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    s3 = boto3.client(
+        "s3", endpoint_url=endpoint, region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b"
+    )
+    s3.create_bucket(Bucket="archive", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    tools = primary.root / "real-cli"
+    tools.mkdir()
+    (tools / "aws").write_text(f'#!/bin/sh\nexec {AWS} --endpoint-url {endpoint} "$@"\n')
+    (tools / "aws").chmod(0o755)
+    settings = Path(primary.environment["HOST_ENV"]).read_text()
+    (tools / "host.env").write_text(f"{settings}ARCHIVE_PREFIX=real\nKMS_KEY_ID=alias/backups\n")
+    path = f"{tools}:{primary.environment['PATH']}"
+    real = replace(primary, environment={**primary.environment, "PATH": path, "HOST_ENV": f"{tools}/host.env"})
+    try:
+        segment, copy = primary.root / "000000010000000B00000001", primary.root / "copy"
+        segment.write_bytes(b"history" * 1000)
+        real.program("pg-archive", str(segment), segment.name)
+        real.program("pg-archive", str(segment), segment.name)
+        real.program("pg-fetch-wal", segment.name, str(copy))
+        assert copy.read_bytes() == segment.read_bytes()
+        assert real.program("pg-fetch-wal", "0000000100000FFF00000001", str(copy), check=False).returncode == 1
+        stored = s3.head_object(Bucket="archive", Key=f"real/wal/{segment.name}.gz")
+        assert (stored["ServerSideEncryption"], stored["SSEKMSKeyId"]) == ("aws:kms", "alias/backups")
+        empty = real.program("pg-restore", "archive/nothing", "latest", str(primary.root / "none"), check=False)
+        assert "no complete base backup" in empty.stderr
+        real.program("pg-base-backup")
+        real.program("pg-restore", "archive/real", "latest", str(primary.root / "real"), "--no-archive")
+        assert (primary.root / "real/recovery.signal").exists()
+    finally:
+        server.stop()
