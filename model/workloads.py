@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal
 
@@ -130,7 +131,7 @@ class Service(Declared):
     extra_ports: tuple[ExtraPort, ...] = ()
     uses: tuple[Name, ...] = ()
     """Stores and brokers it connects to."""
-    env: dict[str, str | SecretKey] = {}
+    env: Mapping[str, str | SecretKey] = {}
     caches: tuple[Cache, ...] = ()
     resources: Resources = Resources()
     liveness: Probe | None = Probe(delay=seconds(30), period=seconds(10))
