@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from google.protobuf import empty_pb2
@@ -167,7 +168,7 @@ class Engine:
         else:
             with self.journal.step(step, announce=False):
                 provider = request.provider or self._default_provider(package_of(request.type), request.version)
-                wanted = Resource(**{**vars(wanted), "provider": provider})
+                wanted = replace(wanted, provider=provider)
             resource = self.deployer.read(Goal(wanted), request.id)
         return resource_pb2.ReadResourceResponse(urn=urn, id=resource.id, properties=to_struct(resource.outputs))
 

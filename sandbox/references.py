@@ -47,15 +47,18 @@ class Backend:
         return self._crypters[salt]
 
     def stores(self) -> list[Store]:
-        """Every saved stack, loaded, by project and name."""
-        found = [Store(self.folder, path.parent.name, path.stem) for path in sorted(self.folder.glob("*/*.json"))]
-        for store in found:
-            store.load()
-        return found
+        """Every saved stack by project and name, not loaded yet; also one that was killed in its first run."""
+        paths = {
+            path.with_suffix(".json") for ending in ("json", "journal") for path in self.folder.glob(f"*/*.{ending}")
+        }
+        return [Store(self.folder, path.parent.name, path.stem) for path in sorted(paths)]
 
     def in_order(self, own: Store) -> list[tuple[Store, list[Resource]]]:
         """Every stack with its resources, stacks after those they refer to; ``own`` is loaded already."""
-        stores = {store.path: store for store in self.stores()} | {own.path: own}
+        stores = {store.path: store for store in self.stores() if store.path != own.path}
+        for store in stores.values():
+            store.load()
+        stores[own.path] = own
         ordered: dict[Path, Store] = {}
         for store in stores.values():
             self._visit(store, stores, ordered, set())

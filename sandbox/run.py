@@ -188,6 +188,7 @@ def _crypter(store: Store, backend: Backend, salt: str) -> tuple[Crypter, bool]:
         return backend.open(salt, f"Pulumi.{store.stack}.yaml"), True
     for sibling in backend.stores():
         try:
+            sibling.load()
             found = backend.crypter(sibling)
         except SandboxError:
             continue

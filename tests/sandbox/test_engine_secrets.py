@@ -134,7 +134,7 @@ def test_stack_references_keep_secrets_secret(project: Any) -> None:
     [
         (
             "organization/proj/ghost",
-            "unknown stack 'organization/proj/ghost'; bring it up first; known stacks: proj/hub",
+            "unknown stack 'organization/proj/ghost'; bring it up first; known stacks: proj/dev, proj/hub",
         ),
         ("acme/proj/hub", "unknown organization 'acme'"),
         ("a/b/c/d", "is not a stack name"),

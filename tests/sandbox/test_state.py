@@ -294,3 +294,18 @@ def test_warnings_of_the_program_are_diagnostics(project: Any) -> None:
     assert result.warnings == ("careful",)
     said = [(event.severity, event.message) for event in project.events if isinstance(event, Diagnostic)]
     assert said == [("warning", "careful"), ("info", "hello")]
+
+
+def test_a_stack_killed_in_its_first_run_still_counts_for_the_others(shared: Any) -> None:
+    """Guards against a shared account that forgets what only a journal holds."""
+    shared.write(CHAIN.replace("HOW", "kill=True"))
+    assert _in_another_process(shared).returncode == -9
+    shared.up('Thing("x", uses="b-0")', stack="other")
+    assert shared.world.names("restore") == ["a", "b"]
+
+
+def test_a_damaged_neighbour_does_not_stop_a_stack_that_shares_nothing(project: Any) -> None:
+    """Guards against one broken file blocking every stack of the folder."""
+    project.up('Thing("a")', stack="broken")
+    project.path("broken").write_text("{")
+    assert project.up('Thing("a")').counts == {"create": 2}
