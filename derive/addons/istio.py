@@ -72,9 +72,11 @@ def istiod_values(mesh: Istio, replicas: int) -> dict[str, Any]:
         "autoscaleMin": replicas,
         "autoscaleMax": replicas + 2,
         "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}},
-        # In newer charts the chart of istiod tells the injector that the plug-in redirects the traffic.
+        # The injector leaves the redirection to the plug-in.
         "cni": {"enabled": True},
         "base": {"validationFailurePolicy": "Fail"},
+        # Nodes that join with the plug-in's startup taint lose it when the plug-in runs there.
+        "taint": {"enabled": True, "namespace": versions.ISTIO_CNI.namespace},
         "global": {
             "proxy": {
                 "resources": {
