@@ -38,7 +38,7 @@ from derive.stores.common import StorePlan
 from derive.stores.postgres import postgres
 from derive.stores.redis import redis
 from manifests.base import Manifest
-from model import Cilium, DeclarationError, Istio, K3s, PostgreSQL, Redis, Resources, Rolling, Service
+from model import Cilium, DeclarationError, Istio, K3s, PostgreSQL, Redis, Resources, Rolling, Service, ServicePolicy
 from model.stores import Store
 
 
@@ -64,6 +64,15 @@ class _Context:
     outside: Mapping[str, str]
     links: Mapping[str, Links]
     around: Surroundings
+    services: Mapping[str, Service]
+    policies: Mapping[str, ServicePolicy]
+    urls: Mapping[str, str]
+    """Public address by routed service."""
+
+    def callees(self, found: Links) -> list[Service]:
+        """The services that a workload calls, in declared order."""
+        called = (connection.target.name for connection in found.outbound)
+        return [self.services[name] for name in called if name in self.services]
 
     @property
     def mesh(self) -> Istio | None:
@@ -127,7 +136,15 @@ def _context(deployment: Deployment, hosts: Mapping[str, str]) -> _Context:
         traces=isinstance(mesh, Istio) and mesh.traces is not None,
         store_ranges=_store_ranges(deployment),
     )
-    return _Context(deployment, outside, links(system, outside, deployment.facts.region), around)
+    return _Context(
+        deployment=deployment,
+        outside=outside,
+        links=links(system, outside, deployment.facts.region),
+        around=around,
+        services={service.name: service for service in system.services},
+        policies={policy.to: policy for policy in system.policies},
+        urls=ingress.urls(system, deployment.environment),
+    )
 
 
 def _store_ranges(deployment: Deployment) -> tuple[str, ...]:
@@ -201,7 +218,7 @@ def _template(context: _Context, service: Service, spread: bool) -> Manifest:
     volumes, mounts = variables.ca_mounts(service, context.outside)
     contents = workloads.Contents(
         image=images.application_image(service, system.name, deployment.facts, deployment.name, deployment.environment),
-        env=variables.variables(system, service, context.outside, ingress.urls(system, deployment.environment)),
+        env=variables.variables(system, service, context.callees(found), context.outside, context.urls),
         volumes=volumes,
         mounts=mounts,
     )
@@ -221,10 +238,10 @@ def _mesh_objects(context: _Context, found: Links) -> list[Manifest | None]:
     """What the mesh is told of one workload."""
     if context.mesh is None:
         return []
+    policy = context.policies.get(found.workload.name)
     if not found.in_mesh:
-        return [traffic.destination_rule(found, context.deployment.system.policy(found.workload.name))]
+        return [traffic.destination_rule(found, policy)]
     gateway = naming.principal(naming.MESH_NAMESPACE, context.mesh.gateway_account)
-    policy = context.deployment.system.policy(found.workload.name)
     return [
         authorization.authorization(found, gateway),
         traffic.sidecar(found, context.around.traces),

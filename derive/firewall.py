@@ -44,7 +44,7 @@ class Group:
 def edge_group(world_ports: tuple[int, ...], cluster_cidrs: tuple[str, ...]) -> Group:
     """The public load balancers: two ports from the world, onwards to the clusters only (FS-NET-13, FS-NET-14)."""
     inbound = tuple(Rule("ingress", WORLD, port, "Public clients") for port in world_ports)
-    outbound = tuple(Rule("egress", cidr, None, "The spoke's ingress gateway") for cidr in cluster_cidrs)
+    outbound = tuple(Rule("egress", cidr, None, "Ingress gateway of the spoke") for cidr in cluster_cidrs)
     return Group("edge", "Public edge load balancers", inbound + outbound)
 
 
@@ -53,7 +53,9 @@ def bastion_group(cluster_cidrs: tuple[str, ...]) -> Group:
     nodes = tuple(
         Rule("egress", cidr, port, "Nodes of the spokes") for cidr in cluster_cidrs for port in (SSH, KUBERNETES)
     )
-    return Group("bastion", "Bastion, entered by Session Manager", (Rule("egress", WORLD, HTTPS, "Session Manager"), *nodes))
+    return Group(
+        "bastion", "Bastion, entered by Session Manager", (Rule("egress", WORLD, HTTPS, "Session Manager"), *nodes)
+    )
 
 
 def entry_group(edge: tuple[str, ...], operators: tuple[str, ...], cluster: tuple[str, ...]) -> Group:

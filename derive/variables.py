@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from derive import naming, secrets
 from manifests import pods
@@ -17,11 +17,16 @@ CA_DIRECTORY = "/etc/database"
 
 
 def variables(
-    system: System, service: Service, outside: Mapping[str, str], public: Mapping[str, str]
+    system: System,
+    service: Service,
+    callees: Sequence[Service],
+    outside: Mapping[str, str],
+    public: Mapping[str, str],
 ) -> list[Manifest]:
     """The container's environment; what the declaration sets itself wins.
 
-    ``outside``: host by database that is not in the cluster. ``public``: URL by routed service, for browsers.
+    ``callees``: the services it calls. ``outside``: host by database that is not in the cluster. ``public``: URL by
+    routed service, for browsers.
     """
     derived: list[Manifest] = [pods.value(MODE[service.runtime], "production")]
     if service.port:
@@ -36,11 +41,11 @@ def variables(
             prefix = family if families[family] == 1 else f"{naming.variable(store.name)}_{family}"
             derived.extend(_store_variables(prefix, store, system, outside))
     derived.extend(pods.value(cache.variable, f"{cache.ttl.total_seconds():g}") for cache in service.caches)
-    for name in system.callees(service.name):
-        callee = system.service(name)
-        derived.extend(_callee_variables(callee, naming.fqdn(name, naming.service_namespace(system, callee))))
-        if service.tier == "frontend" and name in public:
-            derived.append(pods.value(f"{naming.variable(name)}_PUBLIC_URL", public[name]))
+    for callee in callees:
+        host = naming.fqdn(callee.name, naming.service_namespace(system, callee))
+        derived.extend(_callee_variables(callee, host))
+        if service.tier == "frontend" and callee.name in public:
+            derived.append(pods.value(f"{naming.variable(callee.name)}_PUBLIC_URL", public[callee.name]))
     derived.extend(_channels(system, service.name))
     own = [_declared(name, value) for name, value in service.env.items()]
     return list({entry["name"]: entry for entry in (*derived, *own)}.values())

@@ -18,13 +18,9 @@ def tags(settings: Settings) -> dict[str, str]:
 
 def account(settings: Settings) -> aws.Provider:
     """The AWS provider of the stack."""
-    return aws.Provider(
-        "aws", region=settings.region, default_tags=aws.ProviderDefaultTagsArgs(tags=tags(settings))
-    )
+    return aws.Provider("aws", region=settings.region, default_tags=aws.ProviderDefaultTagsArgs(tags=tags(settings)))
 
 
 def machine_image(provider: aws.Provider) -> pulumi.Output[str]:
     """The newest image of the machines' operating system in the region."""
-    return aws.ssm.get_parameter_output(
-        name=MACHINE_IMAGE, opts=pulumi.InvokeOutputOptions(provider=provider)
-    ).value
+    return aws.ssm.get_parameter_output(name=MACHINE_IMAGE, opts=pulumi.InvokeOutputOptions(provider=provider)).value

@@ -184,9 +184,7 @@ def _platform(stack: _Stack, target: Target, secrets: SecretsArgs, tier: Postgre
     addons: dict[str, Addon] = {}
     for addon in plan.addons:
         before = [addons[name] for name in addon.requires]
-        addons[addon.name] = Addon(
-            addon.name, AddonArgs(addon, target), pulumi.ResourceOptions(depends_on=before)
-        )
+        addons[addon.name] = Addon(addon.name, AddonArgs(addon, target), pulumi.ResourceOptions(depends_on=before))
     ready = pulumi.ResourceOptions(depends_on=list(addons.values()))
     namespaces = [MeshNamespace(part.name, PartArgs(part, target), ready) for part in plan.application.namespaces]
     filled = Secrets(f"{stack.name}-secrets", secrets, pulumi.ResourceOptions(depends_on=[*namespaces]))
@@ -201,4 +199,3 @@ def _platform(stack: _Stack, target: Target, secrets: SecretsArgs, tier: Postgre
 def _groups(target: Target, parts: Sequence[Part], options: pulumi.ResourceOptions) -> None:
     for part in parts:
         Objects(part.name, PartArgs(part, target), options)
-

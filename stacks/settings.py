@@ -113,7 +113,7 @@ def _object(config: pulumi.Config, key: str) -> Any:
     try:
         return config.get_object(key)
     except pulumi.ConfigTypeError as error:
-        raise SettingsError(f"{config.name}:{key} in {_file()} is not valid JSON or YAML; write it as a map or list") from error
+        raise SettingsError(f"{config.name}:{key} in {_file()} cannot be read; write it as a map or a list") from error
 
 
 def _file() -> str:

@@ -34,9 +34,7 @@ class ClusterCertificates(pulumi.ComponentResource):
     server_authority: pulumi.Output[str]
     kubeconfig: pulumi.Output[str]
 
-    def __init__(
-        self, name: str, args: ClusterCertificatesArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: ClusterCertificatesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:cluster:ClusterCertificates", name, None, opts)
         self._name = name
         self._children = pulumi.ResourceOptions(parent=self)
@@ -126,6 +124,7 @@ class ClusterCertificates(pulumi.ComponentResource):
 
 def kubeconfig(cluster: str, url: str, authority: str, certificate: str, key: str) -> str:
     """A kubeconfig for one cluster and one user with a client certificate."""
+
     def encoded(text: str) -> str:
         return b64encode(text.encode()).decode()
 

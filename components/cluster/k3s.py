@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pulumi
 import pulumi_aws as aws
@@ -100,9 +101,7 @@ class K3sCluster(pulumi.ComponentResource):
         self.register_outputs({"kubeconfig": self.kubeconfig, "url": self.url})
 
     def _password(self, role: str) -> pulumi.Output[str]:
-        return random.RandomPassword(
-            f"{self._name}-{role}-token", length=48, special=False, opts=self._children
-        ).result
+        return random.RandomPassword(f"{self._name}-{role}-token", length=48, special=False, opts=self._children).result
 
     def _secret(self, role: str, value: pulumi.Output[str]) -> aws.secretsmanager.SecretVersion:
         secret = aws.secretsmanager.Secret(
@@ -111,10 +110,11 @@ class K3sCluster(pulumi.ComponentResource):
             tags={"Name": f"{self._name}-{role}-join"},
             opts=self._children,
         )
+        hidden: pulumi.Output[str] = pulumi.Output.secret(value)
         return aws.secretsmanager.SecretVersion(
             f"{self._name}-{role}-join-value",
             secret_id=secret.arn,
-            secret_string=pulumi.Output.secret(value),
+            secret_string=hidden,
             opts=self._children,
         )
 
@@ -153,7 +153,7 @@ class K3sCluster(pulumi.ComponentResource):
         groups: list[NodeGroup] = []
         for index, subnet in enumerate(plan.server_subnets):
             user_data = pulumi.Output.all(secret.secret_id, args.snapshot_bucket).apply(
-                lambda values, index=index: k3s.user_data(plan.server(index, values[0], values[1]))
+                partial(_server_data, plan, index)
             )
             groups.append(
                 NodeGroup(
@@ -195,3 +195,9 @@ class K3sCluster(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self, depends_on=[secret, self.first_server]),
         )
+
+
+def _server_data(plan: ClusterPlan, index: int, values: Sequence[str]) -> str:
+    """User data of a server, from its secret's ARN and the snapshots' bucket."""
+    secret_arn, bucket = values
+    return k3s.user_data(plan.server(index, secret_arn, bucket))

@@ -70,7 +70,10 @@ class NodeGroup(pulumi.ComponentResource):
                 aws.ec2.LaunchTemplateBlockDeviceMappingArgs(
                     device_name="/dev/xvda",
                     ebs=aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
-                        encrypted="true", volume_type="gp3", volume_size=args.nodes.disk.size, delete_on_termination="true"
+                        encrypted="true",
+                        volume_type="gp3",
+                        volume_size=args.nodes.disk.size,
+                        delete_on_termination="true",
                     ),
                 )
             ],

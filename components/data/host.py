@@ -105,20 +105,20 @@ class DatabaseHost(pulumi.ComponentResource):
             ca_certificate=args.authority.certificate,
             replication_password=args.replication_password or "",
         )
-        content = pulumi.Output.all(host, secrets).apply(lambda both: bundle(both[0], PostgresSecrets(**both[1])))
+        content: pulumi.Output[str] = pulumi.Output.secret(
+            pulumi.Output.all(host, secrets).apply(lambda both: bundle(both[0], PostgresSecrets(**both[1])))
+        )
         return aws.s3.BucketObjectv2(
             f"{self._name}-bundle",
             bucket=args.bucket,
             key=args.bundle_key,
-            content=pulumi.Output.secret(content),
+            content=content,
             content_type="application/json",
             server_side_encryption="aws:kms",
             opts=self._children,
         )
 
-    def _create_instance(
-        self, host: pulumi.Output[PostgresHost], stored: aws.s3.BucketObjectv2
-    ) -> aws.ec2.Instance:
+    def _create_instance(self, host: pulumi.Output[PostgresHost], stored: aws.s3.BucketObjectv2) -> aws.ec2.Instance:
         args = self._args
         arn = pulumi.Output.from_input(args.bucket_arn)
         role = ServiceRole(
@@ -130,9 +130,7 @@ class DatabaseHost(pulumi.ComponentResource):
                     Statement(
                         ["s3:GetObject", "s3:PutObject"], [pulumi.Output.concat(arn, f"/{args.archive_prefix}/*")]
                     ),
-                    Statement(
-                        ["s3:ListBucket"], [arn], {"StringLike": {"s3:prefix": f"{args.archive_prefix}/*"}}
-                    ),
+                    Statement(["s3:ListBucket"], [arn], {"StringLike": {"s3:prefix": f"{args.archive_prefix}/*"}}),
                 ],
                 instance_profile=True,
             ),

@@ -31,7 +31,9 @@ class KubernetesObject(pulumi.CustomResource):
         group = api if "/" in api else f"core/{api}"
         name = "/".join(part for part in (metadata.get("namespace"), metadata["name"]) if part)
         own = pulumi.ResourceOptions(provider=target.provider, deleted_with=target.lifetime)
-        super().__init__(f"kubernetes:{group}:{manifest['kind']}", name, manifest, pulumi.ResourceOptions.merge(opts, own))
+        super().__init__(
+            f"kubernetes:{group}:{manifest['kind']}", name, manifest, pulumi.ResourceOptions.merge(opts, own)
+        )
 
 
 def register(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -52,21 +51,17 @@ class SecurityGroups(pulumi.ComponentResource):
         rule: firewall.Rule,
         prefix_lists: Mapping[str, pulumi.Input[str]],
     ) -> None:
-        peer: dict[str, Any]
-        if rule.peer in prefix_lists:
-            peer = {"prefix_list_id": prefix_lists[rule.peer]}
-        elif rule.peer in self.ids:
-            peer = {"referenced_security_group_id": self.ids[rule.peer]}
-        else:
-            peer = {"cidr_ipv4": rule.peer}
-        ports = {} if rule.port is None else {"from_port": rule.port, "to_port": rule.port}
+        known = rule.peer in prefix_lists or rule.peer in self.ids
         kind = aws.vpc.SecurityGroupIngressRule if rule.direction == "ingress" else aws.vpc.SecurityGroupEgressRule
         kind(
             f"{name}-{rule.key}",
             security_group_id=group_id,
             ip_protocol="-1" if rule.port is None else "tcp",
+            from_port=rule.port,
+            to_port=rule.port,
+            prefix_list_id=prefix_lists.get(rule.peer),
+            referenced_security_group_id=self.ids.get(rule.peer),
+            cidr_ipv4=None if known else rule.peer,
             description=rule.description,
             opts=self._children,
-            **ports,
-            **peer,
         )

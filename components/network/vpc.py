@@ -50,7 +50,12 @@ class Vpc(pulumi.ComponentResource):
         )
         self.vpc_id = self._vpc.id
         aws.ec2.DefaultSecurityGroup(
-            f"{name}-default", vpc_id=self.vpc_id, ingress=[], egress=[], tags={"Name": f"{name}-closed"}, opts=self._children
+            f"{name}-default",
+            vpc_id=self.vpc_id,
+            ingress=[],
+            egress=[],
+            tags={"Name": f"{name}-closed"},
+            opts=self._children,
         )
         self.subnets = {subnet.name: self._create_subnet(subnet) for subnet in args.addresses.subnets}
         self.route_tables = {subnet.name: self._create_route_table(subnet) for subnet in args.addresses.subnets}
