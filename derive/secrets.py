@@ -93,7 +93,7 @@ def redis_users(store: str) -> str:
     application = f"user default reset on >{{{redis_password(store)}}} ~* &* +@all -@admin -@dangerous +info"
     watching = "+ping +info +config|get +slowlog|get +slowlog|len +latency|latest +latency|histogram +client|list"
     exporter = f"user exporter reset on >{{{redis_exporter_password(store)}}} {watching}"
-    return f"{application}\n{exporter} +client|setname +client|setinfo +select +cluster|info\n"
+    return f"{application}\n{exporter} +client|setname +select +cluster|info\n"
 
 
 def _declared_secrets(system: System, taken: set[str]) -> tuple[SecretPlan, ...]:

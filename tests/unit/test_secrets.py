@@ -88,5 +88,5 @@ def test_redis_users_hold_passwords_by_name_only() -> None:
     assert text == (
         "user default reset on >secret-a ~* &* +@all -@admin -@dangerous +info\n"
         "user exporter reset on >secret-b +ping +info +config|get +slowlog|get +slowlog|len +latency|latest "
-        "+latency|histogram +client|list +client|setname +client|setinfo +select +cluster|info\n"
+        "+latency|histogram +client|list +client|setname +select +cluster|info\n"
     )
