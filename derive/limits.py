@@ -18,6 +18,7 @@ def fits(name: str, limit: int, what: str) -> str:
     """``name``, or a DeclarationError that names it and the limit."""
     if len(name) > limit:
         raise DeclarationError(
-            f"{what} '{name}' has {len(name)} characters, AWS allows {limit}; shorten the system's or environment's name"
+            f"{what} '{name}' has {len(name)} characters, AWS allows {limit}; "
+            "shorten the system's or environment's name"
         )
     return name

@@ -19,6 +19,9 @@ class Declared(BaseModel):
 class DeclarationError(ValueError):
     """A declaration that cannot hold. The message names the place and the remedy."""
 
+    user_facing = True
+    """Whoever shows it leaves the traceback out: the mistake is in the declaration, not in the program."""
+
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$")]
 """A name for AWS, DNS and Kubernetes alike: RFC 1123 label; 40 characters leave room for suffixes under 63."""

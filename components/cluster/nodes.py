@@ -11,7 +11,6 @@ import pulumi_aws as aws
 
 from model.environment import Nodes
 
-
 METRICS = [
     aws.autoscaling.Metric.GROUP_DESIRED_CAPACITY,
     aws.autoscaling.Metric.GROUP_IN_SERVICE_INSTANCES,

@@ -24,7 +24,7 @@ class SecretsArgs:
 
 
 class Secrets(pulumi.ComponentResource):
-    """The Secrets of a namespace or add-on. Values are secret in the state; certificates come from the stack's authority.
+    """The Secrets of a namespace or add-on. Values are secret in the state; the stack's authority issues certificates.
 
     Costs nothing. Outputs: the registered objects, for those who must wait for them.
     """

@@ -39,8 +39,8 @@ class Transit(pulumi.ComponentResource):
     """Transit Gateway with two route tables: ``hub`` knows every spoke, ``spokes`` knows only the hub and the VPN.
 
     Makes: the gateway, both tables, the hub's attachment, routes from the hub's subnets to every spoke, and a
-    site-to-site VPN per peer that ends on the gateway. Costs: each attachment and VPN connection by the hour, traffic by
-    the GB. Outputs what a spoke needs to attach itself.
+    site-to-site VPN per peer that ends on the gateway. Costs: each attachment and VPN connection by the hour, traffic
+    by the GB. Outputs what a spoke needs to attach itself.
     """
 
     gateway_id: pulumi.Output[str]
