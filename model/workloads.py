@@ -136,7 +136,7 @@ class Service(Declared):
     resources: Resources = Resources()
     liveness: Probe | None = Probe(delay=seconds(30), period=seconds(10))
     readiness: Probe | None = Probe()
-    replicas: dict[str, int] = {}
+    replicas: dict[str, int] = Field(default_factory=dict)
     """Replicas by environment where they differ from the environment's own number."""
     scale: Scale | None = None
     """Absent: a fixed number of replicas."""

@@ -21,20 +21,22 @@ from components.network.security_groups import SecurityGroups, SecurityGroupsArg
 from components.network.transit import SpokeArgs, SpokeAttachment
 from components.network.vpc import Vpc, VpcArgs
 from components.storage.bucket import PrivateBucket, PrivateBucketArgs
+from derive.bootstrap.machine import BootstrapError
 from derive.firewall import S3
 from derive.limits import LOAD_BALANCER_NAME, fits
 from derive.plan import SystemPlan, system_plan
 from derive.secrets import DATABASE_CA
 from derive.shapes import Deployment, Part
+from model import DeclarationError
 from stacks.common import account, machine_image, tags
 from stacks.outputs import EnvironmentOutputs, HubOutputs
-from stacks.settings import Settings
+from stacks.settings import Settings, SettingsError
 
 
 def deploy(settings: Settings) -> None:
     """Register one environment and export what others need of it."""
     deployment = settings.deployment()
-    plan = system_plan(deployment)
+    plan = _planned(deployment)
     hub = HubOutputs.load(settings.hub_stack)
     stack = _Stack(deployment, plan, account(settings), hub, tags(settings))
     network = _network(stack)
@@ -80,6 +82,14 @@ def deploy(settings: Settings) -> None:
         notes=pulumi.Output.from_input(list(plan.application.notes)),
         kubeconfig=cluster.kubeconfig,
     ).export()
+
+
+def _planned(deployment: Deployment) -> SystemPlan:
+    """The plan, or one message without a traceback when the declaration cannot hold."""
+    try:
+        return system_plan(deployment)
+    except (DeclarationError, BootstrapError) as error:
+        raise SettingsError(f"system '{deployment.system.name}', environment '{deployment.name}': {error}") from error
 
 
 @dataclass(frozen=True)
