@@ -19,7 +19,7 @@ from sandbox.aws.cloud import DEFAULT_ACCOUNT, Cloud
 from sandbox.aws.context import Context
 from sandbox.aws.index import Live, references
 from sandbox.aws.row import Row
-from sandbox.aws.serve import Served, serve_create, serve_delete, serve_update, view_outputs
+from sandbox.aws.serve import Served, serve_create, serve_delete, serve_update, undo, view_outputs
 from sandbox.aws.types import SECRETS, TABLE
 from sandbox.provider import Desired, Diff, Made, ResourceError, Saved, has_unknown
 
@@ -52,7 +52,6 @@ class AwsProvider:
         self._name(row, desired, old, inputs)
         typecheck.check_inputs(desired.type, inputs)
         rules.check(desired.type, inputs)
-        self._require_live(row, inputs, desired)
         Served(row, self._context(row, desired.type, desired.name, inputs)).require_mapped()
         return inputs
 
@@ -173,7 +172,7 @@ class AwsProvider:
             try:
                 outputs = self._outputs(row, desired.type, context)
             except ResourceError:
-                serve_delete(row, context)
+                undo(row, context)
                 raise
         outputs[SEED] = seed
         self._record(row, desired.urn, desired.type, context, outputs)

@@ -97,7 +97,8 @@ ROWS: Final[Mapping[str, Row]] = {
         "PublicAccessBlockConfiguration",
         ignore={"skipDestroy": "how the provider deletes"},
     ),
-    "aws:s3/bucketPolicy:BucketPolicy": _configuration("PutBucketPolicy", "DeleteBucketPolicy", {}),
+    # Kept in the index: moto enforces a Deny without reading its conditions, so that TLS-only would close the bucket.
+    "aws:s3/bucketPolicy:BucketPolicy": _configuration("PutBucketPolicy", "DeleteBucketPolicy", {}, store=True),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": _configuration(
         "PutBucketLifecycleConfiguration",
         "DeleteBucketLifecycle",
