@@ -53,13 +53,15 @@ def pod_security_problems(namespace: str, body: Body, view: View) -> Problems:
 
 def _node_port_problems(key: Key, body: Body, view: View) -> Problems:
     """A node port belongs to one Service of the cluster."""
+    wanted = [(at, value) for at, port in enumerated(body, "", "spec", "ports") if (value := number(port, "nodePort"))]
+    if not wanted:
+        return
     taken = {
         number(port, "nodePort"): entry.key
         for entry in view.of_kind("", "Service")
         if entry.key != key
         for _, port in enumerated(entry.body, "", "spec", "ports")
     }
-    for at, port in enumerated(body, "", "spec", "ports"):
-        value = number(port, "nodePort")
-        if value and value in taken:
+    for at, value in wanted:
+        if value in taken:
             yield Problem(f"{at}.nodePort", f"{value} is taken by {taken[value]}")

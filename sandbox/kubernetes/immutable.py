@@ -74,7 +74,9 @@ def refused_changes(type_: ObjectType, old: Body, new: Body, view: View) -> Prob
     """Changes that the API server refuses and that do not replace the object."""
     for path in _REFUSED.get((type_.group, type_.kind), ()):
         if _value(new, path) is not UNKNOWN and _changed(old, new, path):
-            yield Problem(path, f"cannot change from {_value(old, path)!r}", "give the object a new name")
+            before = "unset" if _value(old, path) is None else repr(_value(old, path))
+            after = "unset" if _value(new, path) is None else repr(_value(new, path))
+            yield Problem(path, f"cannot change from {before} to {after}", "give the object a new name")
     if old.get("immutable") is True and new.get("immutable") is not True and type_.kind in ("ConfigMap", "Secret"):
         yield Problem("immutable", "cannot be unset", "give the object a new name")
     if (type_.group, type_.kind) == ("", "PersistentVolumeClaim"):

@@ -189,9 +189,7 @@ def resource_problems(resources: Body, path: str) -> Problems:
             elif parsed < 0:
                 yield Problem(at, f"{value!r} is negative")
             elif name not in _NATIVE_RESOURCES and "/" not in name and not name.startswith("hugepages-"):
-                yield Problem(
-                    at, f"{name!r} is not a container resource (cpu, memory, ephemeral-storage or domain/name)"
-                )
+                yield Problem(at, f"{name!r} is not a container resource (cpu, memory or domain/name)")
             elif side == "requests" and (limit := quantity.parse(limits.get(name))) is not None and parsed > limit:
                 yield Problem(at, f"{value} is more than the limit {limits[name]}")
 

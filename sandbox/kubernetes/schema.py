@@ -22,6 +22,7 @@ from referencing import Registry, Resource
 from sandbox.kubernetes import constraints
 from sandbox.kubernetes.access import Problem, Problems
 from sandbox.kubernetes.kinds import ObjectType
+from sandbox.kubernetes.patterns import translated
 from sandbox.provider import UNKNOWN, has_unknown
 
 DEFAULT_VERSION: Final = "1.36"
@@ -31,6 +32,9 @@ _BASE: Final = "https://kubernetes.io/api/_definitions.json"
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _EMBEDDED: Final = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
 """What every object has; metadata is checked by the schema of ObjectMeta."""
+
+_INT_OR_STRING: Final = [{"type": "integer"}, {"type": "string"}]
+"""What generators write beside ``x-kubernetes-int-or-string``; it says the same."""
 
 _MOST: Final = 8
 """Problems told of one object; more would hide the first."""
@@ -145,6 +149,11 @@ def _closed(schema: dict[str, Any]) -> dict[str, Any]:
     Fields under anyOf, oneOf, allOf and not only constrain, they declare nothing, so those stay open.
     """
     result = dict(schema)
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        if keyword in schema:
+            result[keyword] = [_readable(branch) for branch in schema[keyword]]
+    if "not" in schema:
+        result["not"] = _readable(schema["not"])
     if "properties" in schema:
         result["properties"] = {name: _closed(value) for name, value in schema["properties"].items()}
     if isinstance(schema.get("additionalProperties"), Mapping):
@@ -154,14 +163,29 @@ def _closed(schema: dict[str, Any]) -> dict[str, Any]:
     preserves = schema.get("x-kubernetes-preserve-unknown-fields")
     if schema.get("type") == "object" and "properties" in schema and not preserves:
         result.setdefault("additionalProperties", False)
+    if "pattern" in schema:
+        result["pattern"] = translated(schema["pattern"]) or ""
     if schema.get("x-kubernetes-embedded-resource"):
         result["properties"] = {**_EMBEDDED, **result.get("properties", {})}
     if schema.get("x-kubernetes-int-or-string"):
-        result.pop("type", None)
         result["type"] = ["integer", "string"]
+        if result.get("anyOf") == _INT_OR_STRING:
+            del result["anyOf"]
     if schema.get("nullable") and isinstance(result.get("type"), str):
         result["type"] = [result["type"], "null"]
     return result
+
+
+def _readable(branch: Any) -> Any:
+    """A constraining branch with its patterns in Python's form, at any depth."""
+    if isinstance(branch, list):
+        return [_readable(one) for one in branch]
+    if not isinstance(branch, Mapping):
+        return branch
+    found = {key: _readable(value) for key, value in branch.items()}
+    if isinstance(branch.get("pattern"), str):
+        found["pattern"] = translated(branch["pattern"]) or ""
+    return found
 
 
 def explain(validator: Any, value: Any) -> Problems:

@@ -135,7 +135,8 @@ def service(name: str = "web", **spec: Any) -> dict[str, Any]:
 def helm_chart(chart: str, **spec: Any) -> dict[str, Any]:
     """A K3s HelmChart."""
     full = {"chart": chart, "targetNamespace": "kube-system", **spec}
-    return thing("helm.cattle.io/v1", "HelmChart", f"chart-{chart}", "kube-system", spec=full)
+    name = chart.rpartition("/")[2].removesuffix(".tgz")
+    return thing("helm.cattle.io/v1", "HelmChart", name, "kube-system", spec=full)
 
 
 def spoilt(body: dict[str, Any], path: str, value: Any, message: str) -> Any:

@@ -201,7 +201,7 @@ PODS = [
         workload(),
         f"{CONTAINER}.resources.limits.ram",
         "1Gi",
-        f"{SHOWN}.resources.limits.ram: 'ram' is not a container resource (cpu, memory, ephemeral-storage or domain/name)",
+        f"{SHOWN}.resources.limits.ram: 'ram' is not a container resource (cpu, memory or domain/name)",
     ),
     spoilt(
         workload(),
