@@ -33,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, reversed(POSTGRESQL)), "/usr/sbin"])
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """``@pytest.mark.tool("promtool")``: skip without the program; in CI, where a skip hides failures, fail."""
     missing = [name for mark in item.iter_markers("tool") for name in mark.args if shutil.which(name) is None]
