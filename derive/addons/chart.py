@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from derive.versions import ChartVersion
 from model import minutes
@@ -27,6 +27,4 @@ class Release:
     """Workloads of the release that must have rolled out before what follows, e.g. ``deployment/istiod``."""
     bootstrap: bool = False
     """Whether it must come up in a cluster that has no pod network yet."""
-    on_failure: Literal["retry", "reinstall", "abort"] = "retry"
-    """A failed upgrade: try again in place, uninstall first, or leave it to an operator."""
     timeout: timedelta = TIMEOUT

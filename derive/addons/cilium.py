@@ -10,15 +10,13 @@ from derive.shapes import Deployment
 
 
 def release(deployment: Deployment) -> Release:
-    """Installed first, while nodes have no network: its Job uses the host's. A failed upgrade is left to an operator,
-    for to uninstall Cilium is to cut every pod off."""
+    """Installed first, while nodes have no network: its Job uses the host's."""
     return Release(
         name="cilium",
         source=versions.CILIUM,
         values=values(deployment.environment.servers.count + deployment.environment.agents.count),
         ready=("daemonset/cilium", "deployment/cilium-operator"),
         bootstrap=True,
-        on_failure="abort",
     )
 
 
@@ -41,6 +39,8 @@ def values(nodes: int) -> dict[str, Any]:
         "encryption": {"enabled": True, "type": "wireguard"},
         # Address rules may match nodes and the API server too.
         "policyCIDRMatchMode": ["nodes"],
+        # Services of type LoadBalancer are K3s' to serve.
+        "defaultLBServiceIPAM": "none",
         "operator": {
             "replicas": min(2, nodes),
             "prometheus": {"enabled": True},

@@ -96,7 +96,8 @@ def _helm_chart(release: Release) -> tuple[Manifest, ...]:
         "version": source.version,
         "targetNamespace": source.namespace,
         "createNamespace": False,
-        "failurePolicy": release.on_failure,
+        # In place: the default uninstalls what failed to upgrade, and with Cilium or a gateway every connection.
+        "failurePolicy": "retry",
         "timeout": _go_duration(release.timeout),
         "valuesContent": values_text(release.values),
     }
