@@ -42,9 +42,7 @@ CERT_MANAGER: Final = ChartVersion("https://charts.jetstack.io", "cert-manager",
 EXTERNAL_SECRETS: Final = ChartVersion(
     "https://charts.external-secrets.io", "external-secrets", "2.9.0", "external-secrets"
 )
-VELERO: Final = ChartVersion("https://vmware-tanzu.github.io/helm-charts", "velero", "12.1.0", "velero")
 
 KUBECTL_IMAGE: Final = "registry.k8s.io/kubectl:v1.36.2"
 """Of the cluster's own minor version."""
 CURL_IMAGE: Final = "docker.io/curlimages/curl:8.19.0"
-VELERO_AWS_PLUGIN: Final = "docker.io/velero/velero-plugin-for-aws:v1.13.2"

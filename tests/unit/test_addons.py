@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from derive import versions
-from derive.addons import addon_secrets, addons
+from derive.addons import addon_secrets, addons, cert_manager, external_secrets
 from derive.addons.chart import Release
 from derive.addons.cilium import values as cilium_values
 from derive.addons.delivery import deliver, values_text
@@ -322,6 +322,20 @@ def test_traces_name_the_provider_that_istiod_knows() -> None:
     (telemetry,) = [item for item in found["istio-ingressgateway"].settings if item["kind"] == "Telemetry"]
     (tracing,) = telemetry["spec"]["tracing"]
     assert tracing == {"providers": [{"name": provider["name"]}], "randomSamplingPercentage": 5}
+
+
+@pytest.mark.parametrize("addon", [cert_manager, external_secrets])
+def test_a_webhook_is_waited_for_before_its_kinds_are_used(addon: Any) -> None:
+    """Its objects are refused until it answers."""
+    release = addon.release(2)
+    assert f"deployment/{release.name}-webhook" in release.ready
+    assert release.values["webhook"]["replicaCount"] == 2
+    assert deliver(release, SYSTEM.platform).objects[0]["spec"]["targetNamespace"] == release.name
+
+
+def test_definitions_of_certificates_outlive_their_chart() -> None:
+    """Without them Kubernetes deletes every certificate."""
+    assert cert_manager.values(1)["crds"] == {"enabled": True, "keep": True}
 
 
 def test_derivation_is_pure() -> None:
