@@ -166,7 +166,7 @@ def test_the_namespaces_level_is_enforced() -> None:
         "pod-security.kubernetes.io__enforce-version": "v1.36",
     }
     cluster = Cluster().apply_all(namespace("shop", **labels), namespace("free"))
-    privileged = {"containers": [container(securityContext={})], "hostPID": True}
+    privileged: dict[str, Any] = {"containers": [container(securityContext={})], "hostPID": True}
     message = cluster.refusal(workload(**privileged))
     assert message.startswith(
         'spec.template: violates PodSecurity "restricted:v1.36": host namespaces (hostPID=true), '

@@ -203,7 +203,7 @@ def test_the_clusters_own_config_maps() -> None:
 
 def test_a_name_that_is_unknown_in_a_preview_may_be_the_one() -> None:
     cluster = Cluster().apply_all(namespace())
-    cluster.check(thing("v1", "Secret", UNKNOWN))
+    cluster.check(put(thing("v1", "Secret"), "metadata.name", UNKNOWN))
     cluster.check(using("Secret", "db", "a"))
     assert cluster.findings() == []
 
@@ -279,7 +279,11 @@ def test_quota_counts_the_most_replicas() -> None:
 
 
 def test_quota_counts_keda_jobs_and_init_containers() -> None:
-    scaled = thing("keda.sh/v1alpha1", "ScaledObject", spec={"scaleTargetRef": {"name": "web"}, "maxReplicaCount": 4})
+    scaled = thing(
+        "keda.sh/v1alpha1",
+        "ScaledObject",
+        spec={"scaleTargetRef": {"name": "web"}, "maxReplicaCount": 4, "triggers": []},
+    )
     big = [{"name": "init", "image": "x", "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "1Mi"}}}]
     job = thing(
         "batch/v1",
