@@ -13,7 +13,7 @@ from derive.addons import (
 )
 from derive.addons.chart import Release
 from derive.addons.delivery import deliver, gate_account
-from derive.addons.spaces import spaces
+from derive.addons.spaces import namespaces
 from derive.observability import fluent_bit as logs
 from derive.shapes import AddonPlan, Deployment, SecretPlan
 from model import Cilium, Istio
@@ -32,7 +32,7 @@ def addons(deployment: Deployment) -> tuple[AddonPlan, ...]:
     found = [gate]
     if isinstance(platform.cni, Cilium):
         found.append(plan(cilium.release(deployment)))
-    found.extend(spaces(deployment))
+    found.extend(namespaces(deployment))
     if isinstance(platform.mesh, Istio):
         *early, last = istio.releases(deployment, platform.mesh)
         found.extend(plan(release) for release in early)

@@ -47,7 +47,7 @@ class Rule:
     outbound: tuple[Manifest, ...] = ()
 
 
-def spaces(deployment: Deployment) -> tuple[AddonPlan, ...]:
+def namespaces(deployment: Deployment) -> tuple[AddonPlan, ...]:
     """Each namespace as an add-on of its own, after the add-on that defines the kind of its policies."""
     system = deployment.system
     found: list[tuple[str, Level, tuple[Rule, ...]]] = []
