@@ -1,0 +1,204 @@
+"""Every component once, with small arguments: what the tests of the components share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.cluster.certificates import ClusterCertificates, ClusterCertificatesArgs
+from components.cluster.k3s import K3sCluster, K3sClusterArgs
+from components.data.postgres import PostgresTier, PostgresTierArgs, password_names
+from components.data.snapshots import Snapshots, SnapshotsArgs
+from components.edge.load_balancer import Edge, EdgeArgs, EdgeTargets, EdgeTargetsArgs
+from components.identity.authority import Authority, AuthorityArgs
+from components.identity.passwords import Passwords
+from components.identity.role import ServiceRole, ServiceRoleArgs, Statement
+from components.mesh.objects import Target
+from components.mesh.secrets import Secrets, SecretsArgs
+from components.network.bastion import Bastion, BastionArgs
+from components.network.security_groups import SecurityGroups, SecurityGroupsArgs
+from components.network.transit import SpokeArgs, SpokeAttachment, Transit, TransitArgs, VpnPeer
+from components.network.vpc import Vpc, VpcArgs
+from components.storage.bucket import PrivateBucket, PrivateBucketArgs
+from derive.firewall import S3
+from derive.network import hub_plan
+from derive.plan import SystemPlan, system_plan
+from derive.shapes import Deployment, Facts, SecretPlan
+from systems.fitsync import SYSTEM
+
+REGION: Final = "eu-west-1"
+
+
+def plan(environment: str) -> SystemPlan:
+    """FitSync's own plan of an environment."""
+    return system_plan(Deployment(SYSTEM, environment, SYSTEM.environments[environment], Facts(region=REGION)))
+
+
+def vpc(environment: str) -> Vpc:
+    network = plan(environment).network
+    return Vpc("net", VpcArgs(network.addresses, REGION, network.nat_zones, 14))
+
+
+def hub() -> Vpc:
+    return Vpc("hub", VpcArgs(hub_plan(SYSTEM, REGION).addresses, REGION))
+
+
+def service_role() -> None:
+    ServiceRole(
+        "worker",
+        ServiceRoleArgs(
+            service="ec2.amazonaws.com",
+            statements=[Statement(["s3:PutObject", "s3:GetObject"], ["arn:aws:s3:::bucket/*"])],
+            managed=["arn:aws:iam::aws:policy/ReadOnlyAccess"],
+            instance_profile=True,
+        ),
+    )
+
+
+def authority() -> Authority:
+    made = Authority("shop", AuthorityArgs("shop platform"))
+    pulumi.export("authority", made.certificate)
+    return made
+
+
+def passwords() -> None:
+    pulumi.export("passwords", Passwords("shop", ["b", "a", "b"]).values)
+
+
+def security_groups() -> None:
+    network = vpc("dev")
+    groups = plan("dev").network.groups
+    SecurityGroups("groups", SecurityGroupsArgs(network.vpc_id, groups, {S3: network.s3_prefix_list}))
+
+
+def transit() -> None:
+    peers = [VpnPeer("office", "198.51.100.10", 65010, ["192.168.100.0/24"])]
+    subnets = ["private-a", "private-b"]
+    Transit("transit", TransitArgs(hub(), subnets, {"dev": "10.1.0.0/16", "prod": "10.3.0.0/16"}, peers))
+
+
+def spoke() -> None:
+    SpokeAttachment(
+        "spoke",
+        SpokeArgs(
+            vpc=vpc("prod"),
+            subnets=["k8s-a", "k8s-b", "k8s-c"],
+            gateway_id="gateway",
+            hub_table="hub-table",
+            spoke_table="spoke-table",
+            destinations=["10.0.0.0/16", "192.168.100.0/24"],
+        ),
+    )
+
+
+def bastion() -> None:
+    Bastion("bastion", BastionArgs("subnet", "group", "ami-1"))
+
+
+def edge() -> None:
+    made = Edge("edge", EdgeArgs("vpc", ["subnet-a", "subnet-b"], "group", "shop-dev-edge", ["api.x.org"], "zone"))
+    pulumi.export("edge", made.dns_name)
+
+
+def edge_targets() -> None:
+    addresses = {"k8s-a": "10.1.2.10", "k8s-b": "10.1.12.10"}
+    EdgeTargets("targets", EdgeTargetsArgs({80: "http", 443: "https"}, addresses))
+
+
+def bucket(protect: bool) -> None:
+    PrivateBucket("backups", PrivateBucketArgs(expire_days=90, noncurrent_days=7, protect=protect))
+
+
+def certificates() -> None:
+    made = ClusterCertificates("pki", ClusterCertificatesArgs("shop-dev", "https://api.shop-dev.internal:6443"))
+    pulumi.export("files", made.files)
+    pulumi.export("kubeconfig", made.kubeconfig)
+
+
+def cluster(environment: str) -> K3sCluster:
+    whole = plan(environment)
+    made = K3sCluster(
+        "cluster",
+        K3sClusterArgs(
+            plan=whole.cluster,
+            vpc=vpc(environment),
+            node_group="node-group",
+            entry_group="entry-group",
+            entry_addresses=whole.network.entry,
+            load_balancer="shop-entry",
+            image="ami-1",
+            snapshot_bucket="backups",
+            snapshot_bucket_arn="arn:aws:s3:::backups",
+            resolving_vpcs=["hub-vpc"],
+            tags={"Environment": environment},
+        ),
+    )
+    pulumi.export("kubeconfig", made.kubeconfig)
+    pulumi.export("url", made.url)
+    return made
+
+
+def tier(environment: str) -> None:
+    whole = plan(environment)
+    PostgresTier(
+        "data",
+        PostgresTierArgs(
+            plans=whole.databases,
+            region=REGION,
+            vpc=vpc(environment),
+            security_group="db-group",
+            zone_name=whole.private_zone,
+            client_cidrs=whole.network.addresses.cidrs("k8s"),
+            peer_cidrs=whole.network.addresses.cidrs("db"),
+            image="ami-1",
+            bucket="backups",
+            bucket_arn="arn:aws:s3:::backups",
+            authority=authority(),
+            passwords=Passwords("shop", password_names(whole.databases)).values,
+            snapshot_days=SYSTEM.environments[environment].snapshot_days,
+            protect=SYSTEM.environments[environment].protect,
+        ),
+    )
+
+
+def snapshots() -> None:
+    Snapshots("daily", SnapshotsArgs("data", 7))
+
+
+def target() -> Target:
+    """A cluster that lives as long as a bastion."""
+    machine = Bastion("lifetime", BastionArgs("subnet", "group", "ami-1"))
+    return Target(kubernetes.Provider("cluster", kubeconfig="{}"), machine)
+
+
+def secrets() -> None:
+    values = Passwords("shop", ["userdb-owner", "cache"]).values
+    plans = [
+        SecretPlan("userdb", "shop", literals={"username": "user"}, passwords={"password": "userdb-owner"}),
+        SecretPlan("cache", "shop", templates={"users.acl": "user app on >{cache} ~*"}),
+        SecretPlan("web-tls", "shop", certificate=("app.shop.example",)),
+    ]
+    Secrets("secrets", SecretsArgs(plans, values, authority(), target()))
+
+
+PROGRAMS: Final[dict[str, Callable[[], object]]] = {
+    "service role": service_role,
+    "authority": authority,
+    "passwords": passwords,
+    "security groups": security_groups,
+    "transit": transit,
+    "spoke": spoke,
+    "bastion": bastion,
+    "edge": edge,
+    "edge targets": edge_targets,
+    "bucket": lambda: bucket(True),
+    "certificates": certificates,
+    "cluster": lambda: cluster("prod"),
+    "tier": lambda: tier("prod"),
+    "snapshots": snapshots,
+    "secrets": secrets,
+}
+"""Components by what they make."""
