@@ -129,7 +129,7 @@ def quota_problems(entry: Entry, landscape: Landscape) -> Problems:
         if used is not None and used > bound:
             yield Problem(
                 f"spec.hard.{name}",
-                f"allows {allowed}, but namespace {entry.key.namespace!r} declares {quantity.show(used, name)}",
+                f"allows {name} {allowed}, but namespace {entry.key.namespace!r} declares {quantity.show(used, name)}",
             )
 
 
@@ -155,7 +155,7 @@ def _compute_problems(
         largest = ", ".join(text for _, text in sorted(parts, reverse=True)[:3])
         yield Problem(
             f"spec.hard.{name}",
-            f"allows {quantity.show(bound, resource)}, but the workloads of namespace {namespace!r} need "
+            f"allows {name} {quantity.show(bound, resource)}, but the workloads of namespace {namespace!r} need "
             f"{quantity.show(used, resource)} at full scale ({largest})",
         )
 

@@ -36,12 +36,13 @@ RULES: Final[tuple[Rule, ...]] = (
 
 
 def findings(view: View, nameless: frozenset[tuple[str, str]]) -> Iterator[ResourceError]:
-    """One error per object and reason, in the order of the objects' keys."""
+    """One error per object and reason, at the first place that has it, in the order of the objects' keys."""
     landscape = Landscape(view, nameless)
     for entry in sorted(view.everything(), key=lambda one: (one.key.namespace, one.key.kind, one.key.name)):
         if not entry.urn:
             continue
-        for rule in RULES:
-            for problem in rule(entry, landscape):
-                message = f"{entry.key}: {problem.message}"
-                yield ResourceError(message, path=problem.path, remedy=problem.remedy)
+        told: set[str] = set()
+        for problem in (problem for rule in RULES for problem in rule(entry, landscape)):
+            if problem.message not in told:
+                told.add(problem.message)
+                yield ResourceError(f"{entry.key}: {problem.message}", path=problem.path, remedy=problem.remedy)

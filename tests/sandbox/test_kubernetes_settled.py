@@ -136,6 +136,12 @@ def test_optional_references_may_lead_nowhere() -> None:
     assert findings(using("Secret", "db", "password", optional=True)) == []
 
 
+def test_one_missing_object_is_told_once() -> None:
+    """A pod names its Secret in many places."""
+    env = [{"name": n, "valueFrom": {"secretKeyRef": {"name": "db", "key": n}}} for n in ("a", "b")]
+    assert len(findings(workload(containers=[container(env=env)]))) == 1
+
+
 def test_order_does_not_matter() -> None:
     """A pod waits for its Secret; the finding is about the end, not about who came first."""
     assert findings(using("Secret", "db", "a"), thing("v1", "Secret", "db", stringData={"a": "b"})) == []
@@ -269,11 +275,15 @@ def quota(**hard: str) -> dict[str, Any]:
     return thing("v1", "ResourceQuota", "q", spec={"hard": found})
 
 
+def allows(name: str) -> str:
+    return f"spec.hard.{name}: ResourceQuota 'shop/q': allows {name}"
+
+
 def test_quota_counts_the_most_replicas() -> None:
     """A quota that holds today's replicas and not the autoscaler's maximum fails under load."""
     assert findings(workload(), quota(requests__cpu="500m")) == []
     assert findings(workload(), AUTOSCALER, quota(requests__cpu="500m")) == [
-        "spec.hard.requests.cpu: ResourceQuota 'shop/q': allows 500m, but the workloads of namespace 'shop' need 600m "
+        f"{allows('requests.cpu')} 500m, but the workloads of namespace 'shop' need 600m "
         "at full scale (Deployment web 6 x 100m)"
     ]
 
@@ -292,9 +302,9 @@ def test_quota_counts_keda_jobs_and_init_containers() -> None:
         spec={"parallelism": 3, "template": {"spec": {"restartPolicy": "Never", "containers": [container()]}}},
     )
     assert findings(helm_chart("keda"), workload(initContainers=big), scaled, job, quota(cpu="4", pods="6")) == [
-        "spec.hard.cpu: ResourceQuota 'shop/q': allows 4, but the workloads of namespace 'shop' need 4300m at full "
+        f"{allows('cpu')} 4, but the workloads of namespace 'shop' need 4300m at full "
         "scale (Deployment web 4 x 1, Job load 3 x 100m)",
-        "spec.hard.pods: ResourceQuota 'shop/q': allows 6, but namespace 'shop' declares 7",
+        f"{allows('pods')} 6, but namespace 'shop' declares 7",
     ]
 
 
@@ -322,10 +332,10 @@ def test_quota_counts_objects_and_storage() -> None:
             persistentvolumeclaims="1",
         ),
     ) == [
-        "spec.hard.requests.storage: ResourceQuota 'shop/q': allows 14Gi, but namespace 'shop' declares 15Gi",
-        "spec.hard.services.loadbalancers: ResourceQuota 'shop/q': allows 0, but namespace 'shop' declares 1",
-        "spec.hard.configmaps: ResourceQuota 'shop/q': allows 1, but namespace 'shop' declares 2",
-        "spec.hard.count/statefulsets.apps: ResourceQuota 'shop/q': allows 0, but namespace 'shop' declares 1",
+        f"{allows('requests.storage')} 14Gi, but namespace 'shop' declares 15Gi",
+        f"{allows('services.loadbalancers')} 0, but namespace 'shop' declares 1",
+        f"{allows('configmaps')} 1, but namespace 'shop' declares 2",
+        f"{allows('count/statefulsets.apps')} 0, but namespace 'shop' declares 1",
     ]
 
 
