@@ -35,8 +35,6 @@ class Installed:
     creates_namespace: bool
     values: Any
     """A mapping; UNKNOWN while nobody knows it."""
-    source: str
-    """The object that asks for it, in words."""
 
 
 def installed(view: View) -> Iterator[Installed]:
@@ -76,7 +74,7 @@ def _helm_chart(entry: Entry) -> Iterator[Installed]:
                 _assign(values, path, value)
         target = text(spec, "targetNamespace") or entry.key.namespace
         creates = spec.get("createNamespace") is True
-        yield Installed(chart_name(chart), entry.key.name, target, creates, values, str(entry.key))
+        yield Installed(chart_name(chart), entry.key.name, target, creates, values)
 
 
 def _assign(values: dict[str, Any], path: str, value: Any) -> None:
@@ -95,7 +93,7 @@ def _release(entry: Entry) -> Iterator[Installed]:
     if chart := text(spec, "chart"):
         creates = spec.get("createNamespace") is True
         values = spec.get("values", {})
-        yield Installed(chart_name(chart), entry.key.name, entry.key.namespace, creates, values, str(entry.key))
+        yield Installed(chart_name(chart), entry.key.name, entry.key.namespace, creates, values)
 
 
 def _flux(entry: Entry, view: View) -> Iterator[Installed]:
@@ -112,7 +110,7 @@ def _flux(entry: Entry, view: View) -> Iterator[Installed]:
         target = text(spec, "targetNamespace") or entry.key.namespace
         release = text(spec, "releaseName") or entry.key.name
         creates = dig(spec, "install", "createNamespace") is True
-        yield Installed(chart_name(chart), release, target, creates, spec.get("values", {}), str(entry.key))
+        yield Installed(chart_name(chart), release, target, creates, spec.get("values", {}))
 
 
 def _argo(entry: Entry) -> Iterator[Installed]:
@@ -125,7 +123,7 @@ def _argo(entry: Entry) -> Iterator[Installed]:
             helm = mapping(source, "helm")
             values = mapping(helm, "valuesObject") or _parsed(text(helm, "values") or "") or {}
             release = text(helm, "releaseName") or entry.key.name
-            yield Installed(chart_name(chart), release, target, creates, values, str(entry.key))
+            yield Installed(chart_name(chart), release, target, creates, values)
 
 
 def helm_chart_problems(body: Body) -> Problems:

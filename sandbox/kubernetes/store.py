@@ -57,9 +57,6 @@ class Store:
     def remove(self, key: Key) -> None:
         self._kinds[key.group, key.kind].pop(key, None)
 
-    def clear(self) -> None:
-        self._kinds.clear()
-
 
 class Overlay:
     """Two views as one; where both have an object, the first one's is seen."""

@@ -83,6 +83,7 @@ def run(*args: str, cwd: Path) -> str:
         ({"algorithm": "ED25519"}, "PRIVATE KEY"),
     ],
 )
+@pytest.mark.tool("openssl", "ssh-keygen")
 def test_keys_are_read_by_openssl_and_ssh_keygen(inputs: dict[str, Any], header: str, tmp_path: Path) -> None:
     """A fingerprint or form that differs from the tools' own would lock an operator out."""
     outputs = make(KEY, **inputs).outputs
@@ -105,6 +106,7 @@ def test_p224_has_no_openssh_form() -> None:
     assert outputs["privateKeyOpenssh"] == outputs["publicKeyOpenssh"] == outputs["publicKeyFingerprintMd5"] == ""
 
 
+@pytest.mark.tool("openssl")
 def test_chain_verifies(ca: dict[str, Any], ca_key: dict[str, Any], request_pem: str, tmp_path: Path) -> None:
     made = make(
         LOCAL,
@@ -127,6 +129,7 @@ def test_chain_verifies(ca: dict[str, Any], ca_key: dict[str, Any], request_pem:
     assert end - start == timedelta(hours=24)
 
 
+@pytest.mark.tool("openssl")
 def test_intermediate_authority_with_path_length(
     ca: dict[str, Any], ca_key: dict[str, Any], request_pem: str, tmp_path: Path
 ) -> None:
@@ -144,6 +147,7 @@ def test_intermediate_authority_with_path_length(
     assert "CA:TRUE, pathlen:0" in run("openssl", "x509", "-in", "ca.pem", "-noout", "-text", cwd=tmp_path)
 
 
+@pytest.mark.tool("openssl")
 def test_self_signed_key_ids_are_set_when_asked(ca_key: dict[str, Any], tmp_path: Path) -> None:
     common = {"privateKeyPem": ca_key["privateKeyPem"], "validityPeriodHours": 1, "allowedUses": []}
     for wanted in (True, False):
