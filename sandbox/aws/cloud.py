@@ -87,11 +87,15 @@ class Cloud:
                 mock_random.setstate(state)
             return self._clients[key]
 
+    def backend(self, name: str, region: str, account: str) -> Any:
+        """moto's own state of a service, for what its API gets wrong."""
+        backends: Any = get_backend(cast("Any", name))
+        regions = backends[account]
+        return regions["aws" if "aws" in regions.regions else region]
+
     def _make_backend(self, name: str, region: str, account: str) -> None:
         with self.seeded(f"backend:{name}:{region}:{account}"):
-            backends: Any = get_backend(cast("Any", name))
-            regions = backends[account]
-            backend = regions["aws" if "aws" in regions.regions else region]
+            backend = self.backend(name, region, account)
             if name == "iam":
                 _load_managed_policies(backend)
 

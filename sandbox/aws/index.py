@@ -114,14 +114,13 @@ class Index:
 
     def require_unused(self, live: Live) -> None:
         """Refuse a deletion while something else refers to the resource."""
-        for key in sorted(live.keys):
-            if self._counts[key] > 0:
-                users = [other for other in self._live.values() if other is not live and key in other.refers]
-                if users:
-                    first = users[0]
-                    more = f" and {len(users) - 1} more" if len(users) > 1 else ""
-                    raise ResourceError(
-                        f"{live.type} {live.name!r} ({live.id}) is still used by {first.type} {first.name!r} "
-                        f"({first.id}){more}",
-                        remedy="delete what uses it first",
-                    )
+        if not any(self._counts[key] > 0 for key in live.keys):
+            return
+        users = [other for other in self._live.values() if other is not live and live.keys & other.refers]
+        if users:
+            named = ", ".join(f"{other.type} {other.name!r} ({other.id})" for other in users[:3])
+            more = f" and {len(users) - 3} more" if len(users) > 3 else ""
+            raise ResourceError(
+                f"{live.type} {live.name!r} ({live.id}) is still used by {named}{more}",
+                remedy="delete what uses it first",
+            )

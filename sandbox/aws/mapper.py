@@ -173,7 +173,7 @@ def _to_structure(shape: StructureShape, value: Any, path: str, rules: _Rules) -
     if isinstance(value, Mapping):
         return _structure(shape, value, path, rules)
     names = list(shape.members)
-    single = next((name for name in ("Value", "Enabled", "Name", "Arn") if name in names), None)
+    single = next((name for name in names if name in ("Value", "Enabled", "Name", "Arn")), None)
     if single is None and len(names) == 1:
         single = names[0]
     return {single: convert(shape.members[single], value, path, rules)} if single else value

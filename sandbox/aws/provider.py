@@ -10,14 +10,14 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from sandbox import typecheck
 from sandbox.aws import invokes, known, rules, tagging
 from sandbox.aws.cloud import DEFAULT_ACCOUNT, Cloud
 from sandbox.aws.context import Context
-from sandbox.aws.index import Live, references
+from sandbox.aws.index import Live, looks_like_id, references
 from sandbox.aws.row import Row
 from sandbox.aws.serve import Served, serve_create, serve_delete, serve_update, undo, view_outputs
 from sandbox.aws.types import SECRETS, TABLE
@@ -253,10 +253,16 @@ class AwsProvider:
                 raise ResourceError(
                     f"{ref} does not exist", path=path, remedy="pass the output of the resource that makes it"
                 )
+        for type_, path, name in self._links(row, inputs):
+            if not known.given(type_, name) and index.by_key(f"{type_}#{name}") is None:
+                raise ResourceError(f"there is no {type_} {name!r}", path=path)
+
+    def _links(self, row: Row, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+        """The ``(type, property, name)`` of what is named otherwise than by an id that speaks for itself."""
         for prop, type_ in row.links.items():
-            value = inputs.get(prop)
-            if isinstance(value, str) and not known.given(type_, value) and index.by_key(f"{type_}#{value}") is None:
-                raise ResourceError(f"there is no {type_} {value!r}", path=prop)
+            name = inputs.get(prop)
+            if isinstance(name, str) and not looks_like_id(name, self.account):
+                yield type_, prop, name
 
     def _outputs(self, row: Row, type_: str, context: Context) -> dict[str, Any]:
         outputs = view_outputs(row, type_, context)
@@ -277,7 +283,7 @@ class AwsProvider:
         if row.auto_name and inputs.get(row.auto_name):
             keys.add(f"{type_}#{inputs[row.auto_name]}")
         refers = {ref for _, ref in references(inputs, self.account)} - keys
-        refers |= {f"{kind}#{inputs[prop]}" for prop, kind in row.links.items() if isinstance(inputs.get(prop), str)}
+        refers |= {f"{kind}#{name}" for kind, _, name in self._links(row, inputs)}
         self.cloud.index.add(
             Live(
                 urn,

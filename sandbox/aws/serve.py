@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,6 +20,7 @@ from sandbox.provider import ResourceError, has_unknown
 
 _META: Final = frozenset({"region", "namePrefix", "tagsAll"})
 _GONE: Final = ("NotFound", "NoSuch", "DoesNotExist", "NonExistent", "ResourceNotFound")
+_DRAWN: Final = re.compile(r"\{(hex\d+|uuid)\}")
 _EMPTY: Final[tuple[Any, ...]] = ("", False, 0, [])
 _IDENTITY: Final = ("arn", "Arn", "Id", "Url", "Name", "endpoint", "address")
 
@@ -88,7 +92,7 @@ def serve_create(row: Row, context: Context) -> None:
             view_outputs(row, "", context)
             tagging.retag(context, row, {}, context.tags)
     except ResourceError:
-        serve_delete(row, context)
+        undo(row, context)
         raise
 
 
@@ -108,6 +112,15 @@ def serve_update(row: Row, context: Context) -> None:
             _run(row, call, context)
     if row.on_update is not None:
         row.on_update(context)
+
+
+def undo(row: Row, context: Context) -> None:
+    """Take back what a failed create has made. It may be half made, so each step of the deletion may fail."""
+    with suppress(ResourceError):
+        if row.before_delete is not None:
+            row.before_delete(context)
+    with suppress(ResourceError):
+        serve_delete(replace(row, before_delete=None), context)
 
 
 def serve_delete(row: Row, context: Context) -> None:
@@ -158,9 +171,10 @@ def view_outputs(row: Row, type_: str, context: Context) -> dict[str, Any]:
     outputs = {key: value for key, value in context.outputs.items() if key in types.outputs or key.startswith("__")}
     outputs.update(_described(context.view, wanted, types.outputs))
     context.outputs = outputs
-    if row.arn and "arn" in types.outputs:
-        outputs["arn"] = context.fill(row.arn)
-    for name, template in row.outputs.items():
+    templates = {**({"arn": row.arn} if row.arn and "arn" in types.outputs else {}), **row.outputs}
+    for name, template in templates.items():
+        if name in outputs and isinstance(template, str) and _DRAWN.search(template):
+            continue  # drawn once, at creation
         if isinstance(template, str) and template.startswith("@"):
             value = plain(jmespath.search(template[1:], context.view))
         else:

@@ -124,7 +124,14 @@ NETWORK: list[Sample] = [
         {
             "defaultNetworkAclId": "${main.defaultNetworkAclId}",
             "ingress": [
-                {"protocol": "-1", "ruleNo": 100, "action": "allow", "cidrBlock": "0.0.0.0/0", "fromPort": 0, "toPort": 0}
+                {
+                    "protocol": "-1",
+                    "ruleNo": 100,
+                    "action": "allow",
+                    "cidrBlock": "0.0.0.0/0",
+                    "fromPort": 0,
+                    "toPort": 0,
+                }
             ],
         },
     ),
@@ -135,7 +142,14 @@ NETWORK: list[Sample] = [
             "vpcId": "${main}",
             "subnetIds": ["${netb}"],
             "ingress": [
-                {"protocol": "tcp", "ruleNo": 100, "action": "allow", "cidrBlock": "0.0.0.0/0", "fromPort": 80, "toPort": 80}
+                {
+                    "protocol": "tcp",
+                    "ruleNo": 100,
+                    "action": "allow",
+                    "cidrBlock": "0.0.0.0/0",
+                    "fromPort": 80,
+                    "toPort": 80,
+                }
             ],
         },
     ),
@@ -152,7 +166,11 @@ NETWORK: list[Sample] = [
             "toPort": 65535,
         },
     ),
-    ("aws:ec2/networkAclAssociation:NetworkAclAssociation", "strict-c", {"networkAclId": "${strict}", "subnetId": "${netc}"}),
+    (
+        "aws:ec2/networkAclAssociation:NetworkAclAssociation",
+        "strict-c",
+        {"networkAclId": "${strict}", "subnetId": "${netc}"},
+    ),
     (
         "aws:ec2/vpcEndpoint:VpcEndpoint",
         "s3",
@@ -170,7 +188,11 @@ NETWORK: list[Sample] = [
             "privateDnsEnabled": True,
         },
     ),
-    ("aws:ec2/vpcDhcpOptions:VpcDhcpOptions", "names", {"domainName": "x.internal", "domainNameServers": ["AmazonProvidedDNS"]}),
+    (
+        "aws:ec2/vpcDhcpOptions:VpcDhcpOptions",
+        "names",
+        {"domainName": "x.internal", "domainNameServers": ["AmazonProvidedDNS"]},
+    ),
     (
         "aws:ec2/vpcDhcpOptionsAssociation:VpcDhcpOptionsAssociation",
         "names-main",
@@ -181,7 +203,11 @@ NETWORK: list[Sample] = [
         "office",
         {"addressFamily": "IPv4", "maxEntries": 5, "entries": [{"cidr": "10.0.0.0/8", "description": "all"}]},
     ),
-    ("aws:ec2/vpcPeeringConnection:VpcPeeringConnection", "bridge", {"vpcId": "${main}", "peerVpcId": "${peer}", "autoAccept": True}),
+    (
+        "aws:ec2/vpcPeeringConnection:VpcPeeringConnection",
+        "bridge",
+        {"vpcId": "${main}", "peerVpcId": "${peer}", "autoAccept": True},
+    ),
     (
         "aws:ec2transitgateway/transitGateway:TransitGateway",
         "hub",
@@ -235,7 +261,11 @@ NETWORK: list[Sample] = [
         "to-hub",
         {"routeTableId": "${private}", "destinationCidrBlock": "10.2.0.0/16", "transitGatewayId": "${hub}"},
     ),
-    ("aws:ec2/customerGateway:CustomerGateway", "office-gw", {"bgpAsn": "65000", "ipAddress": "203.0.113.5", "type": "ipsec.1"}),
+    (
+        "aws:ec2/customerGateway:CustomerGateway",
+        "office-gw",
+        {"bgpAsn": "65000", "ipAddress": "203.0.113.5", "type": "ipsec.1"},
+    ),
     ("aws:ec2/vpnGateway:VpnGateway", "vgw", {}),
     ("aws:ec2/vpnGatewayAttachment:VpnGatewayAttachment", "vgw-main", {"vpcId": "${main}", "vpnGatewayId": "${vgw}"}),
     (
@@ -250,7 +280,11 @@ NETWORK: list[Sample] = [
             "tunnel1InsideCidr": "169.254.10.0/30",
         },
     ),
-    ("aws:ec2/vpnConnectionRoute:VpnConnectionRoute", "vpn-route", {"vpnConnectionId": "${vpn}", "destinationCidrBlock": "192.168.0.0/24"}),
+    (
+        "aws:ec2/vpnConnectionRoute:VpnConnectionRoute",
+        "vpn-route",
+        {"vpnConnectionId": "${vpn}", "destinationCidrBlock": "192.168.0.0/24"},
+    ),
     (
         "aws:ec2/vpnGatewayRoutePropagation:VpnGatewayRoutePropagation",
         "vgw-routes",
@@ -283,7 +317,11 @@ SECURITY: list[Sample] = [
     ),
     ("aws:iam/user:User", "robot", {}),
     ("aws:iam/userPolicy:UserPolicy", "robot-inline", {"user": "${robot}", "policy": READ}),
-    ("aws:iam/userPolicyAttachment:UserPolicyAttachment", "robot-attached", {"user": "${robot}", "policyArn": "${reader}"}),
+    (
+        "aws:iam/userPolicyAttachment:UserPolicyAttachment",
+        "robot-attached",
+        {"user": "${robot}", "policyArn": "${reader}"},
+    ),
     ("aws:iam/accessKey:AccessKey", "robot-key", {"user": "${robot}"}),
     ("aws:iam/serviceLinkedRole:ServiceLinkedRole", "scaling", {"awsServiceName": "autoscaling.amazonaws.com"}),
     ("aws:kms/key:Key", "key", {"description": "data", "enableKeyRotation": True, "deletionWindowInDays": 7}),
@@ -400,9 +438,14 @@ COMPUTE: list[Sample] = [
             "instanceType": "t4g.small",
             "iamInstanceProfile": {"arn": "${profile.arn}"},
             "blockDeviceMappings": [
-                {"deviceName": "/dev/xvda", "ebs": {"volumeSize": 30, "volumeType": "gp3", "encrypted": "true", "iops": 3000}}
+                {
+                    "deviceName": "/dev/xvda",
+                    "ebs": {"volumeSize": 30, "volumeType": "gp3", "encrypted": "true", "iops": 3000},
+                }
             ],
-            "networkInterfaces": [{"associatePublicIpAddress": "false", "securityGroups": ["${app}"], "deviceIndex": 0}],
+            "networkInterfaces": [
+                {"associatePublicIpAddress": "false", "securityGroups": ["${app}"], "deviceIndex": 0}
+            ],
             "metadataOptions": {"httpTokens": "required"},
             "tagSpecifications": [{"resourceType": "instance", "tags": {"a": "b"}}],
             "userData": "aGVsbG8=",
@@ -462,7 +505,9 @@ COMPUTE: list[Sample] = [
             "loadBalancerArn": "${alb}",
             "port": 80,
             "protocol": "HTTP",
-            "defaultActions": [{"type": "redirect", "redirect": {"protocol": "HTTPS", "port": "443", "statusCode": "HTTP_301"}}],
+            "defaultActions": [
+                {"type": "redirect", "redirect": {"protocol": "HTTPS", "port": "443", "statusCode": "HTTP_301"}}
+            ],
         },
     ),
     (
@@ -514,7 +559,11 @@ COMPUTE: list[Sample] = [
             },
         },
     ),
-    ("aws:autoscaling/attachment:Attachment", "mixed-api", {"autoscalingGroupName": "${mixed}", "lbTargetGroupArn": "${api}"}),
+    (
+        "aws:autoscaling/attachment:Attachment",
+        "mixed-api",
+        {"autoscalingGroupName": "${mixed}", "lbTargetGroupArn": "${api}"},
+    ),
     (
         "aws:autoscaling/lifecycleHook:LifecycleHook",
         "drain",
@@ -553,7 +602,11 @@ COMPUTE: list[Sample] = [
 ]
 
 SERVICES: list[Sample] = [
-    ("aws:route53/zone:Zone", "inside", {"name": "internal.example.com", "vpcs": [{"vpcId": "${main}"}], "tags": {"a": "b"}}),
+    (
+        "aws:route53/zone:Zone",
+        "inside",
+        {"name": "internal.example.com", "vpcs": [{"vpcId": "${main}"}], "tags": {"a": "b"}},
+    ),
     ("aws:route53/zone:Zone", "outside", {"name": "example.com", "forceDestroy": True}),
     (
         "aws:route53/record:Record",
@@ -579,7 +632,14 @@ SERVICES: list[Sample] = [
     (
         "aws:route53/healthCheck:HealthCheck",
         "probe",
-        {"type": "HTTPS", "fqdn": "a.example.com", "port": 443, "resourcePath": "/", "failureThreshold": 3, "requestInterval": 30},
+        {
+            "type": "HTTPS",
+            "fqdn": "a.example.com",
+            "port": 443,
+            "resourcePath": "/",
+            "failureThreshold": 3,
+            "requestInterval": 30,
+        },
     ),
     ("aws:s3/bucket:Bucket", "data-bucket", {"forceDestroy": True, "tags": {"a": "b"}}),
     ("aws:s3/bucket:Bucket", "log-bucket", {"forceDestroy": True}),
@@ -588,10 +648,16 @@ SERVICES: list[Sample] = [
         "log-policy",
         {
             "bucket": "${log-bucket}",
-            "policy": document("s3:PutObject", Principal={"Service": "logging.s3.amazonaws.com"}, Resource="${log-bucket.arn}/*"),
+            "policy": document(
+                "s3:PutObject", Principal={"Service": "logging.s3.amazonaws.com"}, Resource="${log-bucket.arn}/*"
+            ),
         },
     ),
-    ("aws:s3/bucketVersioning:BucketVersioning", "versions", {"bucket": "${data-bucket}", "versioningConfiguration": {"status": "Enabled"}}),
+    (
+        "aws:s3/bucketVersioning:BucketVersioning",
+        "versions",
+        {"bucket": "${data-bucket}", "versioningConfiguration": {"status": "Enabled"}},
+    ),
     (
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
         "sse",
@@ -651,13 +717,21 @@ SERVICES: list[Sample] = [
     ),
     ("aws:s3/bucketObjectv2:BucketObjectv2", "file", {"bucket": "${data-bucket}", "key": "a.txt", "content": "hello"}),
     ("aws:sns/topic:Topic", "alerts", {"kmsMasterKeyId": "alias/aws/sns"}),
-    ("aws:sqs/queue:Queue", "jobs", {"visibilityTimeoutSeconds": 30, "messageRetentionSeconds": 3600, "sqsManagedSseEnabled": True}),
+    (
+        "aws:sqs/queue:Queue",
+        "jobs",
+        {"visibilityTimeoutSeconds": 30, "messageRetentionSeconds": 3600, "sqsManagedSseEnabled": True},
+    ),
     (
         "aws:sqs/queuePolicy:QueuePolicy",
         "jobs-policy",
         {"queueUrl": "${jobs}", "policy": document("sqs:SendMessage", Principal="*", Resource="${jobs.arn}")},
     ),
-    ("aws:sns/topicSubscription:TopicSubscription", "fan", {"topic": "${alerts}", "protocol": "sqs", "endpoint": "${jobs.arn}"}),
+    (
+        "aws:sns/topicSubscription:TopicSubscription",
+        "fan",
+        {"topic": "${alerts}", "protocol": "sqs", "endpoint": "${jobs.arn}"},
+    ),
     (
         "aws:sns/topicPolicy:TopicPolicy",
         "alerts-policy",
@@ -699,11 +773,18 @@ SERVICES: list[Sample] = [
             "policyDocument": document("logs:PutLogEvents", Principal={"Service": "es.amazonaws.com"}, Resource="*"),
         },
     ),
-    ("aws:ssm/parameter:Parameter", "setting", {"name": "/a/b", "type": "SecureString", "value": "x", "keyId": "${key}"}),
+    (
+        "aws:ssm/parameter:Parameter",
+        "setting",
+        {"name": "/a/b", "type": "SecureString", "value": "x", "keyId": "${key}"},
+    ),
     (
         "aws:ssm/document:Document",
         "runbook",
-        {"documentType": "Command", "content": json.dumps({"schemaVersion": "2.2", "description": "d", "mainSteps": []})},
+        {
+            "documentType": "Command",
+            "content": json.dumps({"schemaVersion": "2.2", "description": "d", "mainSteps": []}),
+        },
     ),
     (
         "aws:ssm/association:Association",

@@ -6,6 +6,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
+from moto.ec2.utils import parse_user_data
+
 from sandbox.aws.context import Context
 from sandbox.aws.row import Call, Row
 from sandbox.provider import ResourceError
@@ -120,7 +122,8 @@ _INSTANCE: Final = Row(
     ),
     on_update=_instance_update,
     replace="ami availabilityZone subnetId keyName privateIp associatePublicIpAddress placementGroup tenancy "
-    "hibernation ebsBlockDevices rootBlockDevice.encrypted rootBlockDevice.kmsKeyId networkInterfaces cpuOptions enclaveOptions",
+    "hibernation ebsBlockDevices rootBlockDevice.encrypted rootBlockDevice.kmsKeyId networkInterfaces "
+    "cpuOptions enclaveOptions",
     replace_if={"userData": "userDataReplaceOnChange", "userDataBase64": "userDataReplaceOnChange"},
     links={"iamInstanceProfile": "aws:iam/instanceProfile:InstanceProfile", "keyName": "aws:ec2/keyPair:KeyPair"},
     read=("DescribeInstances", {"InstanceIds": ["{id}"]}, "Reservations[0].Instances[0]"),
@@ -185,11 +188,19 @@ def _template_data(context: Context) -> dict[str, Any]:
 
 def _new_version(context: Context) -> None:
     context.call("CreateLaunchTemplateVersion", LaunchTemplateId=context.id, LaunchTemplateData=_template_data(context))
+    _parse_user_data(context)
     if context.inputs.get("updateDefaultVersion"):
         latest = context.call("DescribeLaunchTemplates", LaunchTemplateIds=[context.id])["LaunchTemplates"][0]
         context.call(
             "ModifyLaunchTemplate", LaunchTemplateId=context.id, DefaultVersion=str(latest["LatestVersionNumber"])
         )
+
+
+def _parse_user_data(context: Context) -> None:
+    """moto parses the user data of a template's first version only, and cannot launch from the others."""
+    templates = context.cloud.backend("ec2", context.region, context.account).launch_templates
+    data = templates[context.id].latest_version().data
+    data["UserData"] = parse_user_data(data.get("UserData"))
 
 
 def _earlier_versions(context: Context) -> None:

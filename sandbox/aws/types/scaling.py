@@ -168,7 +168,12 @@ ROWS: Final[Mapping[str, Row]] = {
         links=_GROUP_LINK,
         upsert=True,
         replace="autoscalingGroupName name policyType",
-        outputs={"arn": lambda c: c.answer.get("PolicyARN") or c.outputs.get("arn")},
+        read=(
+            "DescribePolicies",
+            {"AutoScalingGroupName": "{autoscalingGroupName}", "PolicyNames": ["{name}"]},
+            "ScalingPolicies[0]",
+        ),
+        outputs={"arn": "@PolicyARN"},
         delete="DeletePolicy",
         delete_args={**_GROUP_NAME, "PolicyName": "{name}"},
     ),

@@ -119,6 +119,7 @@ ROWS: Final[Mapping[str, Row]] = {
         name_form="alias/{name}-{hex}",
         calls=(Call("UpdateAlias", "targetKeyId", on_create=False),),
         after_create=_key_exists,
+        links={"targetKeyId": "aws:kms/key:Key"},
         replace="name",
         arn="arn:aws:kms:{region}:{account}:{name}",
         outputs={"targetKeyArn": _target_key_arn},
@@ -146,6 +147,7 @@ ROWS: Final[Mapping[str, Row]] = {
         replace="secretId secretString secretBinary",
         outputs={
             "arn": "{secretId}",
+            "secretArn": "{secretId}",
             "versionId": lambda c: c.id.partition("|")[2],
             "versionStages": lambda _: ["AWSCURRENT"],
         },

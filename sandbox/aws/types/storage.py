@@ -50,7 +50,7 @@ def _configuration(operation: str, delete: str, rename: Mapping[str, str], nest:
         key={"Bucket": "{bucket}"},
         rename={"bucket": "Bucket", **rename},
         nest=nest,
-        links=_BUCKET,
+        links={**_BUCKET, "targetBucket": "aws:s3/bucket:Bucket"},
         upsert=True,
         replace="bucket expectedBucketOwner",
         delete=delete,
@@ -108,6 +108,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": _configuration(
         "PutBucketOwnershipControls", "DeleteBucketOwnershipControls", {"rule": "OwnershipControls.Rules"}
     ),
+    # Kept in the index too: moto would look for the permission in the target's policy.
     "aws:s3/bucketLogging:BucketLogging": _configuration(
         "PutBucketLogging",
         "",
@@ -116,6 +117,7 @@ ROWS: Final[Mapping[str, Row]] = {
             "targetPrefix": "BucketLoggingStatus.LoggingEnabled.TargetPrefix",
             "targetObjectKeyFormat": "BucketLoggingStatus.LoggingEnabled.TargetObjectKeyFormat",
         },
+        store=True,
     ),
     "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration": _configuration(
         "PutBucketCors", "DeleteBucketCors", {"corsRules": "CORSConfiguration.CORSRules", "corsRules.id": "ID"}

@@ -84,6 +84,13 @@ def _tunnel_address(number: int) -> Any:
     return address
 
 
+def _vpn_attachment(context: Context) -> str:
+    """A VPN connection on a Transit Gateway is attached to it by the service itself; without one there is none."""
+    attachments = context.call("DescribeTransitGatewayAttachments")["TransitGatewayAttachments"]
+    mine = (found for found in attachments if found["ResourceId"] == context.id and found["State"] != "deleted")
+    return next((str(found["TransitGatewayAttachmentId"]) for found in mine), "")
+
+
 ROWS: Final[Mapping[str, Row]] = {
     "aws:ec2transitgateway/transitGateway:TransitGateway": Row(
         "ec2",
@@ -226,9 +233,7 @@ ROWS: Final[Mapping[str, Row]] = {
         outputs={
             "tunnel1Address": _tunnel_address(1),
             "tunnel2Address": _tunnel_address(2),
-            "transitGatewayAttachmentId": lambda c: (
-                f"tgw-attach-{c.id.removeprefix('vpn-')}" if c.inputs.get("transitGatewayId") else ""
-            ),
+            "transitGatewayAttachmentId": _vpn_attachment,
         },
         delete="DeleteVpnConnection",
     ),

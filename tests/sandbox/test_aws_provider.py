@@ -1,0 +1,158 @@
+"""The AWS provider on an empty account: replay, replacement, previews, regions, threads, value rules."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.aws import AwsProvider
+from sandbox.aws.cloud import Cloud
+from sandbox.aws.provider import SEED
+from sandbox.aws.rules import check as check_rules
+from sandbox.provider import UNKNOWN, Desired, ResourceError, Saved
+from tests.sandbox.aws_world import IMAGE, TRUST, World
+
+VPC = "aws:ec2/vpc:Vpc"
+SUBNET = "aws:ec2/subnet:Subnet"
+GROUP = "aws:ec2/securityGroup:SecurityGroup"
+INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """An empty account."""
+    Cloud.shared().reset()
+    yield World(AwsProvider({"region": "us-east-1"}))
+    Cloud.shared().reset()
+
+
+def test_launch_template_versions_survive_a_replay(world: World) -> None:
+    """Guards against a group that names version 2 of a template that came back with one."""
+    world.make("aws:ec2/launchTemplate:LaunchTemplate", "mould", imageId=IMAGE, instanceType="t4g.small")
+    world.change("mould", instanceType="t4g.medium")
+    world.make(VPC, "main", cidrBlock="10.0.0.0/16")
+    world.make(SUBNET, "a", vpcId="${main}", cidrBlock="10.0.0.0/24")
+    template = {"id": "${mould}", "version": "2"}
+    group = "aws:autoscaling/group:Group"
+    world.make(group, "nodes", minSize=0, maxSize=1, vpcZoneIdentifiers=["${a}"], launchTemplate=template)
+    saved = list(world.saved.values())
+    Cloud.shared().reset()
+    AwsProvider({"region": "us-east-1"}).restore(saved)
+
+
+def test_a_replacement_stands_beside_what_it_replaces(world: World) -> None:
+    """Guards against a new resource that takes the old one's id or automatic name."""
+    world.make(VPC, "main", cidrBlock="10.0.0.0/16")
+    old = world.make(GROUP, "app", vpcId="${main}", description="one")
+    diff, desired = world.plan("app", vpcId="${main}", description="two")
+    assert (diff.replace, diff.delete_before_replace) == (("description", "name"), False)
+    made = world.provider.create(desired)
+    assert made.id != old.id
+    assert desired.inputs["name"] != old.inputs["name"]
+    new = Saved(old.urn, GROUP, "app", made.id, desired.inputs, made.outputs)
+    world.provider.delete(old)
+    vpc = world.saved["main"]
+    Cloud.shared().reset()
+    again = AwsProvider({"region": "us-east-1"})
+    again.restore([vpc, new])
+    assert made.outputs[SEED] == f"{old.urn}#1"
+
+
+def test_automatic_names_are_stable_and_kept(world: World) -> None:
+    """Guards against names that change from run to run, or outgrow AWS's limits."""
+    first = world.make("aws:iam/role:Role", "node", assumeRolePolicy=TRUST)
+    assert first.inputs["name"] == world.plan("node", assumeRolePolicy=TRUST)[1].inputs["name"]
+    wanted = world.desired("aws:lb/targetGroup:TargetGroup", "a-very-long-name-of-a-target-group", {"port": 80})
+    name = world.provider.check(wanted, None)["name"]
+    assert name.startswith("a-very-long-name-of-a-ta")
+    assert len(name) == 32
+
+
+def test_without_a_region_the_remedy_is_named() -> None:
+    provider = AwsProvider({})
+    with pytest.raises(ResourceError, match="the AWS provider has no region") as refusal:
+        provider.invoke("aws:index/getRegion:getRegion", {})
+    assert refusal.value.remedy == "pulumi config set aws:region us-east-1"
+
+
+def test_a_preview_checks_what_is_known(world: World) -> None:
+    """Guards against a preview that trips over unknown values, or stops checking because of one."""
+    wanted = Desired("urn:x", SUBNET, "a", {"vpcId": UNKNOWN, "cidrBlock": "10.0.1.0/24", "tags": {"Name": UNKNOWN}})
+    assert world.provider.check(wanted, None)["vpcId"] is UNKNOWN
+    with pytest.raises(ResourceError, match=r"cidrBlock: 10.0.1.7/24 has host bits set"):
+        world.provider.check(Desired("urn:x", SUBNET, "a", {"vpcId": UNKNOWN, "cidrBlock": "10.0.1.7/24"}), None)
+
+
+def test_an_unknown_value_counts_as_a_change(world: World) -> None:
+    world.make(VPC, "main", cidrBlock="10.0.0.0/16")
+    world.make(GROUP, "app", vpcId="${main}", description="d")
+    diff, _ = world.plan("app", vpcId=UNKNOWN, description="d")
+    assert diff.replace == ("name", "vpcId")
+
+
+def test_regions_and_accounts_are_apart(world: World) -> None:
+    """Guards against resources that land in the default region or account."""
+    world.make(VPC, "main", cidrBlock="10.0.0.0/16")
+    elsewhere = World(AwsProvider({"region": "eu-west-1"}))
+    made = elsewhere.make(VPC, "main", cidrBlock="10.0.0.0/16")
+    assert ":ec2:eu-west-1:123456789012:" in made.outputs["arn"]
+    roles = json.dumps([{"roleArn": "arn:aws:iam::222222222222:role/deploy"}])
+    other = World(AwsProvider({"region": "us-east-1", "assumeRoles": roles}))
+    foreign = other.make("aws:ec2/vpc:Vpc", "foreign", cidrBlock="10.0.0.0/16")
+    assert ":us-east-1:222222222222:" in foreign.outputs["arn"]
+    assert world.provider.leftovers()["vpcs"] == 2
+    assert other.provider.leftovers()["vpcs"] == 1
+    saved = [*elsewhere.saved.values()]
+    Cloud.shared().reset()
+    AwsProvider({"region": "us-east-1"}).restore(saved)
+    assert describe_vpcs("eu-west-1") == [made.id]
+
+
+def describe_vpcs(region: str) -> list[str]:
+    answer = Cloud.shared().call("ec2", "DescribeVpcs", {}, region, "123456789012")
+    return [vpc["VpcId"] for vpc in answer["Vpcs"] if not vpc["IsDefault"]]
+
+
+def test_many_threads_make_the_same_ids_as_one(world: World) -> None:
+    """Guards against a seed that another thread's call draws from."""
+    names = [f"role-{number}" for number in range(12)]
+    alone = [world.make("aws:kms/key:Key", name, description=name).id for name in names]
+    Cloud.shared().reset()
+    crowd = World(AwsProvider({"region": "us-east-1"}))
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda name: crowd.make("aws:kms/key:Key", name, description=name).id, names))
+    assert together == alone
+
+
+def test_an_unknown_data_source_is_refused_with_the_list() -> None:
+    provider = AwsProvider({"region": "us-east-1"})
+    with pytest.raises(
+        ResourceError, match=r"does not answer aws:ec2/getHost:getHost; it answers aws:ec2/getAmi:getAmi"
+    ):
+        provider.invoke("aws:ec2/getHost:getHost", {})
+
+
+@given(st.ip_addresses(v=4), st.integers(8, 32))
+def test_a_block_is_accepted_exactly_when_no_host_bit_is_set(address: ipaddress.IPv4Address, length: int) -> None:
+    text = f"{address}/{length}"
+    proper = ipaddress.ip_network(text, strict=False)
+    check_rules(SUBNET, {"cidrBlock": str(proper)})
+    if str(proper) != text:
+        with pytest.raises(ResourceError, match="host bits set"):
+            check_rules(SUBNET, {"cidrBlock": text})
+
+
+@given(st.integers(-5, 70_000), st.integers(-5, 70_000))
+def test_a_port_range_is_accepted_exactly_when_it_is_one(low: int, high: int) -> None:
+    rule = {"ipProtocol": "tcp", "fromPort": low, "toPort": high, "cidrIpv4": "10.0.0.0/8"}
+    if 0 <= low <= high <= 65535:
+        check_rules(INGRESS, rule)
+    else:
+        with pytest.raises(ResourceError):
+            check_rules(INGRESS, rule)
