@@ -24,6 +24,7 @@ from botocore.validate import ParamValidator
 from moto.backends import get_backend
 from moto.core.config import default_user_config
 from moto.moto_api._internal import mock_random
+from moto.utilities.utils import PARTITION_NAMES
 
 from sandbox.aws.index import Index
 from sandbox.provider import ResourceError
@@ -33,6 +34,10 @@ DEFAULT_ACCOUNT = "123456789012"
 
 _MOTO_NAMES: Mapping[str, str] = {"lambda": "awslambda", "events": "events"}
 _CONFIG = Config(retries={"max_attempts": 0}, parameter_validation=True, s3={"addressing_style": "path"})
+
+
+_ROUTING_REGION: Final = "us-east-1"
+"""Where moto looks up which operation a URL asks for, whatever the request's own region is."""
 
 
 class Cloud:
@@ -81,7 +86,9 @@ class Cloud:
         with self.lock:
             if key not in self._clients:
                 state = mock_random.getstate()
-                for name in ("ec2", _MOTO_NAMES.get(service, service)):
+                for name in ("iam", "ec2", _MOTO_NAMES.get(service, service)):
+                    # moto's dispatcher looks at its default account's us-east-1 whatever the request is for.
+                    self._make_backend(name, "us-east-1", DEFAULT_ACCOUNT)
                     self._make_backend(name, region, account)
                 self._clients[key] = self._make_client(service, region, account)
                 mock_random.setstate(state)
@@ -97,7 +104,10 @@ class Cloud:
         with self.seeded(f"backend:{name}:{region}:{account}"):
             backend = self.backend(name, region, account)
             if name == "iam":
-                _load_managed_policies(backend)
+                for partition in PARTITION_NAMES:
+                    get_backend("iam")[account][partition]
+                if not backend.aws_managed_policies:
+                    _load_managed_policies(backend)
 
     def _make_client(self, service: str, region: str, account: str) -> Any:
         client = self._session.create_client(

@@ -64,6 +64,19 @@ def test_a_replacement_stands_beside_what_it_replaces(world: World) -> None:
     assert made.outputs[SEED] == f"{old.urn}#1"
 
 
+def test_ids_do_not_depend_on_what_was_asked_before() -> None:
+    """Guards against a first call in a process or region that draws from a resource's own random numbers."""
+    ids = []
+    for asked in (False, True):
+        Cloud.shared().reset()
+        abroad = World(AwsProvider({"region": "eu-west-1"}))
+        if asked:
+            abroad.provider.invoke("aws:index/getAvailabilityZones:getAvailabilityZones", {})
+        ids.append(abroad.make(VPC, "main", cidrBlock="10.0.0.0/16").id)
+    assert ids[0] == ids[1]
+    Cloud.shared().reset()
+
+
 def test_automatic_names_are_stable_and_kept(world: World) -> None:
     """Guards against names that change from run to run, or outgrow AWS's limits."""
     first = world.make("aws:iam/role:Role", "node", assumeRolePolicy=TRUST)
