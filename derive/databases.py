@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from derive.addresses import DATABASE_FIRST_ADDRESS, AddressPlan
+from derive.instances import instance_type
 from model import OnEc2, PostgreSQL
 from model.environment import DatabaseHosts
 from model.stores import Gp3, Store
@@ -34,6 +35,8 @@ class DatabasePlan:
     service: str
     version: int
     instance: str
+    memory: int
+    """MiB, of each machine."""
     volume: Gp3
     hosts: tuple[HostPlan, ...]
     """The primary, then the standby if there is one."""
@@ -65,6 +68,7 @@ def databases(
     """A machine per PostgreSQL placed on EC2, and a standby in the next zone where the environment asks for one.
 
     Machine ``i`` of the whole list has the address number ``10 + i`` of its subnet; primaries rotate over the zones.
+    Raises DeclarationError for an instance type of unknown size.
     """
     subnets = addresses.tier(tier)
     plans = []
@@ -92,6 +96,7 @@ def databases(
                 service=owners[store.name],
                 version=store.version,
                 instance=sizes.instance,
+                memory=instance_type(sizes.instance).memory,
                 volume=sizes.volume,
                 hosts=tuple(hosts),
             )

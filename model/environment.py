@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from model.base import Declared, Host
+from model.base import DeclarationError, Declared, Host
 from model.network import vpc_range
 from model.stores import Gp3
 
@@ -17,6 +17,14 @@ class Nodes(Declared):
     maximum: int | None = None
     """Absent: the group does not grow."""
     disk: Gp3 = Gp3(size=50)
+
+    @model_validator(mode="after")
+    def _can_grow(self) -> Nodes:
+        if self.maximum is not None and self.maximum < self.count:
+            raise DeclarationError(
+                f"nodes: maximum {self.maximum} is below count {self.count}; raise it, or leave it out"
+            )
+        return self
 
 
 class DatabaseHosts(Declared):
@@ -53,3 +61,9 @@ class Environment(Declared):
     @classmethod
     def _cidr(cls, value: str) -> str:
         return vpc_range("cidr", value)
+
+    @model_validator(mode="after")
+    def _standby_elsewhere(self) -> Environment:
+        if self.databases.standby and self.zones == 1:
+            raise DeclarationError("databases.standby needs a zone other than the primary's; set zones to 2 or 3")
+        return self

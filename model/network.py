@@ -19,6 +19,10 @@ class Tier(Declared):
     """Where its default route leads."""
 
 
+SPOKE_TIERS = ("public", "k8s", "db")
+"""Where the NAT gateways, the cluster and the databases of a spoke stand."""
+
+
 class HubAndSpoke(Declared):
     """A hub VPC with the edge and a Transit Gateway; one spoke VPC per environment."""
 
@@ -38,6 +42,14 @@ class HubAndSpoke(Declared):
     @classmethod
     def _network(cls, value: str) -> str:
         return vpc_range("network.hub", value)
+
+    @field_validator("tiers")
+    @classmethod
+    def _needed_tiers(cls, tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
+        missing = [name for name in SPOKE_TIERS if name not in {tier.name for tier in tiers}]
+        if missing:
+            raise DeclarationError(f"network.tiers has no tier '{missing[0]}'; a spoke needs {', '.join(SPOKE_TIERS)}")
+        return tiers
 
 
 class SingleVpc(Declared):

@@ -15,7 +15,6 @@ from components.identity.authority import Authority
 from components.network.vpc import Vpc
 from derive.bootstrap.postgres_host import Archive, Database, PostgresHost
 from derive.databases import DatabasePlan, HostPlan
-from derive.instances import instance_type
 from derive.secrets import database_password
 
 MONITORING = "monitoring"
@@ -137,7 +136,7 @@ class PostgresTier(pulumi.ComponentResource):
             client_cidrs=self._args.client_cidrs,
             volume_id=volume_id,
             volume_gib=plan.volume.size,
-            memory_mib=instance_type(plan.instance).memory,
+            memory_mib=plan.memory,
             bundle_bucket=bucket,
             bundle_key=_bundle_key(host),
             archive=Archive(bucket=bucket, prefix=_archive_prefix(plan)),

@@ -136,4 +136,5 @@ def test_the_quota_holds_the_maximum_a_rollout_and_every_sidecar() -> None:
 
 def test_a_standby_changes_nothing_in_the_cluster() -> None:
     sizes = DatabaseHosts(instance="t3.micro", volume=Gp3(size=20), standby=True)
-    assert derived(shop(environments={"dev": environment(databases=sizes)})) == derived(shop())
+    with_standby = shop(environments={"dev": environment(databases=sizes, zones=2)})
+    assert derived(with_standby) == derived(shop(environments={"dev": environment(zones=2)}))

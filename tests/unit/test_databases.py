@@ -1,0 +1,98 @@
+"""Database machines: where each stands, for FitSync exactly and for any number of databases."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from derive.addresses import address_plan
+from derive.databases import DatabasePlan, databases
+from derive.plan import system_plan
+from model import DatabaseHosts, DeclarationError, Gp3, InCluster, PostgreSQL, Redis, Tier
+from model.stores import Store
+from systems.fitsync import SYSTEM
+from tests.unit.declared import deployed
+
+TIERS = (Tier(name="db", offset=3, egress="none"),)
+
+
+def planned(stores: tuple[Store, ...], zones: int, standby: bool, instance: str = "t3.micro") -> list[DatabasePlan]:
+    addresses = address_plan("10.1.0.0/16", TIERS, ("r-1a", "r-1b", "r-1c")[:zones])
+    sizes = DatabaseHosts(instance=instance, volume=Gp3(size=20), standby=standby)
+    owners = {store.name: f"{store.name}-service" for store in stores}
+    return list(databases(stores, owners, {}, sizes, addresses, "db", "database.internal"))
+
+
+def fitsync(environment: str) -> dict[str, tuple[str, str, str]]:
+    plan = system_plan(deployed(SYSTEM, environment))
+    return {host.name: (host.zone[-1], host.address, host.fqdn) for each in plan.databases for host in each.hosts}
+
+
+def test_fitsync_s_development_machines() -> None:
+    """FS-DAT-02: one machine per database; applications know them by these names."""
+    assert fitsync("dev") == {
+        "userdb": ("a", "10.1.3.10", "userdb.database.internal"),
+        "trainingdb": ("a", "10.1.3.12", "trainingdb.database.internal"),
+        "scheduledb": ("a", "10.1.3.14", "scheduledb.database.internal"),
+        "progressdb": ("a", "10.1.3.16", "progressdb.database.internal"),
+    }
+
+
+def test_fitsync_s_production_machines() -> None:
+    """Primaries rotate over the zones, and each standby stands in the next one."""
+    assert {name: where[:2] for name, where in fitsync("prod").items()} == {
+        "userdb": ("a", "10.3.3.10"),
+        "userdb-standby": ("b", "10.3.13.11"),
+        "trainingdb": ("b", "10.3.13.12"),
+        "trainingdb-standby": ("c", "10.3.23.13"),
+        "scheduledb": ("c", "10.3.23.14"),
+        "scheduledb-standby": ("a", "10.3.3.15"),
+        "progressdb": ("a", "10.3.3.16"),
+        "progressdb-standby": ("b", "10.3.13.17"),
+    }
+
+
+@given(st.integers(0, 40), st.integers(2, 3))
+def test_addresses_are_unique_and_a_standby_is_in_another_zone(count: int, zones: int) -> None:
+    """Two machines at one address: the second never starts. Both of a pair in one zone: its failure takes both."""
+    plans = planned(tuple(PostgreSQL(name=f"db{index}x") for index in range(count)), zones, standby=True)
+    hosts = [host for plan in plans for host in plan.hosts]
+    assert len({host.address for host in hosts}) == len({host.fqdn for host in hosts}) == 2 * count
+    for plan in plans:
+        primary, standby = plan.hosts
+        assert (primary.role, standby.role) == ("primary", "standby")
+        assert primary.zone != standby.zone
+        assert plan.fqdn == primary.fqdn
+
+
+@given(st.integers(1, 20), st.booleans())
+def test_a_database_stays_where_it_is_when_one_is_appended(count: int, standby: bool) -> None:
+    """A machine that moves to another zone cannot take its volume along."""
+    stores = tuple(PostgreSQL(name=f"db{index}x") for index in range(count + 1))
+    assert planned(stores, 2, standby)[:-1] == planned(stores[:-1], 2, standby)
+
+
+def test_only_postgresql_on_machines_gets_machines() -> None:
+    stores: tuple[Store, ...] = (
+        PostgreSQL(name="outside"),
+        PostgreSQL(name="inside", placement=InCluster()),
+        Redis(name="cache"),
+    )
+    (plan,) = planned(stores, 1, standby=False)
+    assert (plan.name, plan.owner, plan.service) == ("outside", "outside_service", "outside-service")
+    assert (plan.instance, plan.memory, plan.version) == ("t3.micro", 1024, 17)
+
+
+def test_the_stack_s_placement_wins() -> None:
+    """The same declaration must run where there are no machines to spare."""
+    everywhere = dict.fromkeys(("userdb", "trainingdb", "scheduledb"), "cluster")
+    plan = system_plan(deployed(SYSTEM, "dev", placements=everywhere))
+    assert [each.name for each in plan.databases] == ["progressdb"]
+
+
+def test_an_unknown_size_is_refused_before_anything_is_made() -> None:
+    """PostgreSQL's memory settings follow from the machine's; without it the update would fail halfway."""
+    with pytest.raises(DeclarationError) as caught:
+        planned((PostgreSQL(name="userdb"),), 1, standby=False, instance="t3.medum")
+    assert str(caught.value) == "instance type 't3.medum' is not known; did you mean 't3.medium'?"
