@@ -1,0 +1,59 @@
+"""The cluster's plan: names, places, and what nodes boot with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from derive.cluster import ClusterPlan
+from derive.plan import system_plan
+from model import DeclarationError, Eks, NetworkPolicies, Platform, Route
+from systems.fitsync import SYSTEM
+from tests.unit.declared import deployed, shop
+
+
+def plan(environment: str) -> ClusterPlan:
+    return system_plan(deployed(SYSTEM, environment)).cluster
+
+
+@pytest.mark.parametrize(("environment", "servers"), [("dev", ("k8s-a",)), ("prod", ("k8s-a", "k8s-b", "k8s-c"))])
+def test_servers_are_spread_over_the_zones(environment: str, servers: tuple[str, ...]) -> None:
+    """Two of three servers in one zone: etcd stops when it is lost."""
+    assert plan(environment).server_subnets == servers
+    assert plan(environment).name == f"fitsync-{environment}"
+
+
+def test_the_api_s_name_is_the_one_in_the_certificates() -> None:
+    assert plan("prod").api_host == "api.fitsync-prod.internal"
+    assert plan("prod").marker == "/fitsync-prod/k3s/initialized"
+
+
+def test_a_server_boots_with_the_declared_networks() -> None:
+    node = plan("prod").server(2, "arn", "backups")
+    assert (node.role, node.index, node.secret_arn, node.snapshot_bucket) == ("server", 2, "arn", "backups")
+    assert (node.cluster_cidr, node.service_cidr) == ("10.42.0.0/16", "10.43.0.0/16")
+    assert (node.api_host, node.marker_parameter) == (plan("prod").api_host, plan("prod").marker)
+    assert not node.autoscaled
+
+
+def test_an_agent_boots_without_the_servers_things() -> None:
+    node = plan("prod").agent("arn")
+    assert (node.role, node.snapshot_bucket, node.autoscaled) == ("agent", "", True)
+    fixed = replace(plan("prod"), agents=plan("prod").servers)
+    assert not fixed.agent("arn").autoscaled
+
+
+def test_kube_proxy_goes_only_where_cilium_replaces_it() -> None:
+    """Without either, no Service has an address that works."""
+    assert plan("dev").kube_proxy_replacement
+    assert plan("dev").server(0, "arn", "").kube_proxy_replacement
+    routes = (Route(host="@", to="web"),)
+    standard = shop(routes=routes, platform=Platform(cni=NetworkPolicies()))
+    assert not system_plan(deployed(standard)).cluster.kube_proxy_replacement
+
+
+def test_a_cluster_that_cannot_be_deployed_is_refused() -> None:
+    with pytest.raises(DeclarationError) as caught:
+        system_plan(deployed(shop(platform=Platform(cluster=Eks()))))
+    assert str(caught.value) == "platform.cluster 'eks' of 'shop' cannot be deployed; use K3s()"
