@@ -14,7 +14,7 @@ TEN_YEARS = 87600
 
 @dataclass(frozen=True)
 class Issued:
-    """A key and its certificate, PEM; the key is secret."""
+    """A key (PKCS#8, which every server reads) and its certificate, PEM; the key is secret."""
 
     key: pulumi.Output[str]
     certificate: pulumi.Output[str]
@@ -51,7 +51,7 @@ class Authority(pulumi.ComponentResource):
         self.register_outputs({"certificate": self.certificate})
 
     def issue(self, role: str, dns_names: Sequence[str], opts: pulumi.ResourceOptions) -> Issued:
-        """A server certificate for some DNS names, registered under ``opts``' parent."""
+        """A certificate for some DNS names, for servers and for peers of a cluster, registered under ``opts``' parent."""
         name = f"{self._name}-{role}"
         key = tls.PrivateKey(f"{name}-key", algorithm="ECDSA", ecdsa_curve="P256", opts=opts)
         request = tls.CertRequest(
@@ -68,7 +68,7 @@ class Authority(pulumi.ComponentResource):
             ca_cert_pem=self._root.cert_pem,
             set_subject_key_id=True,
             validity_period_hours=TEN_YEARS,
-            allowed_uses=["digital_signature", "key_encipherment", "server_auth"],
+            allowed_uses=["digital_signature", "key_encipherment", "server_auth", "client_auth"],
             opts=opts,
         )
-        return Issued(key.private_key_pem, certificate.cert_pem)
+        return Issued(key.private_key_pem_pkcs8, certificate.cert_pem)
