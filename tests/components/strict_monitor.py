@@ -80,7 +80,7 @@ class StrictMonitor:
         self.exports: dict[str, Any] = {}
         self.secrets: set[str] = set()
         """The text of every secret value that the monitor handed out."""
-        self._preview = preview
+        self.preview = preview
         self._finished: set[str] = set()
         self._lock = threading.Lock()
 
@@ -109,7 +109,7 @@ class StrictMonitor:
             project="strict",
             stack="test",
             organization="organization",
-            dryRun=self._preview,
+            dryRun=self.preview,
             supportedFeatures=FEATURES,
         )
 
@@ -122,7 +122,7 @@ class StrictMonitor:
             self._refuse(request, urn, inputs)
             item = self._registered(request, urn, inputs)
             self.resources[urn] = item
-        if self._preview or not request.custom:
+        if self.preview or not request.custom:
             item.outputs.update(inputs)
             return resource_pb2.RegisterResourceResponse(urn=urn, object=written(inputs))
         identity, outputs = self._made(item)
@@ -161,7 +161,7 @@ class StrictMonitor:
             parent = self.resources.get(request.parent)
             if parent is None or parent.custom or parent.type == STACK:
                 raise StrictError(f"'{request.name}' of type {request.type} has no component for a parent")
-            if not self._preview and not request.type.startswith("kubernetes:"):
+            if not self.preview and not request.type.startswith("kubernetes:"):
                 typecheck.check_inputs(request.type, plain(inputs))
 
     def _registered(
@@ -212,13 +212,28 @@ class StrictMonitor:
 
 def register(program: Callable[[], None], preview: bool = False) -> StrictMonitor:
     """Run a program that registers components and exports values; its first error is raised."""
-    return contextvars.copy_context().run(_run, program, StrictMonitor(preview), preview)
+    monitor = StrictMonitor(preview)
+    execute(program, monitor)
+    return monitor
 
 
-def _run(program: Callable[[], None], monitor: StrictMonitor, preview: bool) -> StrictMonitor:
+def execute(program: Callable[[], None], monitor: StrictMonitor) -> None:
+    """Run a program against a monitor. The SDK keeps its settings in context variables, so each run has its own."""
+    contextvars.copy_context().run(_run, program, monitor)
+
+
+def _run(program: Callable[[], None], monitor: StrictMonitor) -> None:
     sdk.ROOT.set(None)
     sdk.configure(
-        sdk.Settings(project="strict", stack="test", monitor=monitor, engine=monitor, parallel=WORKERS, dry_run=preview)
+        sdk.Settings(
+            project="strict",
+            stack="test",
+            organization="organization",
+            monitor=monitor,
+            engine=monitor,
+            parallel=WORKERS,
+            dry_run=monitor.preview,
+        )
     )
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda _loop, _context: None)
@@ -233,7 +248,6 @@ def _run(program: Callable[[], None], monitor: StrictMonitor, preview: bool) -> 
             loop.run_until_complete(loop.shutdown_asyncgens())
             asyncio.set_event_loop(None)
             loop.close()
-    return monitor
 
 
 def read_bag(struct: struct_pb2.Struct) -> dict[str, Any]:

@@ -1,0 +1,163 @@
+"""A stack's configuration: every refusal names the key and the file."""
+
+from __future__ import annotations
+
+import contextvars
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi.runtime import settings as sdk
+
+from stacks.settings import KEYS, Settings, SettingsError, load, validated
+from tests.conftest import ROOT
+
+REGION = {"region": "eu-west-1"}
+
+
+def refusal(values: Mapping[str, Any], stack: str = "dev") -> str:
+    with pytest.raises(SettingsError) as caught:
+        validated({**REGION, **values}, stack)
+    return str(caught.value)
+
+
+def loaded(config: Mapping[str, Any], stack: str = "dev") -> Settings:
+    """Read settings as Pulumi hands them over: flat texts, structured values as JSON."""
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+
+    def read() -> Settings:
+        sdk.configure(sdk.Settings(project="wheelhouse", stack=stack))
+        pulumi.runtime.set_all_config(texts)
+        return load()
+
+    return contextvars.copy_context().run(read)
+
+
+def of_file(stack: str) -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return config
+
+
+@pytest.mark.parametrize("stack", ["hub", "dev", "stage", "prod"])
+def test_the_stacks_that_come_with_it_hold(stack: str) -> None:
+    """The first command of a newcomer must not fail on the project's own files."""
+    settings = loaded(of_file(stack), stack)
+    assert (settings.system, settings.environment, settings.region) == ("fitsync", stack, "eu-west-1")
+
+
+def test_what_is_set_arrives() -> None:
+    settings = loaded(
+        {
+            "aws:region": "eu-central-1",
+            "wheelhouse:environment": "stage",
+            "wheelhouse:imageTags": {"default": "1.2.3", "frontend": "1.3.0"},
+            "wheelhouse:registry": "registry.example",
+            "wheelhouse:databases": {"userdb": "cluster"},
+            "wheelhouse:adminRanges": ["192.168.100.0/24"],
+        },
+        stack="trial",
+    )
+    deployment = settings.deployment()
+    assert (deployment.name, deployment.prefix) == ("stage", "fitsync-stage")
+    facts = deployment.facts
+    assert (facts.region, facts.registry, facts.default_tag) == ("eu-central-1", "registry.example", "1.2.3")
+    assert (facts.tags, facts.placements) == ({"frontend": "1.3.0"}, {"userdb": "cluster"})
+    assert facts.admin_ranges == ("192.168.100.0/24",)
+
+
+def test_what_is_absent_takes_its_default() -> None:
+    settings = loaded({"aws:region": "eu-west-1", "wheelhouse:environment": "", "wheelhouse:registry": ""})
+    assert settings == Settings(environment="dev", region="eu-west-1")
+
+
+def test_a_missing_region_is_refused_with_the_command() -> None:
+    with pytest.raises(SettingsError) as caught:
+        loaded({})
+    assert str(caught.value) == (
+        "aws:region is not set in Pulumi.dev.yaml; set it with 'pulumi config set aws:region eu-west-1'"
+    )
+
+
+def test_a_structured_value_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(SettingsError) as caught:
+        loaded({"aws:region": "eu-west-1", "wheelhouse:adminRanges": "192.168.100.0/24"})
+    assert str(caught.value) == "wheelhouse:adminRanges in Pulumi.dev.yaml cannot be read; write it as a map or a list"
+
+
+def test_an_unknown_system_is_refused() -> None:
+    assert refusal({"system": "fitsink"}) == (
+        "Pulumi.dev.yaml: system 'fitsink' is not declared in systems/; did you mean 'fitsync'?"
+    )
+
+
+def test_an_unknown_environment_is_refused() -> None:
+    """A stack named by mistake would otherwise deploy nothing, or something else."""
+    assert refusal({}, "prd") == (
+        "Pulumi.prd.yaml: environment 'prd' is not declared in system 'fitsync'; did you mean 'prod'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"databases": {"userdb": "rds"}},
+            "Pulumi.dev.yaml: databases.userdb is 'rds'; it must be 'ec2' or 'cluster'",
+        ),
+        (
+            {"databases": {"usersdb": "ec2"}},
+            "Pulumi.dev.yaml: databases names 'usersdb', which is no database; did you mean 'userdb'?",
+        ),
+        (
+            {"databases": {"redis": "ec2"}},
+            "Pulumi.dev.yaml: databases names 'redis', which is no database; "
+            "declared are: progressdb, scheduledb, trainingdb, userdb",
+        ),
+        (
+            {"image_tags": {"front-end": "1.0.0"}},
+            "Pulumi.dev.yaml: imageTags names 'front-end', which is no service; did you mean 'frontend'?",
+        ),
+    ],
+)
+def test_a_setting_for_nobody_is_refused(values: dict[str, Any], message: str) -> None:
+    """It would be ignored in silence: the tag stays the old one, the database where it was."""
+    assert refusal(values) == message
+
+
+@pytest.mark.parametrize(
+    ("values", "place", "message"),
+    [
+        ({"admin_ranges": ["0.0.0.0/0"]}, "adminRanges", "0.0.0.0/0 is everybody"),
+        ({"admin_ranges": ["192.168.100.7/24"]}, "adminRanges.0", "IPv4 network"),
+        ({"vpn_peers": [{"name": "office", "address": "198.51.100"}]}, "vpnPeers.0.address", "IPv4 address"),
+        ({"vpn_peers": [{"name": "office"}]}, "vpnPeers.0.address", "Field required"),
+        ({"vpn_peers": [{"name": "office", "address": "198.51.100.1", "asn": 0}]}, "vpnPeers.0.asn", "greater than"),
+        ({"region": "europe"}, "aws:region", "should match pattern"),
+        ({"image_tags": {"default": 1}}, "imageTags.default", "valid string"),
+    ],
+)
+def test_a_bad_value_is_refused_with_key_and_file(values: dict[str, Any], place: str, message: str) -> None:
+    found = refusal(values)
+    assert found.startswith(f"{place} in Pulumi.dev.yaml: ")
+    assert message in found
+
+
+def test_the_project_file_declares_the_flat_keys() -> None:
+    """Pulumi fills in a default only for a key that Pulumi.yaml declares, and lists only those."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    assert declared.keys() <= KEYS.keys()
+    assert set(KEYS.values()) | {"region"} == set(Settings.model_fields)
+
+
+def test_nothing_else_reads_the_configuration() -> None:
+    """A value read on the side is checked by nobody."""
+    readers = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("components", "derive", "model", "stacks", "systems")
+        for path in (ROOT / folder).rglob("*.py")
+        if "pulumi.Config(" in (text := path.read_text()) or "os.environ" in text
+    ]
+    assert readers == ["stacks/settings.py"]
