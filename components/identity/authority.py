@@ -51,7 +51,7 @@ class Authority(pulumi.ComponentResource):
         self.register_outputs({"certificate": self.certificate})
 
     def issue(self, role: str, dns_names: Sequence[str], opts: pulumi.ResourceOptions) -> Issued:
-        """A certificate for some DNS names, for servers and for peers of a cluster, registered under ``opts``' parent."""
+        """A certificate for servers and for peers of a cluster, registered under ``opts``' parent."""
         name = f"{self._name}-{role}"
         key = tls.PrivateKey(f"{name}-key", algorithm="ECDSA", ecdsa_curve="P256", opts=opts)
         request = tls.CertRequest(

@@ -171,7 +171,10 @@ def _to_structure(shape: StructureShape, value: Any, path: str, rules: _Rules) -
             rules.unmapped.append(path)
         return convert(shape, value[0], path, rules) if value else {}
     if isinstance(value, Mapping):
-        return _structure(shape, value, path, rules)
+        made = _structure(shape, value, path, rules)
+        if "Items" in made and "Quantity" in shape.members:
+            made["Quantity"] = len(made["Items"])
+        return made
     names = list(shape.members)
     single = next((name for name in names if name in ("Value", "Enabled", "Name", "Arn")), None)
     if single is None and len(names) == 1:

@@ -11,7 +11,8 @@ import pytest
 from sandbox.aws import AwsProvider
 from sandbox.aws.cloud import Cloud
 from sandbox.provider import ResourceError
-from tests.sandbox.aws_world import COMPUTE, IMAGE, NETWORK, READ, SECURITY, TRUST, World
+from tests.sandbox.aws_samples import COMPUTE, IMAGE, NETWORK, READ, SECURITY, TRUST
+from tests.sandbox.aws_world import World
 
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"

@@ -16,7 +16,8 @@ from sandbox.aws.cloud import Cloud
 from sandbox.aws.provider import SEED
 from sandbox.aws.rules import check as check_rules
 from sandbox.provider import UNKNOWN, Desired, ResourceError, Saved
-from tests.sandbox.aws_world import IMAGE, TRUST, World
+from tests.sandbox.aws_samples import IMAGE, TRUST
+from tests.sandbox.aws_world import World
 
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"

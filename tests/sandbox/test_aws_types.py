@@ -13,7 +13,8 @@ from sandbox.aws.cloud import Cloud
 from sandbox.aws.provider import SEED
 from sandbox.aws.types import TABLE
 from sandbox.provider import Desired, Diff, Saved
-from tests.sandbox.aws_world import SAMPLES, World
+from tests.sandbox.aws_samples import SAMPLES
+from tests.sandbox.aws_world import World
 
 REGION = {"region": "us-east-1", "defaultTags": '{"tags": {"Project": "wheelhouse"}}'}
 IDENTITY = frozenset({"arn", "secretArn", "dnsName", "zoneId", "endpoint", "url", "ownerId"})

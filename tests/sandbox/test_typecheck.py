@@ -63,7 +63,9 @@ def test_whole_floats_pass_as_integers_because_the_wire_has_only_floats() -> Non
 
 
 def test_a_wrongly_shaped_output_is_reported() -> None:
-    assert [p.path for p in output_problems("aws:rds/instance:Instance", {"endpoint": {"Address": "a"}})] == ["endpoint"]
+    assert [p.path for p in output_problems("aws:rds/instance:Instance", {"endpoint": {"Address": "a"}})] == [
+        "endpoint"
+    ]
     assert output_problems("aws:rds/instance:Instance", {"endpoint": "db:5432"}) == []
 
 
