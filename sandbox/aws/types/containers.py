@@ -39,7 +39,7 @@ def _issuer(context: Context) -> list[dict[str, Any]]:
 
 
 def _taints(taints: list[Mapping[str, str]]) -> dict[str, Any]:
-    return {"taints": [{key: value for key, value in taint.items() if value is not None} for taint in taints]}
+    return {"taints": [dict(taint) for taint in taints]}
 
 
 def _delete_images(context: Context) -> bool:
@@ -88,7 +88,8 @@ ROWS: Final[Mapping[str, Row]] = {
         ignore={"forceUpdateVersion": "how the provider updates"},
         links=_CLUSTER,
         calls=(Call("UpdateNodegroupConfig", "scalingConfig updateConfig", on_create=False),),
-        replace="clusterName nodeGroupName nodeRoleArn subnetIds amiType capacityType diskSize instanceTypes remoteAccess",
+        replace="clusterName nodeGroupName nodeRoleArn subnetIds amiType "
+        "capacityType diskSize instanceTypes remoteAccess",
         read=("DescribeNodegroup", {"clusterName": "{clusterName}", "nodegroupName": "{nodeGroupName}"}, "nodegroup"),
         outputs={
             "arn": "@nodegroupArn",

@@ -71,7 +71,8 @@ _LAMBDA: Final[Mapping[str, Row]] = {
         auto_name="statementId",
         rename={"function": "FunctionName"},
         links={"function": "aws:lambda/function:Function"},
-        replace="action function principal sourceArn sourceAccount statementId qualifier eventSourceToken principalOrgId",
+        replace="action function principal sourceArn sourceAccount "
+        "statementId qualifier eventSourceToken principalOrgId",
         delete="RemovePermission",
         delete_args={"FunctionName": "{function}", "StatementId": "{statementId}"},
     ),
