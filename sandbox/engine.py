@@ -20,8 +20,8 @@ from sandbox.config import StackConfig
 from sandbox.deploy import Deployer
 from sandbox.events import SandboxError, Severity, Step
 from sandbox.goal import Goal, alias_urns, read_goal
-from sandbox.journal import Journal
-from sandbox.provider import Made, ResourceError, Secret
+from sandbox.journal import Journal, describe
+from sandbox.provider import Judging, Made, ResourceError, Secret
 from sandbox.references import ORGANIZATION, Backend, reference_outputs
 from sandbox.registry import Registry, package_of
 from sandbox.remove import Remover
@@ -141,10 +141,22 @@ class Engine:
     def SignalAndWaitForShutdown(self, request: empty_pb2.Empty) -> empty_pb2.Empty:
         """The program has run to its end: save its outputs, delete what it did not declare."""
         self.journal.check_running()
+        self._judge()
         self.deployer.register_outputs(self._stack_urn, self.stack_outputs)
         self.remover.finish(self.deployer.seen | set(self.deployer.renamed.values()))
         self.finished = True
         return empty_pb2.Empty()
+
+    def _judge(self) -> None:
+        """Let the providers that can look at the whole; what they find ends the run before anything is deleted."""
+        found = [
+            problem
+            for provider in self.registry.instances()
+            if isinstance(provider, Judging)
+            for problem in provider.finish()
+        ]
+        if found:
+            raise SandboxError("; ".join(dict.fromkeys(describe(problem) for problem in found)))
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
         """Look up a resource that is managed elsewhere, or another stack's outputs."""

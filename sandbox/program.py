@@ -180,13 +180,18 @@ class _PatientAsyncio:
 
 @contextlib.contextmanager
 def _tuned() -> Iterator[_PatientAsyncio]:
-    """Make the SDK fast enough for thousands of resources, for the time of a run."""
+    """Make the SDK fast enough for thousands of resources, for the time of a run.
+
+    And quiet: of a program that fails, the SDK drops coroutines of its own outputs, and Python would warn of each.
+    """
     threshold = gc.get_threshold()
     gc.set_threshold(*_GC)
     module: Any = pulumi.runtime.stack
     module.asyncio = patient = _PatientAsyncio()
     try:
-        yield patient
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"coroutine 'Output\.\w+' was never awaited", RuntimeWarning)
+            yield patient
     finally:
         module.asyncio = asyncio
         gc.set_threshold(*threshold)

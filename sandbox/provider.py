@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 
 class Unknown:
@@ -163,3 +163,12 @@ class Package:
     shared: bool = False
     reset: Callable[[], None] = lambda: None
     replace_on: frozenset[str] = frozenset()
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """A provider that can also judge the whole once every resource is declared: references, sums, selectors."""
+
+    def finish(self) -> list[ResourceError]:
+        """What is wrong with what was declared in this run; the same in a preview. Empty when all is well."""
+        ...

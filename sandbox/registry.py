@@ -103,6 +103,11 @@ class Registry:
                 self._instances[key] = provider
             return self._instances[key]
 
+    def instances(self) -> list[Provider]:
+        """Every instance made so far."""
+        with self._lock:
+            return list(self._instances.values())
+
     def must_replace(self, old: str, new: str) -> bool:
         """Whether moving a resource from one provider resource to another replaces it, by the Pulumi engine's rules."""
         if not old or old == new:

@@ -1,0 +1,90 @@
+"""The project's own stacks in the sandbox: one backend folder, and what a test asks of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import sandbox.run
+from sandbox.events import Operation, Result, Step
+from sandbox.references import Backend
+from sandbox.state import Resource, urn_name
+from tests.conftest import ROOT
+from wheelhouse.providers import packages
+
+PASSPHRASE: Final = "e2e"
+PROJECT: Final = "wheelhouse"
+
+LEFT_OUT: Final = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "tests", "docs", "build", "dist")
+"""What a copy of the project does without."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The project's stacks, saved in one folder."""
+
+    backend: Path
+
+    def run(self, operation: Operation, stack: str, config: Mapping[str, str] | None = None) -> Result:
+        """One operation, whether it succeeds or not."""
+        return sandbox.run.run(
+            operation,
+            stack,
+            project_dir=ROOT,
+            providers=packages(),
+            backend=self.backend,
+            passphrase=PASSPHRASE,
+            config=config,
+        )
+
+    def good(self, operation: Operation, stack: str, config: Mapping[str, str] | None = None) -> Result:
+        """One operation that must succeed."""
+        result = self.run(operation, stack, config)
+        assert result.succeeded, "\n".join(result.errors)
+        return result
+
+    def export(self, stack: str) -> dict[str, Any]:
+        """The saved stack, secrets encrypted; without the time of its writing."""
+        document = sandbox.run.export(stack, project_dir=ROOT, backend=self.backend)
+        del document["deployment"]["manifest"]["time"]
+        return document
+
+    def resources(self, stack: str) -> list[Resource]:
+        """The saved resources, secrets decrypted and wrapped."""
+        opened = Backend(self.backend, PASSPHRASE)
+        store = opened.store(PROJECT, stack)
+        store.load()
+        return opened.resources(store)
+
+    def copy(self, folder: Path, stacks: Iterable[str]) -> Bench:
+        """A bench of its own with some of the stacks as they are now."""
+        target = folder / PROJECT
+        target.mkdir(parents=True)
+        for stack in stacks:
+            shutil.copy(self.backend / PROJECT / f"{stack}.json", target)
+        return Bench(folder)
+
+
+def copy_project(folder: Path) -> Path:
+    """The project's files in another folder, for a test that changes them."""
+    shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
+    return folder
+
+
+def changed(steps: Iterable[Step]) -> dict[str, str]:
+    """URN -> operation of every step that is neither ``same`` nor ``read``."""
+    return {step.urn: step.op for step in steps if step.op not in ("same", "read")}
+
+
+def label(urn: str) -> str:
+    """``type::name`` of a URN without its parents' types; empty for no URN."""
+    return f"{urn.split('::')[2].rpartition('$')[2]}::{urn_name(urn)}" if urn else ""
+
+
+def as_text(document: Any) -> str:
+    """A document as one text, to search it."""
+    return json.dumps(document, sort_keys=True)

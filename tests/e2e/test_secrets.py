@@ -1,0 +1,114 @@
+"""No password or private key of an environment where it can be read."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from sandbox.state import Resource
+from sandbox.values import plain
+from tests.e2e.bench import Bench, as_text
+
+PASSWORD = "random:index/randomPassword:RandomPassword"
+KEY = "tls:index/privateKey:PrivateKey"
+LINE_BREAKS = re.compile(r"\\+[nr]|\s")
+"""Line breaks as they are and as JSON writes them, also inside a text inside a text."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A secret that the stack made. ``value`` is a password's text, or the number that makes a key private."""
+
+    resource: str
+    value: bytes
+
+    def is_in(self, text: str) -> bool:
+        """Whether a text has it, as it is or in base64, at whichever of the three alignments."""
+        forms = []
+        for shift in range(3):
+            encoded = base64.b64encode(b"\0" * shift + self.value).decode()
+            forms.append(encoded[4 if shift else 0 : -4])
+        clear = self.value.decode() if self.value.isascii() else None
+        text = LINE_BREAKS.sub("", text)
+        return any(form in text for form in forms) or (clear is not None and clear in text)
+
+
+def generated(resources: list[Resource]) -> list[Generated]:
+    """Every password and private key of a stack."""
+    found = []
+    for resource in resources:
+        if resource.type == PASSWORD:
+            found.append(Generated(f"{resource.type} {resource.name}", plain(resource.outputs["result"]).encode()))
+        elif resource.type == KEY:
+            pem = plain(resource.outputs["privateKeyPem"]).encode()
+            found.append(Generated(f"{resource.type} {resource.name}", private_number(pem)))
+    return found
+
+
+def private_number(pem: bytes) -> bytes:
+    """The part of a key that its public half does not have."""
+    key = serialization.load_pem_private_key(pem, password=None)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.private_numbers().private_value.to_bytes(key.key_size // 8, "big")
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key.private_numbers().p.to_bytes(key.key_size // 16, "big")
+
+
+def places(text: str, secrets: list[Generated]) -> list[str]:
+    """The resources whose secret is in the text."""
+    return [secret.resource for secret in secrets if secret.is_in(text)]
+
+
+def test_the_search_finds_a_secret_in_the_clear_and_encoded() -> None:
+    """A search that finds nothing proves nothing."""
+    password = [Generated("password", b"correct-horse-battery")]
+    for prefix in ("", "a", "ab"):
+        assert places(base64.b64encode(f"{prefix}correct-horse-battery tail".encode()).decode(), password)
+    assert places(as_text({"a": "correct-horse-battery"}), password)
+    assert not places("correct-horse", password)
+    for key in (ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)):
+        for form in (serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL):
+            pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+            secrets = [Generated("key", private_number(pem))]
+            assert places(as_text({"inner": json.dumps({"key": pem.decode()})}), secrets)
+            public = key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+            assert not places(public.decode(), secrets)
+
+
+def test_saved_state_holds_no_generated_secret_in_the_clear(platform: Bench) -> None:
+    """The state file is copied, mailed and backed up: whoever has it must not have the passwords."""
+    secrets = generated(platform.resources("dev"))
+    assert {secret.resource.split()[0] for secret in secrets} == {PASSWORD, KEY}
+    for stack in ("hub", "dev"):
+        assert places(as_text(platform.export(stack)), secrets) == []
+
+
+def test_user_data_holds_no_generated_secret(platform: Bench) -> None:
+    """User data is readable by every process of a machine and by everyone who may describe instances."""
+    resources = platform.resources("dev")
+    secrets = generated(resources)
+    scripts = {
+        resource.urn: str(plain(resource.inputs)["userData"]) for resource in resources if "userData" in resource.inputs
+    }
+    assert scripts
+    for urn, script in scripts.items():
+        text = script if script.startswith("#") else base64.b64decode(script).decode()
+        assert text.startswith("#cloud-config"), urn
+        assert places(text, secrets) == [], urn
+
+
+def test_no_step_of_a_run_shows_a_generated_secret(own: Bench) -> None:
+    """A log of the run is kept by every pipeline."""
+    own.good("up", "hub")
+    secrets = generated(own.resources("dev"))
+    result = own.good("up", "dev", {"imageTags": json.dumps({"default": "2.0.0"})})
+    assert result.changed
+    shown = [result.steps, result.output_changes, {name: o for name, o in result.outputs.items() if not o.secret}]
+    assert places(repr(shown), secrets) == []
