@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from derive.addresses import AddressPlan
 from derive.bootstrap.k3s import K3sNode
+from derive.limits import LOAD_BALANCER_NAME, fits
 from derive.versions import K3S
-from model import Cilium, System
+from model import Cilium, DeclarationError, System
 from model.environment import Environment, Nodes
 from model.platform import K3s
 
@@ -18,6 +19,8 @@ class ClusterPlan:
 
     name: str
     region: str
+    load_balancer: str
+    """Name of the entry, at most 32 characters."""
     zone_name: str
     """The private DNS zone that holds the API's name."""
     server_subnets: tuple[str, ...]
@@ -75,11 +78,21 @@ class ClusterPlan:
 def cluster_plan(
     prefix: str, system: System, environment: Environment, region: str, addresses: AddressPlan, settings: K3s
 ) -> ClusterPlan:
-    """Servers spread over the zones, agents in all of them."""
+    """Servers spread over the zones, agents in all of them.
+
+    Raises DeclarationError for an even number of servers: etcd's majority of four bears no more losses than that of
+    three (etcd documentation, "Fault tolerance"), and of two it bears none.
+    """
+    if environment.servers.count % 2 == 0:
+        raise DeclarationError(
+            f"servers.count is {environment.servers.count}; etcd needs an odd number to keep a majority: "
+            f"use {environment.servers.count - 1} or {environment.servers.count + 1}"
+        )
     subnets = tuple(subnet.name for subnet in addresses.tier("k8s"))
     return ClusterPlan(
         name=prefix,
         region=region,
+        load_balancer=fits(f"{prefix}-entry", LOAD_BALANCER_NAME, "load balancer"),
         zone_name=f"{prefix}.internal",
         server_subnets=tuple(subnets[index % len(subnets)] for index in range(environment.servers.count)),
         agent_subnets=subnets,

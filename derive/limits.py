@@ -8,10 +8,6 @@ from model import DeclarationError
 
 LOAD_BALANCER_NAME: Final = 32
 """Elastic Load Balancing API, CreateLoadBalancer and CreateTargetGroup."""
-IAM_NAME: Final = 64
-"""IAM quotas, role and instance profile names."""
-USER_DATA_BYTES: Final = 16384
-"""EC2 RunInstances: user data before base64."""
 
 
 def fits(name: str, limit: int, what: str) -> str:

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from components.cluster.k3s import K3sCluster, K3sClusterArgs
-from components.data.postgres import PostgresTier, PostgresTierArgs, password_names
+from components.data.postgres import ARCHIVE, PostgresTier, PostgresTierArgs, password_names
 from components.edge.load_balancer import PORTS, EdgeTargets, EdgeTargetsArgs
 from components.identity.authority import Authority, AuthorityArgs
 from components.identity.passwords import Passwords
@@ -21,9 +21,8 @@ from components.network.security_groups import SecurityGroups, SecurityGroupsArg
 from components.network.transit import SpokeArgs, SpokeAttachment
 from components.network.vpc import Vpc, VpcArgs
 from components.storage.bucket import PrivateBucket, PrivateBucketArgs
-from derive.bootstrap.machine import BootstrapError
+from derive.bootstrap.postgres_host import expiry_days
 from derive.firewall import S3
-from derive.limits import LOAD_BALANCER_NAME, fits
 from derive.plan import SystemPlan, system_plan
 from derive.secrets import DATABASE_CA
 from derive.shapes import Deployment, Part
@@ -42,7 +41,12 @@ def deploy(settings: Settings) -> None:
     network = _network(stack)
     image = machine_image(stack.provider)
     bucket = PrivateBucket(
-        f"{stack.name}-backups", PrivateBucketArgs(protect=deployment.environment.protect), stack.options
+        f"{stack.name}-backups",
+        PrivateBucketArgs(
+            expire={f"{ARCHIVE}/": expiry_days(deployment.environment.snapshot_days)},
+            protect=deployment.environment.protect,
+        ),
+        stack.options,
     )
     authority = Authority(f"{stack.name}-authority", AuthorityArgs(f"{stack.name} platform"), stack.options)
     wanted = (plan.passwords | set(password_names(plan.databases))) - {DATABASE_CA}
@@ -65,7 +69,7 @@ def deploy(settings: Settings) -> None:
             snapshot_days=deployment.environment.snapshot_days,
             protect=deployment.environment.protect,
         ),
-        stack.options,
+        pulumi.ResourceOptions(provider=stack.provider, depends_on=network.ready),
     )
     cluster = _cluster(stack, network, bucket, image)
     values = {**passwords.values, DATABASE_CA: authority.certificate}
@@ -88,7 +92,7 @@ def _planned(deployment: Deployment) -> SystemPlan:
     """The plan, or one message without a traceback when the declaration cannot hold."""
     try:
         return system_plan(deployment)
-    except (DeclarationError, BootstrapError) as error:
+    except DeclarationError as error:
         raise SettingsError(f"system '{deployment.system.name}', environment '{deployment.name}': {error}") from error
 
 
@@ -118,6 +122,11 @@ class _Network:
     vpc: Vpc
     groups: SecurityGroups
     attachment: SpokeAttachment
+
+    @property
+    def ready(self) -> list[pulumi.Resource]:
+        """What must be there before a machine boots: its routes to packages and to the hub, and its rules."""
+        return [self.vpc, self.attachment, self.groups]
 
 
 def _network(stack: _Stack) -> _Network:
@@ -166,14 +175,13 @@ def _cluster(stack: _Stack, network: _Network, bucket: PrivateBucket, image: pul
             node_group=network.groups.ids["nodes"],
             entry_group=network.groups.ids["entry"],
             entry_addresses=stack.plan.network.entry,
-            load_balancer=fits(f"{stack.name}-entry", LOAD_BALANCER_NAME, "load balancer"),
             image=image,
             snapshot_bucket=bucket.bucket,
             snapshot_bucket_arn=bucket.arn,
             resolving_vpcs=[stack.hub.hub_vpc_id],
             tags=stack.tags,
         ),
-        pulumi.ResourceOptions(provider=stack.provider, depends_on=[network.attachment, network.groups]),
+        pulumi.ResourceOptions(provider=stack.provider, depends_on=network.ready),
     )
 
 

@@ -68,4 +68,5 @@ def deploy(settings: Settings) -> None:
         ),
         edge_dns_names=pulumi.Output.all(**{name: edge.dns_name for name, edge in edges.items()}),
         vpn_ranges=pulumi.Output.from_input([network for peer in peers for network in peer.ranges]),
+        name_servers=zone.name_servers,
     ).export()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,6 +28,8 @@ class HubOutputs:
     edge_dns_names: pulumi.Output[dict[str, str]]
     """Environment -> DNS name of its load balancer."""
     vpn_ranges: pulumi.Output[list[str]]
+    name_servers: pulumi.Output[Sequence[str]]
+    """Of the public zone: what the domain's registrar must delegate to."""
 
     def export(self) -> None:
         for field in fields(self):

@@ -30,7 +30,6 @@ class K3sClusterArgs:
     """Security group of the nodes."""
     entry_group: pulumi.Input[str]
     entry_addresses: Mapping[str, str]
-    load_balancer: str
     image: pulumi.Input[str]
     snapshot_bucket: pulumi.Input[str]
     snapshot_bucket_arn: pulumi.Input[str]
@@ -60,7 +59,7 @@ class K3sCluster(pulumi.ComponentResource):
         entry = ClusterEntry(
             f"{name}-entry",
             ClusterEntryArgs(
-                load_balancer=args.load_balancer,
+                load_balancer=plan.load_balancer,
                 vpc_id=args.vpc.vpc_id,
                 region=plan.region,
                 subnets={subnet: args.vpc.subnets[subnet].id for subnet in args.entry_addresses},

@@ -19,6 +19,8 @@ from derive.secrets import database_password
 
 MONITORING = "monitoring"
 REPLICATION = "replicator"
+ARCHIVE = "archive"
+"""Folder of the bucket that holds the databases' WAL and base backups."""
 
 
 def password_names(plans: Sequence[DatabasePlan]) -> tuple[str, ...]:
@@ -139,7 +141,7 @@ class PostgresTier(pulumi.ComponentResource):
             memory_mib=plan.memory,
             bundle_bucket=bucket,
             bundle_key=_bundle_key(host),
-            archive=Archive(bucket=bucket, prefix=_archive_prefix(plan)),
+            archive=Archive(bucket=bucket, prefix=_archive_prefix(plan), retention_days=self._args.snapshot_days),
             major=plan.version,
             peer_cidrs=self._args.peer_cidrs if len(plan.hosts) > 1 else (),
             standbys=tuple(peer.name for peer in plan.hosts if peer.role == "standby"),
@@ -154,4 +156,4 @@ def _bundle_key(host: HostPlan) -> str:
 
 
 def _archive_prefix(plan: DatabasePlan) -> str:
-    return f"archive/{plan.name}"
+    return f"{ARCHIVE}/{plan.name}"

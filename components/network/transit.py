@@ -38,9 +38,9 @@ class TransitArgs:
 class Transit(pulumi.ComponentResource):
     """Transit Gateway with two route tables: ``hub`` knows every spoke, ``spokes`` knows only the hub and the VPN.
 
-    Makes: the gateway, both tables, the hub's attachment, routes from the hub's subnets to every spoke, and a
-    site-to-site VPN per peer that ends on the gateway. Costs: each attachment and VPN connection by the hour, traffic
-    by the GB. Outputs what a spoke needs to attach itself.
+    Makes: the gateway, both tables, the hub's attachment, routes from the hub's subnets to every spoke and to the
+    networks behind the VPN, and a site-to-site VPN per peer that ends on the gateway.
+    Costs: each attachment and VPN connection by the hour, traffic by the GB. Outputs what a spoke needs to attach.
     """
 
     gateway_id: pulumi.Output[str]
@@ -91,10 +91,11 @@ class Transit(pulumi.ComponentResource):
             opts=self._children,
         )
         self._join("hub", attachment.id, self.hub_table, self.spoke_table)
-        for spoke, cidr in args.spokes.items():
+        behind = {f"{peer.name}-{place(cidr)}": cidr for peer in args.vpn_peers for cidr in peer.ranges}
+        for destination, cidr in {**args.spokes, **behind}.items():
             for subnet, table in args.hub.route_tables.items():
                 aws.ec2.Route(
-                    f"{self._name}-{subnet}-to-{spoke}",
+                    f"{self._name}-{subnet}-to-{destination}",
                     route_table_id=table.id,
                     destination_cidr_block=cidr,
                     transit_gateway_id=self.gateway_id,
@@ -125,6 +126,11 @@ class Transit(pulumi.ComponentResource):
         self, role: str, attachment: pulumi.Output[str], table: pulumi.Output[str], known_to: pulumi.Output[str]
     ) -> None:
         associate_and_propagate(f"{self._name}-{role}", attachment, table, known_to, self._children)
+
+
+def place(cidr: str) -> str:
+    """A range as a part of a resource's name."""
+    return cidr.replace("/", "-")
 
 
 def associate_and_propagate(
@@ -189,7 +195,7 @@ class SpokeAttachment(pulumi.ComponentResource):
         for subnet in args.subnets:
             for destination in args.destinations:
                 aws.ec2.Route(
-                    f"{name}-{subnet}-to-{destination.replace('/', '-')}",
+                    f"{name}-{subnet}-to-{place(destination)}",
                     route_table_id=args.vpc.route_tables[subnet].id,
                     destination_cidr_block=destination,
                     transit_gateway_id=args.gateway_id,

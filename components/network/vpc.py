@@ -75,6 +75,8 @@ class Vpc(pulumi.ComponentResource):
             cidr_block=subnet.cidr,
             availability_zone=subnet.zone,
             map_public_ip_on_launch=False,
+            private_dns_hostname_type_on_launch="resource-name",
+            enable_resource_name_dns_a_record_on_launch=True,
             tags={"Name": f"{self._name}-{subnet.name}", "Tier": subnet.tier},
             opts=self._children,
         )

@@ -11,6 +11,8 @@ from importlib import resources
 
 import yaml
 
+from model import DeclarationError
+
 USER_DATA_LIMIT = 16_384
 """Bytes of user data that EC2 accepts, counted before base64 (EC2 user guide, "Instance user data")."""
 
@@ -25,7 +27,7 @@ _MODE = re.compile(r"0[0-7]{3}")
 _SETTING_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
-class BootstrapError(ValueError):
+class BootstrapError(DeclarationError):
     """An input that would give a machine that cannot boot; the message names the field and the remedy."""
 
 

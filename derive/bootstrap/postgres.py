@@ -14,8 +14,8 @@ A database machine reaches the S3 gateway endpoint and its replication peers, no
   certificates, databases, settings), a standby becomes primary when its declared role does, and a blank volume is
   filled from an archive when `recovery` says so; the recovered cluster archives under a prefix of its own.
 
-Expiry belongs to the bucket's lifecycle (`Archive.expiry_days`): the role needs PutObject, GetObject and ListBucket,
-and cannot delete, so whoever takes over a machine cannot destroy its backups.
+Expiry belongs to the bucket's lifecycle (`postgres_host.expiry_days`): the role needs PutObject, GetObject and
+ListBucket, and cannot delete, so whoever takes over a machine cannot destroy its backups.
 """
 
 from __future__ import annotations

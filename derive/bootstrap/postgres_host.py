@@ -45,6 +45,15 @@ class Database:
         require(self.connection_limit > 0, f"database {self.name}: connection_limit must be positive")
 
 
+def expiry_days(retention_days: int) -> int:
+    """Age at which the bucket's lifecycle may delete what an archive with this window holds.
+
+    The window, a day for the base backup that its oldest moment needs, and a day for that backup's duration and S3's
+    rounding to midnight.
+    """
+    return retention_days + 2
+
+
 @dataclass(frozen=True)
 class Archive:
     """Where WAL and base backups go. Primary and standbys of one cluster share the prefix; no two clusters may."""
@@ -64,15 +73,6 @@ class Archive:
         )
         require(_SAFE.fullmatch(self.bucket) is not None, f"archive bucket {self.bucket!r} is not a bucket's name")
         require(self.retention_days >= 1, "archive retention_days: at least 1")
-
-    @property
-    def expiry_days(self) -> int:
-        """Lifecycle age of all objects below the prefix.
-
-        The window, a day for the base backup that its oldest moment needs, and a day for that backup's duration and
-        S3's rounding to midnight.
-        """
-        return self.retention_days + 2
 
 
 @dataclass(frozen=True)

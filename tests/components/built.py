@@ -109,7 +109,7 @@ def edge_targets() -> None:
 
 
 def bucket(protect: bool) -> None:
-    PrivateBucket("backups", PrivateBucketArgs(expire_days=90, noncurrent_days=7, protect=protect))
+    PrivateBucket("backups", PrivateBucketArgs(expire={"archive/": 90}, noncurrent_days=7, protect=protect))
 
 
 def certificates() -> None:
@@ -128,7 +128,6 @@ def cluster(environment: str) -> K3sCluster:
             node_group="node-group",
             entry_group="entry-group",
             entry_addresses=whole.network.entry,
-            load_balancer="shop-entry",
             image="ami-1",
             snapshot_bucket="backups",
             snapshot_bucket_arn="arn:aws:s3:::backups",

@@ -167,8 +167,10 @@ def test_a_bucket_is_closed_encrypted_and_versioned() -> None:
     rule = inputs["BucketServerSideEncryptionConfiguration"]["rules"][0]
     assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "aws:kms"}
     assert inputs["BucketVersioning"]["versioningConfiguration"] == {"status": "Enabled"}
-    lifecycle = inputs["BucketLifecycleConfiguration"]["rules"][0]
-    assert (lifecycle["expiration"], lifecycle["noncurrentVersionExpiration"]) == ({"days": 90}, {"noncurrentDays": 7})
+    everywhere, archive = inputs["BucketLifecycleConfiguration"]["rules"]
+    assert (everywhere["filter"], everywhere["noncurrentVersionExpiration"]) == ({"prefix": ""}, {"noncurrentDays": 7})
+    assert "expiration" not in everywhere
+    assert (archive["filter"], archive["expiration"]) == ({"prefix": "archive/"}, {"days": 90})
     assert json.loads(inputs["BucketPolicy"]["policy"])["Statement"] == [
         {
             "Sid": "TlsOnly",

@@ -169,6 +169,23 @@ def test_the_hub_and_the_vpn_use_the_table_that_knows_the_spokes() -> None:
     assert joined(transit(), "Propagation") == {(member, "transit-spokes.id") for member in members}
 
 
+def test_the_hub_answers_spokes_and_the_networks_behind_the_vpn() -> None:
+    """A subnet without the way back gets the question and loses the answer."""
+    routes = {
+        (item.inputs["routeTableId"], item.inputs["destinationCidrBlock"])
+        for item in transit().of("aws:ec2/route:Route").values()
+        if "transitGatewayId" in item.inputs
+    }
+    tables = {
+        item.inputs["routeTableId"]
+        for item in transit().of("aws:ec2/routeTableAssociation:RouteTableAssociation").values()
+    }
+    assert tables
+    assert routes == {
+        (table, there) for table in tables for there in ("10.1.0.0/16", "10.3.0.0/16", "192.168.100.0/24")
+    }
+
+
 def test_spokes_are_never_announced_to_spokes() -> None:
     """A development machine must not reach production's network: a spoke uses one table and announces in the other."""
     monitor = register(built.spoke)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from derive.bootstrap import postgres
 from derive.bootstrap.machine import USER_DATA_LIMIT, BootstrapError, MachineFile, bundle_json, settings_file
 from derive.bootstrap.postgres_config import bootstrap_sql, memory_settings, pg_hba_conf, postgresql_settings
+from derive.bootstrap.postgres_host import expiry_days
 from derive.bootstrap.scram import scram_verifier
 
 VERIFIER = scram_verifier("never-written-anywhere", b"0123456789abcdef")
@@ -167,7 +168,7 @@ def test_a_bundle_never_holds_a_path_twice() -> None:
 
 
 def test_expiry_keeps_the_base_backup_of_the_oldest_promised_moment() -> None:
-    assert postgres.Archive("b", "p", retention_days=30).expiry_days == 32
+    assert expiry_days(30) == 32
 
 
 def test_packages_come_from_the_regions_own_bucket() -> None:

@@ -53,6 +53,21 @@ def test_kube_proxy_goes_only_where_cilium_replaces_it() -> None:
     assert not system_plan(deployed(standard)).cluster.kube_proxy_replacement
 
 
+def test_an_even_number_of_servers_is_refused() -> None:
+    """Two servers stop when one is lost, and cost twice as much as one."""
+    environment = SYSTEM.environments["prod"]
+    servers = environment.servers.model_copy(update={"count": 2})
+    system = SYSTEM.model_copy(update={"environments": {"prod": environment.model_copy(update={"servers": servers})}})
+    with pytest.raises(DeclarationError) as caught:
+        system_plan(deployed(system, "prod"))
+    assert str(caught.value) == "servers.count is 2; etcd needs an odd number to keep a majority: use 1 or 3"
+
+
+def test_an_entry_s_name_that_aws_refuses_is_refused_before_anything_is_made() -> None:
+    with pytest.raises(DeclarationError, match="load balancer 'a-system-with-a-very-long-name-dev-entry' has 40"):
+        system_plan(deployed(shop(name="a-system-with-a-very-long-name")))
+
+
 def test_a_cluster_that_cannot_be_deployed_is_refused() -> None:
     with pytest.raises(DeclarationError) as caught:
         system_plan(deployed(shop(platform=Platform(cluster=Eks()))))
