@@ -215,7 +215,7 @@ def test_routes_through_the_gateway_wait_for_the_attachment() -> None:
         for item in monitor.of(ROUTE).values()
         if "transitGatewayId" in item.inputs and attachment in item.dependencies
     ]
-    assert len(routes) == 8 + 6
+    assert len(routes) == 12 + 6
 
 
 def test_only_the_cluster_s_subnets_know_the_way_to_the_hub() -> None:

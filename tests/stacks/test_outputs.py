@@ -23,6 +23,7 @@ HUB: dict[str, Any] = {
     "edge_target_groups": {"dev-80": "arn:80", "dev-443": "arn:443"},
     "edge_dns_names": {"dev": "dev.elb.example"},
     "vpn_ranges": ["192.168.100.0/24"],
+    "name_servers": ["ns-1.example"],
 }
 
 
