@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.model import ListShape, OperationModel, StructureShape
+from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
 from sandbox.aws.context import MISSING, Context
 from sandbox.aws.row import Row
@@ -26,7 +26,7 @@ class Tagger:
     by: str = "{arn}"
 
 
-TAGGERS: Mapping[str, Tagger] = {
+TAGGERS: Mapping[str, Tagger | None] = {
     "acm": Tagger("AddTagsToCertificate", "RemoveTagsFromCertificate", "CertificateArn", keys="Tags"),
     "apigatewayv2": Tagger("TagResource", "UntagResource", "ResourceArn"),
     "backup": Tagger("TagResource", "UntagResource", "ResourceArn", keys="TagKeyList"),
@@ -35,6 +35,7 @@ TAGGERS: Mapping[str, Tagger] = {
     "ec2": Tagger("CreateTags", "DeleteTags", "Resources", keys="Tags", by="{id}"),
     "ecr": Tagger("TagResource", "UntagResource", "resourceArn", "tags", "tagKeys"),
     "eks": Tagger("TagResource", "UntagResource", "resourceArn", "tags", "tagKeys"),
+    "eks.nodegroup": None,  # moto tags clusters only; the state has the tags
     "elasticache": Tagger("AddTagsToResource", "RemoveTagsFromResource", "ResourceName"),
     "elbv2": Tagger("AddTags", "RemoveTags", "ResourceArns"),
     "events": Tagger("TagResource", "UntagResource", "ResourceARN"),
@@ -84,9 +85,7 @@ def creation_params(operation: OperationModel, row: Row, tags: Mapping[str, str]
         if re.fullmatch(r"(\w*[a-z])?[Tt]ags", name):
             if not tags:
                 return {}
-            if isinstance(member_shape, ListShape):
-                return {name: _pairs_of(member_shape, tags)}
-            return {name: dict(tags)}
+            return {name: _tags_in(member_shape, tags)}
     return None
 
 
@@ -97,7 +96,7 @@ def as_pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
 def retag(context: Context, row: Row, old: Mapping[str, str], new: Mapping[str, str]) -> None:
     """Bring the tags of a live resource from ``old`` to ``new``."""
     name = f"{row.service}.{noun(row.create).lower()}"
-    tagger = TAGGERS.get(name) or TAGGERS.get(row.service)
+    tagger = TAGGERS.get(name, TAGGERS.get(row.service))
     if tagger is None or row.store or old == new:
         return
     target = context.fill(row.tag_key or tagger.by)
@@ -125,15 +124,20 @@ def _send(
     assert shape is not None, operation
     params = {name: [value] if isinstance(shape.members[name], ListShape) else value for name, value in base.items()}
     place = shape.members[member]
-    if isinstance(place, StructureShape):
-        inner = next(iter(place.members))
-        params[member] = {inner: as_pairs(tags)}
+    if not keys_only:
+        params[member] = _tags_in(place, tags)
     elif isinstance(place, ListShape) and isinstance(place.member, StructureShape):
-        pairs = _pairs_of(place, tags)
-        params[member] = [{key: pair[key] for key in list(pair)[:1]} for pair in pairs] if keys_only else pairs
+        params[member] = [dict([next(iter(pair.items()))]) for pair in _pairs_of(place, tags)]
     else:
-        params[member] = list(tags) if isinstance(place, ListShape) else dict(tags)
+        params[member] = {"Items": list(tags)} if isinstance(place, StructureShape) else list(tags)
     context.call_service(service, operation, **params)
+
+
+def _tags_in(shape: Shape, tags: Mapping[str, str]) -> Any:
+    """Tags in the form that a parameter takes: a map, a list of pairs, or a structure around such a list."""
+    if isinstance(shape, StructureShape):
+        return {name: _tags_in(member, tags) for name, member in list(shape.members.items())[:1]}
+    return _pairs_of(shape, tags) if isinstance(shape, ListShape) else dict(tags)
 
 
 def _pairs_of(shape: ListShape, tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -50,6 +50,7 @@ class World:
 
     def make_all(self, samples: list[Sample]) -> None:
         for type_, name, inputs in samples:
+            assert name not in self.saved, f"two samples are called {name!r}"
             self.make(type_, name, **inputs)
 
     def plan(self, name: str, /, **inputs: Any) -> tuple[Diff, Desired]:

@@ -72,6 +72,14 @@ def test_changed_default_tags_are_a_change(world: World) -> None:
     assert other.diff(main, Desired(main.urn, main.type, main.name, main.inputs)) == Diff(("tagsAll",))
 
 
+def test_tags_change_in_place_wherever_a_type_has_them(world: World) -> None:
+    """Guards against a tagging operation that names the resource by the wrong identity."""
+    tagged = [saved for saved in world.saved.values() if "tagsAll" in saved.outputs]
+    for saved in tagged:
+        world.change(saved.name, tags={**saved.inputs.get("tags", {}), "Owner": "platform"})
+    assert {world.saved[saved.name].outputs["tagsAll"].get("Owner") for saved in tagged} == {"platform"}
+
+
 def test_a_replay_in_an_empty_account_gives_the_same_ids(world: World) -> None:
     """Guards against ids that drift between processes. Order does not matter: what is not there yet is waited for."""
     saved = list(world.saved.values())

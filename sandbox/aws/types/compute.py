@@ -290,6 +290,7 @@ ROWS: Final[Mapping[str, Row]] = {
         "ImportKeyPair",
         id="{keyName}",
         tag_type="key-pair",
+        tag_key="{keyPairId}",
         rename={"publicKey": "PublicKeyMaterial"},
         auto_name="keyName",
         replace="keyName publicKey",

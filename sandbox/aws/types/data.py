@@ -71,6 +71,12 @@ def _managed_secret(context: Context) -> list[dict[str, str]] | None:
     ]
 
 
+def _drop_cache_subnets(context: Context) -> None:
+    """moto cannot delete the group, so it is taken out of moto's own state."""
+    backend = context.cloud.backend("elasticache", context.region, context.account)
+    backend.cache_subnet_groups.pop(context.id, None)
+
+
 ROWS: Final[Mapping[str, Row]] = {
     "aws:rds/subnetGroup:SubnetGroup": Row(
         "rds",
@@ -141,7 +147,7 @@ ROWS: Final[Mapping[str, Row]] = {
         args={"CacheSubnetGroupDescription": "Managed by Pulumi"},
         replace="name",
         arn="arn:aws:elasticache:{region}:{account}:subnetgroup:{name}",
-        delete="DeleteCacheSubnetGroup",
+        before_delete=_drop_cache_subnets,
     ),
     "aws:elasticache/parameterGroup:ParameterGroup": Row(
         "elasticache",

@@ -69,8 +69,9 @@ _CLOUDFRONT: Final[Mapping[str, Row]] = {
         ignore={"waitForDeployment": "how the provider waits", "retainOnDelete": "how the provider deletes"},
         replace="continuousDeploymentPolicyId staging",
         read=("GetDistribution", {"Id": "{id}"}, "Distribution"),
+        arn="arn:aws:cloudfront::{account}:distribution/{id}",
+        tag_key="arn:aws:cloudfront::{account}:distribution/{id}",
         outputs={
-            "arn": "@ARN",
             "domainName": "@DomainName",
             "hostedZoneId": lambda _: _CLOUDFRONT_ZONE,
             "status": lambda _: "Deployed",

@@ -103,8 +103,7 @@ def _attachment(owner: str, param: str) -> Row:
 
 
 def _linked_role_name(context: Context) -> str:
-    service = str(context.inputs["awsServiceName"]).split(".", maxsplit=1)[0]
-    return str((context.answer.get("Role") or {}).get("RoleName") or f"AWSServiceRoleFor{service}")
+    return context.id.rsplit("/", maxsplit=1)[-1]
 
 
 ROWS: Final[Mapping[str, Row]] = {
