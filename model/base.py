@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class Declared(BaseModel):
@@ -60,3 +60,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if near:
         return f"; did you mean '{near[0]}'?"
     return f"; declared are: {', '.join(choices) or 'none'}"
+
+
+def mistakes(error: ValidationError) -> str:
+    """What a value was refused for, in words: ours as they are, Pydantic's with the field and the value."""
+    found = []
+    for detail in error.errors(include_url=False):
+        own = detail.get("ctx", {}).get("error")
+        field = ".".join(str(part) for part in (error.title, *detail["loc"]))
+        found.append(str(own) if own else f"{field}: {detail['msg']}, not {detail['input']!r}")
+    return "; ".join(found)

@@ -44,7 +44,8 @@ def print_result(console: Console, result: Result, *, full: bool, show_secrets: 
 def headline(result: Result) -> Text:
     """The last line of a run: the stack, the verdict, the counts, the time."""
     if not result.succeeded:
-        verdict, style = f"{result.operation} failed; what was done is saved", "bold red"
+        kept = "" if result.operation == "preview" else "; what was done is saved"
+        verdict, style = f"{result.operation} failed{kept}", "bold red"
     elif result.operation != "destroy" and not result.changed and not result.output_changes:
         verdict, style = "nothing changed" if result.operation == "up" else "nothing would change", "bold green"
     else:
