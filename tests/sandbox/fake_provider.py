@@ -45,7 +45,8 @@ class World:
 class FakeProvider:
     """Type ``fake:index:Thing``: ``kind`` replaces, ``unique`` must go before its successor comes,
 
-    ``uses`` is an id that must be live, ``fail`` refuses, ``kill`` kills the process, ``interrupt`` sends it a signal.
+    ``uses`` is an id that must be live, ``fail`` refuses, ``kill`` kills the process, ``interrupt`` sends it a signal,
+    ``misses`` is what the provider finds missing once it has seen everything.
     """
 
     package = "fake"
@@ -152,3 +153,7 @@ class FakeProvider:
 
     def secret_outputs(self, type_: str) -> frozenset[str]:
         return frozenset({"token"})
+
+    def finish(self) -> list[ResourceError]:
+        missed = sorted(inputs["misses"] for inputs in self.world.seen if "misses" in inputs)
+        return [ResourceError(f"{name} is declared nowhere", path="misses", remedy="declare it") for name in missed]

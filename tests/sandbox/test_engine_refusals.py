@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.events import SandboxError, StepFailed
+from sandbox.events import Operation, SandboxError, StepFailed
 
 REFUSED = {
     "duplicate": (
@@ -107,6 +107,29 @@ def test_a_failed_run_deletes_nothing_and_keeps_the_outputs(project: Any) -> Non
         assert project.world.names("delete") == []
         assert "a" in project.state()
         assert project.state()["proj-dev"]["outputs"] == {"x": 1}
+
+
+@pytest.mark.parametrize("operation", ["preview", "up"])
+def test_what_a_provider_finds_at_the_end_fails_the_run_before_anything_is_deleted(
+    project: Any, operation: Operation
+) -> None:
+    """Guards against a preview that promises what an update refuses, and against deleting on a run that is wrong."""
+    project.up('Thing("a")\npulumi.export("x", 1)')
+    program = 'Thing("b", misses="c")\nThing("d", misses="e")\npulumi.export("x", 2)'
+    message = project.fails(program, operation)
+    assert message == "misses: c is declared nowhere; declare it; misses: e is declared nowhere; declare it"
+    assert project.world.names("delete") == []
+    made = {"b", "d"} if operation == "up" else set()
+    assert set(project.state()) == {"a", "default", "proj-dev"} | made
+    assert project.state()["proj-dev"]["outputs"] == {"x": 1}
+
+
+def test_a_run_goes_on_from_what_a_finding_left(project: Any) -> None:
+    """Guards against making twice, or losing, what was made before the whole was judged wrong."""
+    project.fails('Thing("a")\nThing("b", misses="c")')
+    result = project.up('Thing("b")')
+    assert result.counts == {"update": 1, "delete": 1, "same": 1}
+    assert project.world.names("delete") == ["a-0"]
 
 
 def test_steps_in_flight_are_finished_when_another_fails(project: Any) -> None:
