@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from derive.addresses import DATABASE_FIRST_ADDRESS, AddressPlan
+from pydantic import AfterValidator, Field, model_validator
+
+from derive.addresses import DATABASE_FIRST_ADDRESS, AddressPlan, SubnetPlan
+from derive.bootstrap.postgres_host import Archive, Database, PostgresHost, Recovery, check_target
 from derive.instances import instance_type
-from model import OnEc2, PostgreSQL
+from model import DeclarationError, OnEc2, PostgreSQL
+from model.base import Declared, did_you_mean
 from model.environment import DatabaseHosts
 from model.stores import Gp3, Store
+
+MONITORING: Final = "monitoring"
+"""The role of the exporters, member of pg_monitor."""
+REPLICATION: Final = "replicator"
+ARCHIVE: Final = "archive"
+"""Folder of the bucket that holds the databases' WAL and base backups."""
+
+
+class DatabaseState(Declared):
+    """What operators have done to a database on machines. A record, not a command: it stays in the configuration.
+
+    A history is one line of writes with an archive and data volumes of its own. A restore opens the next history, so
+    that nothing of the former one is overwritten, and a wrong restore can itself be undone.
+    """
+
+    primary: str | None = None
+    """The machine that accepts writes. Absent: the one that is named after the database."""
+    volumes: dict[str, Annotated[int, Field(ge=1, le=999)]] = Field(default_factory=dict)
+    """Number of a machine's data volume, 1 if absent; the next number is a new, blank volume."""
+    history: int = Field(1, ge=1, le=999)
+    restore: Annotated[str, AfterValidator(check_target)] | None = None
+    """How this history began: the former one's archive up to a time (ISO 8601 with offset), or up to its 'latest'."""
+    snapshot: str | None = Field(None, pattern=r"^snap-[0-9a-f]{8,17}$")
+    """How this history began: this snapshot of a data volume, at its moment."""
+
+    @model_validator(mode="after")
+    def _began_somehow(self) -> DatabaseState:
+        origins = [origin for origin in (self.restore, self.snapshot) if origin is not None]
+        if len(origins) != (0 if self.history == 1 else 1):
+            raise DeclarationError(
+                f"history {self.history} with {len(origins)} origins; the first history has none, every later one "
+                "begins with either 'restore' or 'snapshot'"
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -23,6 +62,15 @@ class HostPlan:
     """Name of its subnet in the address plan."""
     zone: str
     address: str
+    volume: str
+    """Name of its data volume; another name is another volume."""
+    snapshot: str | None = None
+    """What its data volume is made of. Absent: nothing."""
+
+    @property
+    def label(self) -> str:
+        """The first part of its DNS name, which follows the role; ``name`` stays with the machine."""
+        return self.fqdn.split(".")[0]
 
 
 @dataclass(frozen=True)
@@ -40,10 +88,71 @@ class DatabasePlan:
     volume: Gp3
     hosts: tuple[HostPlan, ...]
     """The primary, then the standby if there is one."""
+    history: int = 1
+    restore: str | None = None
 
     @property
     def fqdn(self) -> str:
         return self.hosts[0].fqdn
+
+    @property
+    def archive_prefix(self) -> str:
+        """Where this history's WAL and base backups go."""
+        return _archive_prefix(self.name, self.history)
+
+    @property
+    def restored_from(self) -> str | None:
+        """The archive that this history began with, which its machines may read. Absent: there is none."""
+        return _archive_prefix(self.name, self.history - 1) if self.restore else None
+
+
+@dataclass(frozen=True)
+class DatabaseSite:
+    """What the machines of all databases have in common."""
+
+    region: str
+    bucket: str
+    client_cidrs: tuple[str, ...]
+    peer_cidrs: tuple[str, ...]
+    retention_days: int
+
+
+def _archive_prefix(database: str, history: int) -> str:
+    return f"{ARCHIVE}/{database}" + (f"-h{history}" if history > 1 else "")
+
+
+def bundle_key(host: HostPlan) -> str:
+    """The object that holds a machine's configuration."""
+    return f"bootstrap/{host.name}.json"
+
+
+def postgres_host(plan: DatabasePlan, host: HostPlan, site: DatabaseSite, volume_id: str) -> PostgresHost:
+    """One machine as its bootstrap sees it. Raises BootstrapError for what would not boot."""
+    standby = host.role == "standby"
+    archive = Archive(bucket=site.bucket, prefix=plan.archive_prefix, retention_days=site.retention_days)
+    recovery = None
+    if plan.restore and plan.restored_from and not standby:
+        recovery = Recovery(Archive(bucket=site.bucket, prefix=plan.restored_from), plan.restore)
+    return PostgresHost(
+        name=host.name,
+        region=site.region,
+        role=host.role,
+        databases=(Database(name=plan.name, owner=plan.owner),),
+        client_cidrs=site.client_cidrs,
+        volume_id=volume_id,
+        volume_gib=plan.volume.size,
+        memory_mib=plan.memory,
+        bundle_bucket=site.bucket,
+        bundle_key=bundle_key(host),
+        archive=archive,
+        major=plan.version,
+        peer_cidrs=site.peer_cidrs if len(plan.hosts) > 1 else (),
+        standbys=tuple(peer.name for peer in plan.hosts if peer.role == "standby"),
+        primary_host=plan.fqdn if standby else "",
+        monitoring_role=MONITORING,
+        replication_role=REPLICATION,
+        recovery=recovery,
+    )
 
 
 def placed_on_ec2(store: PostgreSQL, placements: dict[str, str]) -> bool:
@@ -64,31 +173,17 @@ def databases(
     addresses: AddressPlan,
     tier: str,
     zone_name: str,
+    states: Mapping[str, DatabaseState] | None = None,
 ) -> tuple[DatabasePlan, ...]:
     """A machine per PostgreSQL placed on EC2, and a standby in the next zone where the environment asks for one.
 
     Machine ``i`` of the whole list has the address number ``10 + i`` of its subnet; primaries rotate over the zones.
-    Raises DeclarationError for an instance type of unknown size.
+    Raises DeclarationError for an instance type of unknown size, and for a primary that is no machine of its database.
     """
-    subnets = addresses.tier(tier)
     plans = []
     chosen = [store for store in stores if isinstance(store, PostgreSQL) and placed_on_ec2(store, placements)]
     for index, store in enumerate(chosen):
-        roles: tuple[Literal["primary", "standby"], ...] = ("primary", "standby") if sizes.standby else ("primary",)
-        hosts = []
-        for offset, role in enumerate(roles):
-            subnet = subnets[(index + offset) % len(subnets)]
-            name = store.name if role == "primary" else f"{store.name}-standby"
-            hosts.append(
-                HostPlan(
-                    name=name,
-                    role=role,
-                    fqdn=f"{name}.{zone_name}",
-                    subnet=subnet.name,
-                    zone=subnet.zone,
-                    address=subnet.address(DATABASE_FIRST_ADDRESS + 2 * index + offset),
-                )
-            )
+        state = (states or {}).get(store.name, DatabaseState())
         plans.append(
             DatabasePlan(
                 name=store.name,
@@ -98,7 +193,51 @@ def databases(
                 instance=sizes.instance,
                 memory=instance_type(sizes.instance).memory,
                 volume=sizes.volume,
-                hosts=tuple(hosts),
+                hosts=_hosts(store.name, state, addresses.tier(tier), index, sizes.standby, zone_name),
+                history=state.history,
+                restore=state.restore,
             )
         )
     return tuple(plans)
+
+
+def _hosts(
+    database: str,
+    state: DatabaseState,
+    subnets: tuple[SubnetPlan, ...],
+    index: int,
+    standby: bool,
+    zone_name: str,
+) -> tuple[HostPlan, ...]:
+    """Primary first. Machines keep name, place and volume whatever their role; DNS names follow the role."""
+    names = (database, f"{database}-standby") if standby else (database,)
+    primary = state.primary or database
+    for name in (primary, *state.volumes):
+        if name not in names:
+            raise DeclarationError(
+                f"databaseStates.{database} names '{name}', which is no machine of it{did_you_mean(name, names)}"
+            )
+    if primary != database and state.volumes.get(database, 1) == 1:
+        raise DeclarationError(
+            f"'{database}' is a standby now, but its volume holds a primary's data; "
+            f"set databaseStates.{database}.volumes.{database} to 2 for a blank one"
+        )
+    hosts = []
+    for offset, name in enumerate(names):
+        role: Literal["primary", "standby"] = "primary" if name == primary else "standby"
+        subnet = subnets[(index + offset) % len(subnets)]
+        history = f"-h{state.history}" if state.history > 1 else ""
+        volume = state.volumes.get(name, 1)
+        hosts.append(
+            HostPlan(
+                name=name,
+                role=role,
+                fqdn=f"{names[0] if role == 'primary' else names[-1]}.{zone_name}",
+                subnet=subnet.name,
+                zone=subnet.zone,
+                address=subnet.address(DATABASE_FIRST_ADDRESS + 2 * index + offset),
+                volume=f"{name}-data{history}" + (f"-v{volume}" if volume > 1 else ""),
+                snapshot=state.snapshot if name == database and volume == 1 else None,
+            )
+        )
+    return tuple(sorted(hosts, key=lambda host: host.role))

@@ -68,6 +68,7 @@ def system_plan(deployment: Deployment) -> SystemPlan:
         network.addresses,
         "db",
         private_zone,
+        facts.database_states,
     )
     app = application(deployment, {plan.name: plan.fqdn for plan in tier})
     return SystemPlan(

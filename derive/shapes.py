@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from derive.databases import DatabaseState
 from model import Environment, System
 
 
@@ -21,6 +22,8 @@ class Facts:
     """Prefix of every application image, without a trailing slash. Empty: the public default registry."""
     placements: Mapping[str, str] = field(default_factory=dict)
     """Placement (``ec2``, ``cluster``) by database where the stack overrides the declaration."""
+    database_states: Mapping[str, DatabaseState] = field(default_factory=dict)
+    """By database: promotions and restores. Absent: as first deployed."""
     admin_ranges: tuple[str, ...] = ()
     """CIDR ranges of the administrators' networks behind the VPN."""
 

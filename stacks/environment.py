@@ -10,7 +10,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from components.cluster.k3s import K3sCluster, K3sClusterArgs
-from components.data.postgres import ARCHIVE, PostgresTier, PostgresTierArgs, password_names
+from components.data.postgres import PostgresTier, PostgresTierArgs, password_names
 from components.edge.load_balancer import PORTS, EdgeTargets, EdgeTargetsArgs
 from components.identity.authority import Authority, AuthorityArgs
 from components.identity.passwords import Passwords
@@ -22,6 +22,7 @@ from components.network.transit import SpokeArgs, SpokeAttachment
 from components.network.vpc import Vpc, VpcArgs
 from components.storage.bucket import PrivateBucket, PrivateBucketArgs
 from derive.bootstrap.postgres_host import expiry_days
+from derive.databases import ARCHIVE
 from derive.firewall import S3
 from derive.plan import SystemPlan, system_plan
 from derive.secrets import DATABASE_CA

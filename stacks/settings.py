@@ -10,6 +10,7 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 import systems
+from derive.databases import DatabaseState
 from derive.shapes import Deployment, Facts
 from model import DeclarationError, PostgreSQL, System
 from model.base import did_you_mean
@@ -48,6 +49,8 @@ class Settings(BaseModel):
     registry: str = ""
     databases: dict[str, str] = Field(default_factory=dict)
     """Placement by database: ``ec2`` or ``cluster``. Absent: as declared."""
+    database_states: dict[str, DatabaseState] = Field(default_factory=dict)
+    """By database on machines: promotions and restores, see docs/runbooks/postgresql.md. Absent: none yet."""
     admin_ranges: tuple[IPv4Network, ...] = ()
     vpn_peers: tuple[VpnPeerSetting, ...] = ()
 
@@ -76,6 +79,7 @@ class Settings(BaseModel):
                 tags=tags,
                 registry=self.registry,
                 placements=self.databases,
+                database_states=self.database_states,
                 admin_ranges=tuple(str(network) for network in self.admin_ranges),
             ),
         )
@@ -88,11 +92,12 @@ KEYS = {
     "imageTags": "image_tags",
     "registry": "registry",
     "databases": "databases",
+    "databaseStates": "database_states",
     "adminRanges": "admin_ranges",
     "vpnPeers": "vpn_peers",
 }
 """Configuration key -> setting. The keys are declared in Pulumi.yaml."""
-OBJECTS = frozenset({"imageTags", "databases", "adminRanges", "vpnPeers"})
+OBJECTS = frozenset({"imageTags", "databases", "databaseStates", "adminRanges", "vpnPeers"})
 
 
 def load() -> Settings:
@@ -150,8 +155,10 @@ def _check(settings: Settings) -> None:
         if name not in services:
             raise DeclarationError(f"imageTags names '{name}', which is no service{did_you_mean(name, services)}")
     databases = {store.name for store in system.stores if isinstance(store, PostgreSQL)}
+    for key, names in (("databases", settings.databases), ("databaseStates", settings.database_states)):
+        for name in names:
+            if name not in databases:
+                raise DeclarationError(f"{key} names '{name}', which is no database{did_you_mean(name, databases)}")
     for name, placement in settings.databases.items():
-        if name not in databases:
-            raise DeclarationError(f"databases names '{name}', which is no database{did_you_mean(name, databases)}")
         if placement not in ("ec2", "cluster"):
             raise DeclarationError(f"databases.{name} is '{placement}'; it must be 'ec2' or 'cluster'")

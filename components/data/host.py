@@ -35,12 +35,15 @@ class DatabaseHostArgs:
     bucket_arn: pulumi.Input[str]
     bundle_key: str
     archive_prefix: str
+    restored_from: str | None
+    """Prefix of an archive that is only read. Absent: there is none."""
     authority: Authority
     verifiers: Mapping[str, pulumi.Output[str]]
     """SCRAM verifier by login role."""
     replication_password: pulumi.Output[str] | None
     zone_id: pulumi.Input[str]
-    snapshot_tag: str
+    tier: str
+    """Name of the tier: names of volumes and records begin with it, and snapshots look for it."""
     protect: bool
 
 
@@ -69,8 +72,9 @@ class DatabaseHost(pulumi.ComponentResource):
             stop_instance_before_detaching=True,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
+        # Named after the DNS name, so that a change of roles updates two records instead of replacing them.
         aws.route53.Record(
-            f"{name}-record",
+            f"{args.tier}-{args.plan.label}-record",
             zone_id=args.zone_id,
             name=args.plan.fqdn,
             type="A",
@@ -84,14 +88,15 @@ class DatabaseHost(pulumi.ComponentResource):
     def _create_volume(self) -> aws.ebs.Volume:
         args = self._args
         return aws.ebs.Volume(
-            f"{self._name}-data",
+            f"{args.tier}-{args.plan.volume}",
             availability_zone=args.plan.zone,
             size=args.volume.size,
             type="gp3",
             iops=args.volume.iops,
             throughput=args.volume.throughput,
             encrypted=True,
-            tags={"Name": f"{self._name}-data", "Snapshot": args.snapshot_tag},
+            snapshot_id=args.plan.snapshot,
+            tags={"Name": f"{args.tier}-{args.plan.volume}", "Snapshot": args.tier},
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
 
@@ -120,20 +125,9 @@ class DatabaseHost(pulumi.ComponentResource):
 
     def _create_instance(self, host: pulumi.Output[PostgresHost], stored: aws.s3.BucketObjectv2) -> aws.ec2.Instance:
         args = self._args
-        arn = pulumi.Output.from_input(args.bucket_arn)
         role = ServiceRole(
             self._name,
-            ServiceRoleArgs(
-                service="ec2.amazonaws.com",
-                statements=[
-                    Statement(["s3:GetObject"], [pulumi.Output.concat(arn, f"/{args.bundle_key}")]),
-                    Statement(
-                        ["s3:GetObject", "s3:PutObject"], [pulumi.Output.concat(arn, f"/{args.archive_prefix}/*")]
-                    ),
-                    Statement(["s3:ListBucket"], [arn], {"StringLike": {"s3:prefix": f"{args.archive_prefix}/*"}}),
-                ],
-                instance_profile=True,
-            ),
+            ServiceRoleArgs(service="ec2.amazonaws.com", statements=self._statements(), instance_profile=True),
             self._children,
         )
         return aws.ec2.Instance(
@@ -157,6 +151,22 @@ class DatabaseHost(pulumi.ComponentResource):
                 parent=self, ignore_changes=["ami"], delete_before_replace=True, depends_on=[stored]
             ),
         )
+
+    def _statements(self) -> list[Statement]:
+        """Its own bundle and archive; an archive that it was restored from is only read."""
+        args = self._args
+        arn = pulumi.Output.from_input(args.bucket_arn)
+        own, former = args.archive_prefix, args.restored_from
+        read = [args.bundle_key, *([f"{former}/*"] if former else [])]
+        return [
+            Statement(["s3:GetObject"], [pulumi.Output.concat(arn, f"/{key}") for key in read]),
+            Statement(["s3:GetObject", "s3:PutObject"], [pulumi.Output.concat(arn, f"/{own}/*")]),
+            *(
+                Statement(["s3:ListBucket"], [arn], {"StringLike": {"s3:prefix": f"{prefix}/*"}})
+                for prefix in (own, former)
+                if prefix
+            ),
+        ]
 
 
 def verifier(name: str, password: pulumi.Output[str], opts: pulumi.ResourceOptions) -> pulumi.Output[str]:

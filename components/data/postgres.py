@@ -13,14 +13,17 @@ from components.data.host import DatabaseHost, DatabaseHostArgs, verifier
 from components.data.snapshots import Snapshots, SnapshotsArgs
 from components.identity.authority import Authority
 from components.network.vpc import Vpc
-from derive.bootstrap.postgres_host import Archive, Database, PostgresHost
-from derive.databases import DatabasePlan, HostPlan
+from derive.bootstrap.postgres_host import PostgresHost
+from derive.databases import (
+    MONITORING,
+    REPLICATION,
+    DatabasePlan,
+    DatabaseSite,
+    HostPlan,
+    bundle_key,
+    postgres_host,
+)
 from derive.secrets import database_password
-
-MONITORING = "monitoring"
-REPLICATION = "replicator"
-ARCHIVE = "archive"
-"""Folder of the bucket that holds the databases' WAL and base backups."""
 
 
 def password_names(plans: Sequence[DatabasePlan]) -> tuple[str, ...]:
@@ -117,43 +120,26 @@ class PostgresTier(pulumi.ComponentResource):
                 security_group=args.security_group,
                 bucket=args.bucket,
                 bucket_arn=args.bucket_arn,
-                bundle_key=_bundle_key(host),
-                archive_prefix=_archive_prefix(plan),
+                bundle_key=bundle_key(host),
+                archive_prefix=plan.archive_prefix,
+                restored_from=plan.restored_from,
                 authority=args.authority,
                 verifiers=verifiers,
                 replication_password=args.passwords[f"{plan.name}-{REPLICATION}"] if standby else None,
                 zone_id=self.zone_id,
-                snapshot_tag=self._name,
+                tier=self._name,
                 protect=args.protect,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )
 
     def _describe(self, plan: DatabasePlan, host: HostPlan, volume_id: str, bucket: str) -> PostgresHost:
-        return PostgresHost(
-            name=host.name,
-            region=self._args.region,
-            role=host.role,
-            databases=(Database(name=plan.name, owner=plan.owner),),
-            client_cidrs=self._args.client_cidrs,
-            volume_id=volume_id,
-            volume_gib=plan.volume.size,
-            memory_mib=plan.memory,
-            bundle_bucket=bucket,
-            bundle_key=_bundle_key(host),
-            archive=Archive(bucket=bucket, prefix=_archive_prefix(plan), retention_days=self._args.snapshot_days),
-            major=plan.version,
-            peer_cidrs=self._args.peer_cidrs if len(plan.hosts) > 1 else (),
-            standbys=tuple(peer.name for peer in plan.hosts if peer.role == "standby"),
-            primary_host=plan.fqdn if host.role == "standby" else "",
-            monitoring_role=MONITORING,
-            replication_role=REPLICATION,
+        args = self._args
+        site = DatabaseSite(
+            region=args.region,
+            bucket=bucket,
+            client_cidrs=args.client_cidrs,
+            peer_cidrs=args.peer_cidrs,
+            retention_days=args.snapshot_days,
         )
-
-
-def _bundle_key(host: HostPlan) -> str:
-    return f"bootstrap/{host.name}.json"
-
-
-def _archive_prefix(plan: DatabasePlan) -> str:
-    return f"{ARCHIVE}/{plan.name}"
+        return postgres_host(plan, host, site, volume_id)

@@ -75,6 +75,15 @@ class Archive:
         require(self.retention_days >= 1, "archive retention_days: at least 1")
 
 
+def check_target(target: str) -> str:
+    """The target of a recovery, unchanged. Raises BootstrapError unless it names one moment everywhere."""
+    require(
+        target == "latest" or _has_offset(target),
+        f"recovery target {target!r}: 'latest', or an ISO 8601 time with offset",
+    )
+    return target
+
+
 @dataclass(frozen=True)
 class Recovery:
     """Point-in-time recovery from an archive, which is only read."""
@@ -84,10 +93,7 @@ class Recovery:
     """'latest', or an ISO 8601 time with offset."""
 
     def __post_init__(self) -> None:
-        require(
-            self.target == "latest" or _has_offset(self.target),
-            f"recovery target {self.target!r}: 'latest', or an ISO 8601 time with offset",
-        )
+        check_target(self.target)
 
 
 @dataclass(frozen=True)

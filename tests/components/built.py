@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import pulumi
@@ -23,6 +23,7 @@ from components.network.security_groups import SecurityGroups, SecurityGroupsArg
 from components.network.transit import SpokeArgs, SpokeAttachment, Transit, TransitArgs, VpnPeer
 from components.network.vpc import Vpc, VpcArgs
 from components.storage.bucket import PrivateBucket, PrivateBucketArgs
+from derive.databases import DatabaseState
 from derive.firewall import S3
 from derive.network import hub_plan
 from derive.plan import SystemPlan, system_plan
@@ -32,9 +33,10 @@ from systems.fitsync import SYSTEM
 REGION: Final = "eu-west-1"
 
 
-def plan(environment: str) -> SystemPlan:
-    """FitSync's own plan of an environment."""
-    return system_plan(Deployment(SYSTEM, environment, SYSTEM.environments[environment], Facts(region=REGION)))
+def plan(environment: str, states: Mapping[str, DatabaseState] | None = None) -> SystemPlan:
+    """FitSync's own plan of an environment. ``states``: of its databases, where not as first deployed."""
+    facts = Facts(region=REGION, database_states=states or {})
+    return system_plan(Deployment(SYSTEM, environment, SYSTEM.environments[environment], facts))
 
 
 def vpc(environment: str) -> Vpc:
@@ -140,8 +142,8 @@ def cluster(environment: str) -> K3sCluster:
     return made
 
 
-def tier(environment: str) -> None:
-    whole = plan(environment)
+def tier(environment: str, states: Mapping[str, DatabaseState] | None = None) -> None:
+    whole = plan(environment, states)
     PostgresTier(
         "data",
         PostgresTierArgs(

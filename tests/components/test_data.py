@@ -8,6 +8,7 @@ from typing import Any
 
 from cryptography import x509
 
+from derive.databases import DatabaseState
 from tests.components import built
 from tests.components.strict_monitor import Registered, Secret, StrictMonitor, plain, register
 
@@ -124,6 +125,57 @@ def test_a_host_reads_its_own_bundle_and_archive_only() -> None:
     }
     listing = statements(policies["data-userdb-standby-policy"])[-1]
     assert listing["Condition"] == {"StringLike": {"s3:prefix": "archive/userdb/*"}}
+
+
+def test_a_restored_host_reads_the_former_archive_and_cannot_write_to_it() -> None:
+    """The history that is being left is what the next attempt starts from."""
+
+    def program() -> None:
+        built.tier("prod", {"userdb": DatabaseState(history=2, restore="latest")})
+
+    policies = register(program).of("aws:iam/rolePolicy:RolePolicy")
+    former = "arn:aws:s3:::backups/archive/userdb/*"
+    allowed = [
+        statement["Action"]
+        for statement in statements(policies["data-userdb-policy"])
+        if former in statement["Resource"]
+    ]
+    assert allowed == [["s3:GetObject"]]
+    listed = [statement.get("Condition") for statement in statements(policies["data-userdb-policy"])[2:]]
+    assert listed == [
+        {"StringLike": {"s3:prefix": "archive/userdb-h2/*"}},
+        {"StringLike": {"s3:prefix": "archive/userdb/*"}},
+    ]
+
+
+def test_a_snapshot_becomes_the_first_volume_of_its_history() -> None:
+    """FS-BKP-02: in place of the old volume, at the same machine, and found by the snapshots' policy."""
+
+    def program() -> None:
+        built.tier("prod", {"userdb": DatabaseState(history=2, snapshot="snap-0123456789abcdef0")})
+
+    monitor = register(program)
+    volume = monitor.of(VOLUME)["data-userdb-data-h2"]
+    assert volume.inputs["snapshotId"] == "snap-0123456789abcdef0"
+    assert volume.inputs["tags"]["Snapshot"] == "data"
+    attachment = monitor.of("aws:ec2/volumeAttachment:VolumeAttachment")["data-userdb-attachment"]
+    assert volume.name in attachment.dependencies
+    assert "snapshotId" not in monitor.of(VOLUME)["data-userdb-standby-data-h2"].inputs
+
+
+def test_a_promotion_moves_two_names_and_replaces_none() -> None:
+    """A record that is replaced is made before the old one is deleted, and Route 53 refuses the second of a name."""
+
+    def program() -> None:
+        built.tier("prod", {"userdb": DatabaseState(primary="userdb-standby", volumes={"userdb": 2})})
+
+    record = "aws:route53/record:Record"
+    before, after = tier("prod").of(record), register(program).of(record)
+    assert {name: item.inputs["name"] for name, item in before.items()} == {
+        name: item.inputs["name"] for name, item in after.items()
+    }
+    assert after["data-userdb-record"].inputs["records"] == before["data-userdb-standby-record"].inputs["records"]
+    assert after["data-userdb-standby-record"].inputs["records"] == before["data-userdb-record"].inputs["records"]
 
 
 def test_a_host_s_certificate_names_it_and_leads_to_the_authority() -> None:

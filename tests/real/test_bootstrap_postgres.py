@@ -167,7 +167,7 @@ def test_a_blank_volume_never_starts_a_new_history_over_existing_backups(site: S
     machine = site.machine("replaced")
     refused = machine.program("pg-prepare-data", check=False)
     assert refused.returncode != 0
-    assert "declare a new archive prefix" in refused.stderr
+    assert "declare the next history" in refused.stderr
     assert not Path(machine.host.layout.data).exists()
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pulumi.runtime import settings as sdk
 
+from derive.databases import DatabaseState
 from stacks.settings import KEYS, Settings, SettingsError, load, validated
 from tests.conftest import ROOT
 
@@ -56,6 +57,7 @@ def test_what_is_set_arrives() -> None:
             "wheelhouse:imageTags": {"default": "1.2.3", "frontend": "1.3.0"},
             "wheelhouse:registry": "registry.example",
             "wheelhouse:databases": {"userdb": "cluster"},
+            "wheelhouse:databaseStates": {"trainingdb": {"history": 2, "restore": "latest"}},
             "wheelhouse:adminRanges": ["192.168.100.0/24"],
         },
         stack="trial",
@@ -65,6 +67,7 @@ def test_what_is_set_arrives() -> None:
     facts = deployment.facts
     assert (facts.region, facts.registry, facts.default_tag) == ("eu-central-1", "registry.example", "1.2.3")
     assert (facts.tags, facts.placements) == ({"frontend": "1.3.0"}, {"userdb": "cluster"})
+    assert facts.database_states == {"trainingdb": DatabaseState(history=2, restore="latest")}
     assert facts.admin_ranges == ("192.168.100.0/24",)
 
 
@@ -115,6 +118,15 @@ def test_an_unknown_environment_is_refused() -> None:
             {"databases": {"redis": "ec2"}},
             "Pulumi.dev.yaml: databases names 'redis', which is no database; "
             "declared are: progressdb, scheduledb, trainingdb, userdb",
+        ),
+        (
+            {"database_states": {"usersdb": {}}},
+            "Pulumi.dev.yaml: databaseStates names 'usersdb', which is no database; did you mean 'userdb'?",
+        ),
+        (
+            {"database_states": {"userdb": {"history": 2, "restore": "tomorrow"}}},
+            "databaseStates.userdb.restore in Pulumi.dev.yaml: Value error, recovery target 'tomorrow': 'latest', "
+            "or an ISO 8601 time with offset",
         ),
         (
             {"image_tags": {"front-end": "1.0.0"}},

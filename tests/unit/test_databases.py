@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from derive.addresses import address_plan
-from derive.databases import DatabasePlan, databases
+from derive.bootstrap.postgres_host import Archive, Recovery
+from derive.databases import DatabasePlan, DatabaseSite, DatabaseState, databases, postgres_host
 from derive.plan import system_plan
 from model import DatabaseHosts, DeclarationError, Gp3, InCluster, PostgreSQL, Redis, Tier
 from model.stores import Store
@@ -96,3 +101,73 @@ def test_an_unknown_size_is_refused_before_anything_is_made() -> None:
     with pytest.raises(DeclarationError) as caught:
         planned((PostgreSQL(name="userdb"),), 1, standby=False, instance="t3.medum")
     assert str(caught.value) == "instance type 't3.medum' is not known; did you mean 't3.medium'?"
+
+
+def production(**state: Any) -> DatabasePlan:
+    """FitSync's first database in production, in the state given."""
+    states = {"userdb": DatabaseState.model_validate(state)}
+    return system_plan(deployed(SYSTEM, "prod", database_states=states)).databases[0]
+
+
+SITE = DatabaseSite("eu-central-1", "backups", ("10.3.2.0/24",), ("10.3.3.0/24", "10.3.13.0/24"), 30)
+
+
+def test_a_promotion_swaps_roles_and_dns_names_and_nothing_else() -> None:
+    """The promoted machine keeps its data; clients keep the name they know and verify."""
+    before, after = production(), production(primary="userdb-standby", volumes={"userdb": 2})
+    former, promoted = before.hosts
+    assert after.hosts == (
+        replace(promoted, role="primary", fqdn="userdb.database.internal"),
+        replace(former, role="standby", fqdn="userdb-standby.database.internal", volume="userdb-data-v2"),
+    )
+    assert (after.archive_prefix, after.restored_from) == (before.archive_prefix, None)
+    follower = postgres_host(after, after.hosts[1], SITE, "vol-0123456789abcdef0")
+    assert (follower.primary_host, follower.standbys) == ("userdb.database.internal", ("userdb",))
+
+
+def test_a_restore_opens_a_history_of_its_own() -> None:
+    """Restored into the old archive, the first write would collide with the history that is being left."""
+    plan = production(history=3, restore="2026-08-01T09:59:00+00:00")
+    assert (plan.archive_prefix, plan.restored_from) == ("archive/userdb-h3", "archive/userdb-h2")
+    assert [host.volume for host in plan.hosts] == ["userdb-data-h3", "userdb-standby-data-h3"]
+    primary, standby = (postgres_host(plan, host, SITE, "vol-0123456789abcdef0") for host in plan.hosts)
+    assert primary.recovery == Recovery(Archive("backups", "archive/userdb-h2"), "2026-08-01T09:59:00+00:00")
+    assert standby.recovery is None
+    assert {primary.archive, standby.archive} == {Archive("backups", "archive/userdb-h3", retention_days=30)}
+
+
+def test_a_snapshot_fills_the_first_volume_of_its_history_only() -> None:
+    """FS-BKP-02. A later promotion and its blank volume must not bring the snapshot's old rows back."""
+    plan = production(history=2, snapshot="snap-0123456789abcdef0")
+    assert [(host.volume, host.snapshot) for host in plan.hosts] == [
+        ("userdb-data-h2", "snap-0123456789abcdef0"),
+        ("userdb-standby-data-h2", None),
+    ]
+    assert plan.restored_from is None
+    later = production(history=2, snapshot="snap-0123456789abcdef0", primary="userdb-standby", volumes={"userdb": 2})
+    assert [(host.volume, host.snapshot) for host in later.hosts] == [
+        ("userdb-standby-data-h2", None),
+        ("userdb-data-h2-v2", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"history": 2}, "history 2 with 0 origins; the first history has none, every later one begins with either"),
+        ({"restore": "latest"}, "history 1 with 1 origins; the first history has none"),
+        ({"history": 2, "restore": "latest", "snapshot": "snap-01234567"}, "history 2 with 2 origins"),
+        ({"history": 2, "restore": "yesterday"}, "recovery target 'yesterday': 'latest', or an ISO 8601 time with"),
+        ({"history": 2, "restore": "2026-08-01 09:59"}, "'latest', or an ISO 8601 time with offset"),
+        ({"primary": "userdb-2"}, "names 'userdb-2', which is no machine of it; did you mean 'userdb'?"),
+        ({"volumes": {"userdb-standbi": 2}}, "no machine of it; did you mean 'userdb-standby'?"),
+        (
+            {"primary": "userdb-standby"},
+            "'userdb' is a standby now, but its volume holds a primary's data; "
+            "set databaseStates.userdb.volumes.userdb to 2 for a blank one",
+        ),
+    ],
+)
+def test_states_that_would_lose_data_or_never_boot_are_refused(state: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        production(**state)
