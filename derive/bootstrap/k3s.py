@@ -129,7 +129,7 @@ class K3sNode:
     startup_taints: tuple[str, ...] = ()
     """Taints that an agent on the node removes again; for autoscaled agents only."""
     pod_security: Literal["privileged", "baseline", "restricted"] = "restricted"
-    exempt_namespaces: tuple[str, ...] = k3s_policies.HOST_ACCESS_NAMESPACES
+    exempt_namespaces: tuple[str, ...] = k3s_policies.EXEMPT_NAMESPACES
     artifacts: ArtifactSource = ArtifactSource()
 
     def __post_init__(self) -> None:

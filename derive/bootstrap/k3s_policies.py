@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-HOST_ACCESS_NAMESPACES = ("istio-system", "kube-system", "logging", "monitoring", "velero")
-"""Namespaces whose pods need host paths, NET_ADMIN or privileged init containers (CNI, log shippers, node exporter)."""
+EXEMPT_NAMESPACES = ("kube-system",)
+"""Where the nodes' own agents run (CNI, node exporter), and no stack makes the namespace. An exemption overrides a
+namespace's labels, so every other namespace says by its labels what its pods may do."""
 
 EVENT_LIMIT = {"type": "Server", "qps": 5000, "burst": 20000}
 """K3s hardening guide: one bucket for the whole server."""

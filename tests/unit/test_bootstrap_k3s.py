@@ -169,13 +169,12 @@ def test_kernel_settings_are_those_the_kubelet_insists_on() -> None:
     assert required <= set(lines)
 
 
-def test_pod_security_exempts_only_namespaces_that_need_the_host() -> None:
+def test_pod_security_exempts_only_the_namespace_of_the_nodes_agents() -> None:
+    """An exempt namespace's own labels are ignored."""
     plugins = yaml.safe_load(documents(SERVER)["/var/lib/rancher/k3s/server/psa.yaml"])["plugins"]
     security, limit = plugins
     assert security["configuration"]["defaults"]["enforce"] == "restricted"
-    assert security["configuration"]["exemptions"]["namespaces"] == [
-        "istio-system", "kube-system", "logging", "monitoring", "velero",
-    ]  # fmt: skip
+    assert security["configuration"]["exemptions"]["namespaces"] == ["kube-system"]
     assert limit["name"] == "EventRateLimit"
     assert limit["configuration"]["limits"] == [{"type": "Server", "qps": 5000, "burst": 20000}]
 
