@@ -45,6 +45,11 @@ class HubOutputs:
 
         return HubOutputs(**{field.name: required(camel(field.name)) for field in fields(HubOutputs)})
 
+    @property
+    def up(self) -> pulumi.Output[Sequence[pulumi.Resource]]:
+        """No resource, once the hub is up: who depends on it is not registered while the hub is missing."""
+        return self.transit_gateway_id.apply(lambda _: ())
+
 
 def _present(value: Any, name: str, stack: str) -> Any:
     if value is None:

@@ -22,7 +22,7 @@ from sandbox.program import INTERRUPTED
 from wheelhouse import passphrase, report
 from wheelhouse.errors import Exit, UserError
 from wheelhouse.progress import show
-from wheelhouse.project import Project, destroy_order, find, has_resources
+from wheelhouse.project import Project, destroy_order, find, has_resources, refuse_read
 from wheelhouse.providers import packages
 
 app = typer.Typer(
@@ -102,9 +102,10 @@ def destroy(
     as_json: Json = False,
     full: Full = False,
 ) -> None:
-    """Delete what `up` made; without a name, all of it. A stack that others read goes after them."""
+    """Delete what `up` made; without a name, all of it. A stack that others read goes after them, never alone."""
     project = find(cwd, backend)
     saved = _saved(project, [*(stacks or []), *(stack or [])])
+    refuse_read(_saved(project, []), saved)
     _finish(_run("destroy", project, destroy_order(saved), None, as_json, False, full))
 
 
@@ -191,6 +192,7 @@ def _run(
     secret = passphrase.find(project, os.environ, _tell)
     console = Console()
     results: list[Result] = []
+    providers = packages()
     try:
         for name in stacks:
             with show(console, operation, name, quiet=as_json) as on_event:
@@ -198,7 +200,7 @@ def _run(
                     operation,
                     name,
                     project_dir=project.root,
-                    providers=packages(),
+                    providers=providers,
                     backend=project.backend,
                     passphrase=secret,
                     config=settings,

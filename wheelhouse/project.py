@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import graphlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -99,6 +99,18 @@ def destroy_order(exported: Mapping[str, Mapping[str, Any]]) -> list[str]:
         raise UserError(
             f"stacks refer to each other in a circle: {circle}; destroy them by name, one by one"
         ) from error
+
+
+def refuse_read(exported: Mapping[str, Mapping[str, Any]], chosen: Iterable[str]) -> None:
+    """:class:`UserError` for a chosen stack that a stack beside the chosen ones, which stays up, refers to."""
+    going = set(chosen)
+    for stack in sorted(going):
+        readers = sorted(name for name in exported.keys() - going if stack in referenced(exported[name]))
+        if readers:
+            raise UserError(
+                f"stack {stack!r} is still read by {', '.join(readers)}; destroy {', '.join(readers)} first, "
+                f"or together: wheelhouse destroy {' '.join(readers)} {stack}"
+            )
 
 
 def has_resources(document: Mapping[str, Any]) -> bool:
