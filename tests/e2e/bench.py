@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import sandbox.run
-from sandbox.events import Operation, Result, Step
+from sandbox.events import OnEvent, Operation, Result, Step
+from sandbox.provider import Package
 from sandbox.references import Backend
 from sandbox.state import Resource, urn_name
 from tests.conftest import ROOT
@@ -29,16 +32,25 @@ class Bench:
 
     backend: Path
 
-    def run(self, operation: Operation, stack: str, config: Mapping[str, str] | None = None) -> Result:
+    def run(
+        self,
+        operation: Operation,
+        stack: str,
+        config: Mapping[str, str] | None = None,
+        *,
+        providers: Mapping[str, Package] | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Result:
         """One operation, whether it succeeds or not."""
         return sandbox.run.run(
             operation,
             stack,
             project_dir=ROOT,
-            providers=packages(),
+            providers=providers or packages(),
             backend=self.backend,
             passphrase=PASSPHRASE,
             config=config,
+            on_event=on_event,
         )
 
     def good(self, operation: Operation, stack: str, config: Mapping[str, str] | None = None) -> Result:
@@ -59,6 +71,17 @@ class Bench:
         store = opened.store(PROJECT, stack)
         store.load()
         return opened.resources(store)
+
+    def command(self, *arguments: str, project: Path = ROOT) -> subprocess.Popen[str]:
+        """The command in a process of its own, in the project's folder or in that of a copy."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "wheelhouse", *arguments, "--backend", str(self.backend)],
+            cwd=project,
+            env={"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE, "PATH": os.defpath, "COLUMNS": "400"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def copy(self, folder: Path, stacks: Iterable[str]) -> Bench:
         """A bench of its own with some of the stacks as they are now."""
@@ -83,8 +106,3 @@ def changed(steps: Iterable[Step]) -> dict[str, str]:
 def label(urn: str) -> str:
     """``type::name`` of a URN without its parents' types; empty for no URN."""
     return f"{urn.split('::')[2].rpartition('$')[2]}::{urn_name(urn)}" if urn else ""
-
-
-def as_text(document: Any) -> str:
-    """A document as one text, to search it."""
-    return json.dumps(document, sort_keys=True)

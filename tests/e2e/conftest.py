@@ -9,6 +9,8 @@ import pytest
 
 from tests.e2e.bench import Bench
 
+HERE = Path(__file__).parent
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -16,7 +18,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With ``--dist loadgroup`` one worker takes all of these, so that the stacks come up once."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.xdist_group("stacks"))
+
+
+@pytest.fixture(scope="session")
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether the golden files are to be written. The option is known when tests/e2e is named on the command line."""
     return bool(request.config.getoption("--update-golden", default=False))
@@ -41,12 +50,10 @@ def own(platform: Bench, tmp_path: Path) -> Bench:
     return platform.copy(tmp_path / "stacks", ("hub", "dev"))
 
 
-@pytest.fixture(scope="session")
-def stage(platform: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """hub and stage, up. Not to be changed."""
-    bench = platform.copy(tmp_path_factory.mktemp("stage") / "stacks", ("hub",))
-    bench.good("up", "stage")
-    return bench
+@pytest.fixture
+def hub_only(platform: Bench, tmp_path: Path) -> Bench:
+    """The hub, up, to be changed at will."""
+    return platform.copy(tmp_path / "stacks", ("hub",))
 
 
 @pytest.fixture(scope="session")

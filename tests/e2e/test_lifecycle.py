@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from sandbox.aws import AwsProvider
-from tests.e2e.bench import PASSPHRASE, Bench, changed, copy_project, label
+from tests.e2e.bench import Bench, changed, copy_project, label
 
-HUB_OUTPUTS = {
-    "bastionId",
-    "edgeDnsNames",
-    "edgeTargetGroups",
-    "hubCidr",
-    "hubVpcId",
-    "transitGatewayId",
-    "transitHubTable",
-    "transitSpokeTable",
-    "vpnRanges",
-}
-ENVIRONMENT_OUTPUTS = {
-    "applicationUrl",
-    "backupBucket",
-    "clusterEndpoint",
-    "databaseHosts",
-    "edgeDnsName",
-    "kubeconfig",
-    "notes",
-    "urls",
-    "vpcId",
-}
 SERVICES = (
     "api-gateway",
     "frontend",
@@ -50,16 +26,14 @@ def left_in_the_account() -> dict[str, int]:
     return AwsProvider({"region": "eu-west-1"}).leftovers()
 
 
-@pytest.mark.parametrize(("stack", "outputs"), [("hub", HUB_OUTPUTS), ("dev", ENVIRONMENT_OUTPUTS)])
-def test_a_second_up_changes_nothing(own: Bench, stack: str, outputs: set[str]) -> None:
-    """A value that differs from run to run (a time, an unstable order) would update or replace at every run; a lost
-    or renamed output breaks who reads it."""
+@pytest.mark.parametrize("stack", ["hub", "dev"])
+def test_a_second_up_changes_nothing(own: Bench, stack: str) -> None:
+    """A value that differs from run to run (a time, an unstable order) would update or replace at every run."""
     before = own.export(stack)
     result = own.good("up", stack)
     assert changed(result.steps) == {}
     assert set(result.counts) <= {"same", "read"}
     assert result.output_changes == ()
-    assert set(result.outputs) == outputs
     assert own.export(stack) == before
 
 
@@ -70,12 +44,6 @@ def test_preview_of_what_is_up_says_no_change(platform: Bench, stack: str) -> No
     assert changed(result.steps) == {}
     assert not result.changed
     assert result.output_changes == ()
-
-
-def test_only_the_kubeconfig_is_a_secret_output(platform: Bench) -> None:
-    """An endpoint marked secret is useless to who reads it; a kubeconfig in the clear opens the cluster."""
-    outputs = platform.good("preview", "dev").outputs
-    assert {name for name, output in outputs.items() if output.secret} == {"kubeconfig"}
 
 
 def test_a_new_image_of_one_service_updates_its_deployment_only(own: Bench) -> None:
@@ -91,30 +59,33 @@ def test_a_new_image_of_one_service_updates_its_deployment_only(own: Bench) -> N
     ]
 
 
-def test_more_replicas_change_what_follows_from_them_and_nothing_else(own: Bench, tmp_path: Path) -> None:
-    """The declaration's replicas reach each Deployment, its disruption budget and the namespace's quota; a change of
-    an environment's size must not touch its network, databases or another's policies."""
+@pytest.mark.parametrize(
+    ("place", "added", "services"),
+    [
+        ('cidr="10.1.0.0/16",', "replicas=2,", SERVICES),
+        ('name="training-service",', 'replicas={"dev": 2},', ("training-service",)),
+    ],
+    ids=["an environment's", "one service's"],
+)
+def test_more_replicas_change_what_follows_from_them_and_nothing_else(
+    own: Bench, tmp_path: Path, place: str, added: str, services: tuple[str, ...]
+) -> None:
+    """A declared number of replicas reaches the Deployment, its disruption budget and the namespace's quota; it must
+    not touch the network, the databases, another service or another's policies."""
     project = copy_project(tmp_path / "project")
     declaration = project / "systems" / "fitsync.py"
     text = declaration.read_text()
-    cidr = 'cidr="10.1.0.0/16",'
-    assert text.count(cidr) == 1
-    declaration.write_text(text.replace(cidr, f"{cidr}\n            replicas=2,"))
-    ran = subprocess.run(
-        [sys.executable, "-m", "wheelhouse", "up", "dev", "--json", "--backend", str(own.backend)],
-        cwd=project,
-        env={"PULUMI_CONFIG_PASSPHRASE": PASSPHRASE, "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    (document,) = json.loads(ran.stdout)["stacks"]
+    assert text.count(place) == 1
+    declaration.write_text(text.replace(place, place + added))
+    command = own.command("up", "dev", "--json", project=project)
+    printed, errors = command.communicate()
+    assert (command.returncode, errors) == (0, "")
+    (document,) = json.loads(printed)["stacks"]
     found = {label(step["urn"]): step["op"] for step in document["steps"] if step["op"] not in ("same", "read")}
     assert found == {
         "kubernetes:core/v1:ResourceQuota::fitsync/fitsync-quota": "update",
-        **{f"kubernetes:apps/v1:Deployment::fitsync/{service}": "update" for service in SERVICES},
-        **{f"kubernetes:policy/v1:PodDisruptionBudget::fitsync/{service}": "create" for service in SERVICES},
+        **{f"kubernetes:apps/v1:Deployment::fitsync/{service}": "update" for service in services},
+        **{f"kubernetes:policy/v1:PodDisruptionBudget::fitsync/{service}": "create" for service in services},
     }
 
 
