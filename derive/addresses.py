@@ -1,6 +1,6 @@
 """The address plan: subnets per tier and zone, and the fixed addresses inside them.
 
-Zone ``n`` of a tier with offset ``o`` has the /24 number ``10 * n + o`` of its VPC, so that an appended zone or
+Zone ``n`` of a tier with offset ``o`` has the /24 number ``stride * n + o`` of its VPC, so that an appended zone or
 tier never moves an existing subnet.
 """
 
@@ -49,16 +49,16 @@ class AddressPlan:
         return tuple(subnet.cidr for subnet in self.tier(tier))
 
 
-def address_plan(cidr: str, tiers: tuple[Tier, ...], zones: tuple[str, ...]) -> AddressPlan:
+def address_plan(cidr: str, tiers: tuple[Tier, ...], zones: tuple[str, ...], stride: int) -> AddressPlan:
     """Cut a VPC's range into /24 subnets: one per tier and zone, disjoint and inside the range.
 
-    Raises DeclarationError when the range has too few /24 networks, or two tiers share an offset.
+    Raises DeclarationError when the range has too few /24 networks, or two tiers meet.
     """
     networks = list(IPv4Network(cidr).subnets(new_prefix=24))
     subnets = []
     for tier in tiers:
         for index, zone in enumerate(zones):
-            number = 10 * index + tier.offset
+            number = stride * index + tier.offset
             if number >= len(networks):
                 raise DeclarationError(
                     f"tier '{tier.name}' in zone {zone} needs /24 number {number} of {cidr}, which has "
@@ -75,5 +75,7 @@ def address_plan(cidr: str, tiers: tuple[Tier, ...], zones: tuple[str, ...]) -> 
                 )
             )
     if len({subnet.cidr for subnet in subnets}) != len(subnets):
-        raise DeclarationError("two tiers of the network share an offset; give each tier an offset of its own")
+        raise DeclarationError(
+            "two tiers of the network have the same /24 in some zone; give each tier an offset of its own"
+        )
     return AddressPlan(cidr, tuple(subnets))

@@ -28,10 +28,10 @@ from derive import (
     variables,
     workloads,
 )
-from derive.addresses import address_plan
 from derive.connections import Links, in_cluster, links
 from derive.databases import placed_on_ec2
 from derive.namespaces import Demand
+from derive.network import environment_addresses
 from derive.network_policies import Surroundings
 from derive.shapes import Deployment, Part, SecretPlan
 from derive.stores.common import StorePlan
@@ -152,7 +152,7 @@ def _store_ranges(deployment: Deployment) -> tuple[str, ...]:
     system = deployment.system
     if isinstance(system.platform.cni, Cilium):
         return ()
-    subnets = address_plan(deployment.environment.cidr, system.network.tiers, deployment.zones).subnets
+    subnets = environment_addresses(system.network, deployment.environment, deployment.facts.region).subnets
     closed = tuple(subnet.cidr for subnet in subnets if subnet.egress == "none")
     return closed or tuple(subnet.cidr for subnet in subnets if subnet.egress != "internet")
 

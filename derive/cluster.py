@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from derive.addresses import AddressPlan
 from derive.bootstrap.k3s import K3sNode
 from derive.limits import LOAD_BALANCER_NAME, fits
+from derive.network import NetworkPlan
 from derive.versions import K3S
 from model import Cilium, DeclarationError, System
 from model.environment import Environment, Nodes
-from model.platform import K3s
+from model.platform import K3s, Pool
+
+
+@dataclass(frozen=True)
+class PoolPlan:
+    """One group of equal workers."""
+
+    name: str
+    tier: str
+    subnets: tuple[str, ...]
+    nodes: Nodes
+    labels: Mapping[str, str]
+    taints: tuple[str, ...]
+    ingress: bool
+    """Whether the edge sends to them."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +40,10 @@ class ClusterPlan:
     """The private DNS zone that holds the API's name."""
     server_subnets: tuple[str, ...]
     """Name of the subnet of each server; the first initialises the cluster."""
-    agent_subnets: tuple[str, ...]
+    control: str
+    """Name of the tier of the servers."""
     servers: Nodes
-    agents: Nodes
+    pools: tuple[PoolPlan, ...]
     settings: K3s
     kube_proxy_replacement: bool
 
@@ -60,8 +76,8 @@ class ClusterPlan:
             aws_cloud_provider=False,
         )
 
-    def agent(self, secret_arn: str) -> K3sNode:
-        """What every agent boots with."""
+    def agent(self, pool: PoolPlan, secret_arn: str) -> K3sNode:
+        """What every agent of a pool boots with."""
         return K3sNode(
             cluster=self.name,
             role="agent",
@@ -71,14 +87,16 @@ class ClusterPlan:
             marker_parameter=self.marker,
             api_host=self.api_host,
             aws_cloud_provider=False,
-            autoscaled=self.agents.maximum is not None,
+            labels=pool.labels,
+            taints=pool.taints,
+            autoscaled=pool.nodes.maximum is not None,
         )
 
 
 def cluster_plan(
-    prefix: str, system: System, environment: Environment, region: str, addresses: AddressPlan, settings: K3s
+    prefix: str, system: System, environment: Environment, region: str, network: NetworkPlan, settings: K3s
 ) -> ClusterPlan:
-    """Servers spread over the zones, agents in all of them.
+    """Servers spread over the zones, workers in all of them.
 
     Raises DeclarationError for an even number of servers: etcd's majority of four bears no more losses than that of
     three (etcd documentation, "Fault tolerance"), and of two it bears none.
@@ -88,16 +106,29 @@ def cluster_plan(
             f"servers.count is {environment.servers.count}; etcd needs an odd number to keep a majority: "
             f"use {environment.servers.count - 1} or {environment.servers.count + 1}"
         )
-    subnets = tuple(subnet.name for subnet in addresses.tier("k8s"))
+    subnets = tuple(subnet.name for subnet in network.addresses.tier(network.control))
     return ClusterPlan(
         name=prefix,
         region=region,
         load_balancer=fits(f"{prefix}-entry", LOAD_BALANCER_NAME, "load balancer"),
         zone_name=f"{prefix}.internal",
         server_subnets=tuple(subnets[index % len(subnets)] for index in range(environment.servers.count)),
-        agent_subnets=subnets,
+        control=network.control,
         servers=environment.servers,
-        agents=environment.agents,
+        pools=tuple(_pool(pool, environment, network) for pool in system.platform.pools),
         settings=settings,
         kube_proxy_replacement=isinstance(system.platform.cni, Cilium),
+    )
+
+
+def _pool(pool: Pool, environment: Environment, network: NetworkPlan) -> PoolPlan:
+    tier = pool.tier or network.control
+    return PoolPlan(
+        name=pool.name,
+        tier=tier,
+        subnets=tuple(subnet.name for subnet in network.addresses.tier(tier)),
+        nodes=environment.pools[pool.name],
+        labels=pool.labels,
+        taints=pool.taints,
+        ingress=pool.ingress,
     )

@@ -36,7 +36,9 @@ class DatabaseState(Declared):
     """Number of a machine's data volume, 1 if absent; the next number is a new, blank volume."""
     history: int = Field(1, ge=1, le=999)
     restore: Annotated[str, AfterValidator(check_target)] | None = None
-    """How this history began: the former one's archive up to a time (ISO 8601 with offset), or up to its 'latest'."""
+    """How this history began: an earlier one's archive up to a time (ISO 8601 with offset), or up to its 'latest'."""
+    source: int | None = Field(None, ge=1)
+    """The history whose archive was restored. Absent: the one before."""
     snapshot: str | None = Field(None, pattern=r"^snap-[0-9a-f]{8,17}$")
     """How this history began: this snapshot of a data volume, at its moment."""
 
@@ -47,6 +49,10 @@ class DatabaseState(Declared):
             raise DeclarationError(
                 f"history {self.history} with {len(origins)} origins; the first history has none, every later one "
                 "begins with either 'restore' or 'snapshot'"
+            )
+        if self.source is not None and (self.restore is None or self.source >= self.history):
+            raise DeclarationError(
+                f"source {self.source} of history {self.history}; name an earlier history, together with 'restore'"
             )
         return self
 
@@ -90,6 +96,8 @@ class DatabasePlan:
     """The primary, then the standby if there is one."""
     history: int = 1
     restore: str | None = None
+    restored_history: int | None = None
+    """Whose archive this history began with. Absent: with none."""
 
     @property
     def fqdn(self) -> str:
@@ -103,7 +111,7 @@ class DatabasePlan:
     @property
     def restored_from(self) -> str | None:
         """The archive that this history began with, which its machines may read. Absent: there is none."""
-        return _archive_prefix(self.name, self.history - 1) if self.restore else None
+        return _archive_prefix(self.name, self.restored_history) if self.restored_history else None
 
 
 @dataclass(frozen=True)
@@ -169,19 +177,25 @@ def databases(
     stores: tuple[Store, ...],
     owners: dict[str, str],
     placements: dict[str, str],
-    sizes: DatabaseHosts,
+    sizes: DatabaseHosts | None,
     addresses: AddressPlan,
-    tier: str,
+    tier: str | None,
     zone_name: str,
     states: Mapping[str, DatabaseState] | None = None,
 ) -> tuple[DatabasePlan, ...]:
     """A machine per PostgreSQL placed on EC2, and a standby in the next zone where the environment asks for one.
 
     Machine ``i`` of the whole list has the address number ``10 + i`` of its subnet; primaries rotate over the zones.
-    Raises DeclarationError for an instance type of unknown size, and for a primary that is no machine of its database.
+    Raises DeclarationError for machines without a size or a tier to stand in, for an instance type of unknown size,
+    and for a primary that is no machine of its database.
     """
-    plans = []
+    plans: list[DatabasePlan] = []
     chosen = [store for store in stores if isinstance(store, PostgreSQL) and placed_on_ec2(store, placements)]
+    if not chosen:
+        return ()
+    if sizes is None or tier is None:
+        missing = "network.data names no tier" if tier is None else "the environment's databases have no size"
+        raise DeclarationError(f"database '{chosen[0].name}' stands on machines, but {missing}; place it elsewhere")
     for index, store in enumerate(chosen):
         state = (states or {}).get(store.name, DatabaseState())
         plans.append(
@@ -196,6 +210,7 @@ def databases(
                 hosts=_hosts(store.name, state, addresses.tier(tier), index, sizes.standby, zone_name),
                 history=state.history,
                 restore=state.restore,
+                restored_history=(state.source or state.history - 1) if state.restore else None,
             )
         )
     return tuple(plans)

@@ -9,10 +9,12 @@ HTTP: Final = 80
 HTTPS: Final = 443
 SSH: Final = 22
 KUBERNETES: Final = 6443
-MESH_HEALTH: Final = 15021
 POSTGRESQL: Final = 5432
 REDIS: Final = 6379
 WORLD: Final = "0.0.0.0/0"
+EDGE: Final = "edge"
+ENTRY: Final = "entry"
+DATABASES: Final = "db-postgresql-sg"
 S3: Final = "s3"
 """The prefix list of the S3 gateway endpoint."""
 
@@ -44,8 +46,8 @@ class Group:
 def edge_group(world_ports: tuple[int, ...], cluster_cidrs: tuple[str, ...]) -> Group:
     """The public load balancers: two ports from the world, onwards to the clusters only (FS-NET-13, FS-NET-14)."""
     inbound = tuple(Rule("ingress", WORLD, port, "Public clients") for port in world_ports)
-    outbound = tuple(Rule("egress", cidr, None, "Ingress gateway of the spoke") for cidr in cluster_cidrs)
-    return Group("edge", "Public edge load balancers", inbound + outbound)
+    outbound = tuple(Rule("egress", cidr, None, "Ingress gateway") for cidr in cluster_cidrs)
+    return Group(EDGE, "Public edge load balancers", inbound + outbound)
 
 
 def bastion_group(cluster_cidrs: tuple[str, ...]) -> Group:
@@ -60,19 +62,33 @@ def bastion_group(cluster_cidrs: tuple[str, ...]) -> Group:
 
 def entry_group(edge: tuple[str, ...], operators: tuple[str, ...], cluster: tuple[str, ...]) -> Group:
     """The spoke's internal load balancer: the edge on its ports, operators and nodes on the Kubernetes API."""
-    inbound = tuple(Rule("ingress", cidr, port, "Edge of the hub") for cidr in edge for port in (HTTP, HTTPS))
+    inbound = tuple(Rule("ingress", cidr, port, "Edge") for cidr in edge for port in (HTTP, HTTPS))
     api = tuple(Rule("ingress", cidr, KUBERNETES, "Kubernetes API") for cidr in (*operators, *cluster))
     outbound = tuple(Rule("egress", cidr, None, "Nodes of the cluster") for cidr in cluster)
-    return Group("entry", "Internal load balancer in front of the cluster", inbound + api + outbound)
+    return Group(ENTRY, "Internal load balancer in front of the cluster", inbound + api + outbound)
+
+
+def nodes_of(tier: str) -> str:
+    """Name of the group of a tier's nodes."""
+    return f"{tier}-nodes"
 
 
 def node_group(
-    edge: tuple[str, ...], bastion: tuple[str, ...], cluster: tuple[str, ...], databases: tuple[str, ...]
+    tier: str,
+    edge: tuple[str, ...],
+    doors: tuple[int, ...],
+    bastion: tuple[str, ...],
+    admitted: tuple[str, ...],
+    cluster: tuple[str, ...],
+    databases: tuple[str, ...],
 ) -> Group:
-    """K3s nodes (FS-NET-15, FS-NET-16)."""
+    """The cluster's nodes in one tier (FS-NET-15, FS-NET-16). ``doors``: the ingress gateway's ports on them.
+
+    ``admitted``: the nodes that may speak to them.
+    """
     inbound = (
-        *(Rule("ingress", cidr, None, "Nodes and pods of the cluster") for cidr in cluster),
-        *(Rule("ingress", cidr, port, "Edge of the hub") for cidr in edge for port in (HTTP, HTTPS, MESH_HEALTH)),
+        *(Rule("ingress", cidr, None, "Nodes and pods of the cluster") for cidr in admitted),
+        *(Rule("ingress", cidr, port, "Edge") for cidr in edge for port in doors),
         *(Rule("ingress", cidr, port, "Bastion") for cidr in bastion for port in (SSH, KUBERNETES)),
     )
     outbound = (
@@ -80,17 +96,17 @@ def node_group(
         *(Rule("egress", cidr, None, "Nodes and pods of the cluster") for cidr in cluster),
         Rule("egress", WORLD, HTTPS, "Registries and AWS APIs"),
     )
-    return Group("nodes", "K3s nodes", inbound + outbound)
+    return Group(nodes_of(tier), f"Nodes of the cluster in tier {tier}", inbound + outbound)
 
 
 def database_group(clients: tuple[str, ...]) -> Group:
     """Database machines: PostgreSQL and Redis from the cluster, replication among themselves, S3 (FS-NET-17, 18)."""
     inbound = (
         *(Rule("ingress", cidr, port, "Cluster") for cidr in clients for port in (POSTGRESQL, REDIS)),
-        Rule("ingress", "db-postgresql-sg", POSTGRESQL, "Replication"),
+        Rule("ingress", DATABASES, POSTGRESQL, "Replication"),
     )
     outbound = (
-        Rule("egress", "db-postgresql-sg", POSTGRESQL, "Replication"),
+        Rule("egress", DATABASES, POSTGRESQL, "Replication"),
         Rule("egress", S3, HTTPS, "Packages, bootstrap and archives through the gateway endpoint"),
     )
-    return Group("db-postgresql-sg", "Database machines", inbound + outbound)
+    return Group(DATABASES, "Database machines", inbound + outbound)

@@ -1,7 +1,8 @@
-"""The networks of a hub-and-spoke deployment, as far as both sides must agree on them."""
+"""The networks of a deployment: a hub with spokes, or a VPC of its own for each environment."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from derive import firewall
@@ -9,17 +10,19 @@ from derive.addresses import ENTRY_ADDRESS, AddressPlan, address_plan
 from derive.limits import LOAD_BALANCER_NAME, fits
 from model import DeclarationError, HubAndSpoke, System, Tier
 from model.environment import Environment
+from model.network import Network
 
 HUB_TIERS = (
     Tier(name="public", offset=1, egress="internet"),
     Tier(name="private", offset=2, egress="nat"),
 )
 """The hub: its edge in public subnets; bastion and Transit Gateway attachment in private ones."""
+HUB_STRIDE = 10
 
 
 @dataclass(frozen=True)
 class EdgePlan:
-    """One environment's public load balancer in the hub."""
+    """One environment's public load balancer."""
 
     environment: str
     name: str
@@ -40,15 +43,44 @@ class HubPlan:
 
 
 @dataclass(frozen=True)
-class SpokePlan:
-    """One environment's network."""
+class IngressPorts:
+    """Where the ingress gateway answers on the cluster's nodes."""
+
+    ports: Mapping[int, int]
+    """Port of the nodes by public port."""
+    health: int
+    health_path: str
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """One environment's network: a spoke of the hub, or a VPC with an edge of its own."""
 
     addresses: AddressPlan
-    hub_cidr: str
+    public: str
+    control: str
+    data: str | None
+    """Names of the tiers that hold the NAT gateways, the control plane and the database machines."""
     entry: dict[str, str]
-    """Fixed address of the cluster's entry by subnet name."""
+    """Fixed address of the cluster's internal entry by subnet name."""
+    ingress: IngressPorts
     nat_zones: int
     groups: tuple[firewall.Group, ...]
+    hub_cidr: str | None
+    """Absent: there is no hub."""
+    edge: EdgePlan | None
+    """The edge inside this VPC. Absent: it stands in the hub."""
+
+    machines: tuple[str, ...]
+    """Names of the tiers that hold nodes of the cluster."""
+
+    @property
+    def cluster_cidrs(self) -> tuple[str, ...]:
+        return tuple(cidr for tier in self.machines for cidr in self.addresses.cidrs(tier))
+
+    @property
+    def data_cidrs(self) -> tuple[str, ...]:
+        return self.addresses.cidrs(self.data) if self.data else ()
 
 
 def zone_names(region: str, count: int) -> tuple[str, ...]:
@@ -68,11 +100,29 @@ def public_hosts(system: System, domain: str) -> tuple[str, ...]:
 
 
 def hub_addresses(network: HubAndSpoke, region: str) -> AddressPlan:
-    return address_plan(network.hub, HUB_TIERS, zone_names(region, network.hub_zones))
+    return address_plan(network.hub, HUB_TIERS, zone_names(region, network.hub_zones), HUB_STRIDE)
 
 
-def spoke_addresses(network: HubAndSpoke, environment: Environment, region: str) -> AddressPlan:
-    return address_plan(environment.cidr, network.tiers, zone_names(region, environment.zones))
+def environment_addresses(network: Network, environment: Environment, region: str) -> AddressPlan:
+    return address_plan(environment.cidr, network.tiers, zone_names(region, environment.zones), network.stride)
+
+
+def machine_tiers(system: System) -> tuple[str, ...]:
+    """The tiers that hold nodes of the cluster, in the order of the network."""
+    control = system.network.control
+    wanted = {control, *(pool.tier or control for pool in system.platform.pools)}
+    return tuple(tier.name for tier in system.network.tiers if tier.name in wanted)
+
+
+def ingress_ports() -> IngressPorts:
+    """Istio's gateway behind K3s' service load balancer: its own ports, on every node."""
+    return IngressPorts({80: 80, 443: 443}, 15021, "/healthz/ready")
+
+
+def ingress_tiers(system: System) -> tuple[str, ...]:
+    """The tiers whose nodes the edge sends to."""
+    wanted = {pool.tier or system.network.control for pool in system.platform.pools if pool.ingress}
+    return tuple(tier.name for tier in system.network.tiers if tier.name in wanted)
 
 
 def hub_plan(system: System, region: str) -> HubPlan:
@@ -81,20 +131,14 @@ def hub_plan(system: System, region: str) -> HubPlan:
     clusters = tuple(
         cidr
         for environment in system.environments.values()
-        for cidr in spoke_addresses(network, environment, region).cidrs("k8s")
+        for tier in machine_tiers(system)
+        for cidr in environment_addresses(network, environment, region).cidrs(tier)
     )
     return HubPlan(
         addresses=hub_addresses(network, region),
         spokes={name: environment.cidr for name, environment in system.environments.items()},
         domain=system.domain,
-        edges=tuple(
-            EdgePlan(
-                name,
-                fits(f"{system.name}-{name}-edge", LOAD_BALANCER_NAME, "load balancer"),
-                public_hosts(system, environment.domain),
-            )
-            for name, environment in system.environments.items()
-        ),
+        edges=tuple(_edge(system, name, environment) for name, environment in system.environments.items()),
         groups=(
             firewall.edge_group((firewall.HTTP, firewall.HTTPS), clusters),
             firewall.bastion_group(clusters),
@@ -102,21 +146,70 @@ def hub_plan(system: System, region: str) -> HubPlan:
     )
 
 
-def spoke_plan(system: System, environment: Environment, region: str, operators: tuple[str, ...]) -> SpokePlan:
-    """One spoke. ``operators``: ranges behind the VPN that may reach the Kubernetes API."""
-    network = hub_and_spoke(system)
-    hub = hub_addresses(network, region)
-    addresses = spoke_addresses(network, environment, region)
-    edge, bastion = hub.cidrs("public"), hub.cidrs("private")
-    cluster, data = addresses.cidrs("k8s"), addresses.cidrs("db")
-    return SpokePlan(
+def _edge(system: System, name: str, environment: Environment) -> EdgePlan:
+    return EdgePlan(
+        name,
+        fits(f"{system.name}-{name}-edge", LOAD_BALANCER_NAME, "load balancer"),
+        public_hosts(system, environment.domain),
+    )
+
+
+def network_plan(
+    system: System, name: str, environment: Environment, region: str, operators: tuple[str, ...]
+) -> NetworkPlan:
+    """One environment's network. ``operators``: ranges behind the VPN that may reach the Kubernetes API."""
+    network = system.network
+    addresses = environment_addresses(network, environment, region)
+    clusters = {tier: addresses.cidrs(tier) for tier in machine_tiers(system)}
+    data = addresses.cidrs(network.data) if network.data else ()
+    ingress = ingress_ports()
+    nodes = tuple(cidr for cidrs in clusters.values() for cidr in cidrs)
+    if isinstance(network, HubAndSpoke):
+        hub = hub_addresses(network, region)
+        edge, bastion = hub.cidrs("public"), hub.cidrs("private")
+        own_edge: tuple[firewall.Group, ...] = ()
+    else:
+        edge, bastion = addresses.cidrs(network.public), ()
+        doors = tuple(cidr for tier in ingress_tiers(system) for cidr in clusters[tier])
+        own_edge = (firewall.edge_group((firewall.HTTP, firewall.HTTPS), doors),)
+    return NetworkPlan(
         addresses=addresses,
-        hub_cidr=network.hub,
-        entry={subnet.name: subnet.address(ENTRY_ADDRESS) for subnet in addresses.tier("k8s")},
+        public=network.public,
+        control=network.control,
+        data=network.data,
+        entry={subnet.name: subnet.address(ENTRY_ADDRESS) for subnet in addresses.tier(network.control)},
+        ingress=ingress,
         nat_zones=environment.zones if environment.nat_per_zone else 1,
         groups=(
-            firewall.entry_group(edge, (*bastion, *operators), cluster),
-            firewall.node_group(edge, bastion, cluster, data),
-            firewall.database_group(cluster),
+            *own_edge,
+            firewall.entry_group(edge, (*bastion, *operators), nodes),
+            *_node_groups(system, clusters, ingress, edge, bastion, data),
+            *((firewall.database_group(nodes),) if data else ()),
         ),
+        hub_cidr=network.hub if isinstance(network, HubAndSpoke) else None,
+        edge=None if isinstance(network, HubAndSpoke) else _edge(system, name, environment),
+        machines=tuple(clusters),
     )
+
+
+def _node_groups(
+    system: System,
+    clusters: Mapping[str, tuple[str, ...]],
+    ingress: IngressPorts,
+    edge: tuple[str, ...],
+    bastion: tuple[str, ...],
+    data: tuple[str, ...],
+) -> tuple[firewall.Group, ...]:
+    """A group per tier that holds nodes. All nodes may speak to all; a tier answers the tiers that it admits."""
+    every = tuple(cidr for cidrs in clusters.values() for cidr in cidrs)
+    doors = ingress_tiers(system)
+    opened = (*ingress.ports.values(), ingress.health)
+    groups = []
+    for tier in system.network.tiers:
+        if tier.name not in clusters:
+            continue
+        admitted = {*(tier.admits if tier.admits is not None else clusters), tier.name}
+        peers = tuple(cidr for name, cidrs in clusters.items() if name in admitted for cidr in cidrs)
+        outside = edge if tier.name in doors else ()
+        groups.append(firewall.node_group(tier.name, outside, opened, bastion, peers, every, data))
+    return tuple(groups)

@@ -10,7 +10,7 @@ from derive.application import ApplicationPlan, application
 from derive.cluster import ClusterPlan, cluster_plan
 from derive.databases import DatabasePlan, databases
 from derive.naming import public_host
-from derive.network import SpokePlan, hub_and_spoke, spoke_plan
+from derive.network import NetworkPlan, network_plan
 from derive.observability import observability
 from derive.secrets import database_owner
 from derive.shapes import AddonPlan, Deployment, Part, SecretPlan
@@ -30,7 +30,7 @@ class Door:
 class SystemPlan:
     """One environment of one system, derived in full."""
 
-    network: SpokePlan
+    network: NetworkPlan
     private_zone: str
     databases: tuple[DatabasePlan, ...]
     cluster: ClusterPlan
@@ -58,15 +58,16 @@ def system_plan(deployment: Deployment) -> SystemPlan:
     cluster = system.platform.cluster
     if not isinstance(cluster, K3s):
         raise DeclarationError(f"platform.cluster '{cluster.kind}' of '{system.name}' cannot be deployed; use K3s()")
-    network = spoke_plan(system, environment, facts.region, facts.admin_ranges)
-    private_zone = hub_and_spoke(system).private_zone
+    network = network_plan(system, deployment.name, environment, facts.region, facts.admin_ranges)
+    private_zone = system.network.private_zone
+    owners = {store.name: database_owner(system, store) for store in system.stores if isinstance(store, PostgreSQL)}
     tier = databases(
         system.stores,
-        {store.name: database_owner(system, store) for store in system.stores if isinstance(store, PostgreSQL)},
+        owners,
         dict(facts.placements),
         environment.databases,
         network.addresses,
-        "db",
+        network.data,
         private_zone,
         facts.database_states,
     )
@@ -75,7 +76,7 @@ def system_plan(deployment: Deployment) -> SystemPlan:
         network=network,
         private_zone=private_zone,
         databases=tier,
-        cluster=cluster_plan(deployment.prefix, system, environment, facts.region, network.addresses, cluster),
+        cluster=cluster_plan(deployment.prefix, system, environment, facts.region, network, cluster),
         addons=addons(deployment),
         application=app,
         observability=observability(deployment),

@@ -14,6 +14,7 @@ from model.platform import (
     NoMesh,
     Observability,
     Platform,
+    Pool,
 )
 from model.stores import (
     Bucket,
@@ -87,6 +88,7 @@ __all__ = [
     "OutlierDetection",
     "Panel",
     "Platform",
+    "Pool",
     "PostgreSQL",
     "Probe",
     "RabbitMQ",

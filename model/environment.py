@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator, model_validator
 
-from model.base import DeclarationError, Declared, Host
+from model.base import DeclarationError, Declared, Host, Name
 from model.network import vpc_range
 from model.stores import Gp3
 
@@ -43,8 +43,10 @@ class Environment(Declared):
     zones: int = Field(1, ge=1, le=3)
     nat_per_zone: bool = False
     servers: Nodes
-    agents: Nodes
-    databases: DatabaseHosts
+    pools: dict[Name, Nodes]
+    """Size of each of the platform's pools of workers."""
+    databases: DatabaseHosts | None = None
+    """Size of the database machines. Absent: no database stands on machines."""
     replicas: int = Field(1, ge=1)
     autoscale: bool = False
     """Whether declared autoscalers are made; otherwise ``replicas`` is fixed."""
@@ -62,8 +64,13 @@ class Environment(Declared):
     def _cidr(cls, value: str) -> str:
         return vpc_range("cidr", value)
 
+    @property
+    def machines(self) -> int:
+        """Nodes of the cluster to begin with."""
+        return self.servers.count + sum(nodes.count for nodes in self.pools.values())
+
     @model_validator(mode="after")
     def _standby_elsewhere(self) -> Environment:
-        if self.databases.standby and self.zones == 1:
+        if self.databases and self.databases.standby and self.zones == 1:
             raise DeclarationError("databases.standby needs a zone other than the primary's; set zones to 2 or 3")
         return self

@@ -3,27 +3,55 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from model.base import DeclarationError, Declared, Name
+from model.base import DeclarationError, Declared, Name, did_you_mean
 
 
 class Tier(Declared):
-    """One kind of subnet, repeated per zone. Zone ``n`` (from 0) gets the /24 number ``10 * n + offset``."""
+    """One kind of subnet, repeated per zone. Zone ``n`` (from 0) gets the /24 number ``stride * n + offset``."""
 
     name: Name
-    offset: int = Field(ge=1, le=9)
+    offset: int = Field(ge=0, le=255)
     egress: Literal["internet", "nat", "none"]
     """Where its default route leads."""
+    admits: tuple[Name, ...] | None = None
+    """Tiers whose machines may open connections to this one's. Absent: every tier that holds machines."""
 
 
-SPOKE_TIERS = ("public", "k8s", "db")
-"""Where the NAT gateways, the cluster and the databases of a spoke stand."""
+class _Tiers(Declared):
+    """What every kind of network has: tiers, and which of them holds what."""
+
+    tiers: tuple[Tier, ...]
+    stride: int = Field(ge=1, le=100)
+    """Distance between a tier's /24 networks in neighbouring zones."""
+    public: Name = "public"
+    """The tier of the NAT gateways and of load balancers that face the internet."""
+    control: Name
+    """The tier of the cluster's control plane, and of the pools that name none of their own."""
+    data: Name | None = None
+    """The tier of database machines. Absent: there are none."""
+    private_zone: str = "database.internal"
+    """Route 53 private zone that names the stores outside the cluster."""
+
+    @model_validator(mode="after")
+    def _named_tiers(self) -> Self:
+        names = [tier.name for tier in self.tiers]
+        places = {"public": self.public, "control": self.control} | ({"data": self.data} if self.data else {})
+        places |= {
+            f"tiers['{tier.name}'].admits[{index}]": admitted
+            for tier in self.tiers
+            for index, admitted in enumerate(tier.admits or ())
+        }
+        for place, name in places.items():
+            if name not in names:
+                raise DeclarationError(f"network.{place} names '{name}', which is no tier{did_you_mean(name, names)}")
+        return self
 
 
-class HubAndSpoke(Declared):
+class HubAndSpoke(_Tiers):
     """A hub VPC with the edge and a Transit Gateway; one spoke VPC per environment."""
 
     kind: Literal["hub-and-spoke"] = "hub-and-spoke"
@@ -35,29 +63,21 @@ class HubAndSpoke(Declared):
         Tier(name="k8s", offset=2, egress="nat"),
         Tier(name="db", offset=3, egress="none"),
     )
-    private_zone: str = "database.internal"
-    """Route 53 private zone that names the stores of a spoke."""
+    stride: int = Field(10, ge=1, le=100)
+    control: Name = "k8s"
+    data: Name | None = "db"
 
     @field_validator("hub")
     @classmethod
     def _network(cls, value: str) -> str:
         return vpc_range("network.hub", value)
 
-    @field_validator("tiers")
-    @classmethod
-    def _needed_tiers(cls, tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
-        missing = [name for name in SPOKE_TIERS if name not in {tier.name for tier in tiers}]
-        if missing:
-            raise DeclarationError(f"network.tiers has no tier '{missing[0]}'; a spoke needs {', '.join(SPOKE_TIERS)}")
-        return tiers
 
-
-class SingleVpc(Declared):
+class SingleVpc(_Tiers):
     """One VPC per environment, with its own edge."""
 
     kind: Literal["single-vpc"] = "single-vpc"
-    tiers: tuple[Tier, ...]
-    private_zone: str = "database.internal"
+    stride: int = Field(1, ge=1, le=100)
 
 
 Network = Annotated[HubAndSpoke | SingleVpc, Field(discriminator="kind")]

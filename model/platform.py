@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -91,8 +92,24 @@ class Observability(Declared):
     scrape: timedelta = timedelta(seconds=15)
 
 
+class Pool(Declared):
+    """A group of equal worker machines. How many, and how large, is the environment's affair."""
+
+    name: Name
+    tier: Name | None = None
+    """The network tier that holds it. Absent: the control plane's."""
+    labels: Mapping[str, str] = {}
+    """Labels of its nodes; what names the pool is placed by them."""
+    taints: tuple[str, ...] = ()
+    """``key=value:Effect``: only what names the pool may run there."""
+    ingress: bool = True
+    """Whether the public edge sends to its machines."""
+
+
 class Platform(Declared):
     """What every environment of the system stands on."""
+
+    pools: tuple[Pool, ...] = (Pool(name="agents"),)
 
     cluster: Cluster = K3s()
     cni: Cni = Cilium()

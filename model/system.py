@@ -141,6 +141,26 @@ class System(Declared):
             visit(service.name, ())
 
     @model_validator(mode="after")
+    def _pools(self) -> System:
+        pools = {pool.name for pool in self.platform.pools}
+        tiers = {tier.name for tier in self.network.tiers}
+        for pool in self.platform.pools:
+            if pool.tier and pool.tier not in tiers:
+                raise DeclarationError(
+                    f"platform.pools['{pool.name}'].tier '{pool.tier}' is no tier of the network"
+                    f"{did_you_mean(pool.tier, tiers)}"
+                )
+        for name, environment in self.environments.items():
+            for pool_name in sorted(environment.pools.keys() ^ pools):
+                place = f"environments['{name}'].pools"
+                if pool_name in pools:
+                    raise DeclarationError(f"{place} has no '{pool_name}'; give the pool its size")
+                raise DeclarationError(
+                    f"{place} names '{pool_name}', which is no pool of the platform{did_you_mean(pool_name, pools)}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _ranges(self) -> System:
         ranges = {f"environments['{name}'].cidr": env.cidr for name, env in self.environments.items()}
         if isinstance(self.network, HubAndSpoke):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from components.edge.load_balancer import Edge, EdgeArgs
+from components.edge.load_balancer import PORTS, Edge, EdgeArgs, to_spoke
 from components.network.bastion import Bastion, BastionArgs
 from components.network.security_groups import SecurityGroups, SecurityGroupsArgs
 from components.network.transit import Transit, TransitArgs, VpnPeer
@@ -49,6 +49,7 @@ def deploy(settings: Settings) -> None:
                 subnets=vpc.ids("public"),
                 security_group=groups.ids["edge"],
                 load_balancer=edge.name,
+                forwards=[to_spoke(port) for port in PORTS],
                 hosts=edge.hosts,
                 zone_id=zone.zone_id,
             ),

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.edge.forward import Forward, forward
+
 API = 6443
-INGRESS = (80, 443)
-MESH_HEALTH = 15021
+TO_API = Forward(API, API, "instance", API, "/cacerts", health_tls=True, keeps_client=False)
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,14 @@ class ClusterEntryArgs:
     security_group: pulumi.Input[str]
     zone_name: str
     api_host: str
+    ingress: Sequence[Forward] = ()
+    """Where it forwards the public edge's traffic. Empty: the edge reaches the nodes itself."""
     resolving_vpcs: Sequence[pulumi.Input[str]] = ()
     """Further VPCs in which the API's name resolves."""
 
 
 class ClusterEntry(pulumi.ComponentResource):
-    """An internal network load balancer with a listener for the API (6443) and two for the ingress gateway.
+    """An internal network load balancer with a listener for the API (6443), and for the ingress gateway.
 
     Servers join through it too, hence no client addresses on 6443: a server that is sent back to itself would hang.
     Costs: one load balancer and one private zone. Outputs: the target group of each port, and the API's record.
@@ -45,8 +48,7 @@ class ClusterEntry(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ClusterEntryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:cluster:ClusterEntry", name, None, opts)
-        self._name, self._args = name, args
-        self._children = pulumi.ResourceOptions(parent=self)
+        children = pulumi.ResourceOptions(parent=self)
         balancer = aws.lb.LoadBalancer(
             f"{name}-balancer",
             name=args.load_balancer,
@@ -59,11 +61,13 @@ class ClusterEntry(pulumi.ComponentResource):
             ],
             enable_cross_zone_load_balancing=True,
             tags={"Name": name},
-            opts=self._children,
+            opts=children,
         )
         self.target_groups, self.listeners = {}, []
-        for port in (API, *INGRESS):
-            self._create_listener(port, balancer)
+        for item in (TO_API, *args.ingress):
+            group, listener = forward(name, item, balancer, args.vpc_id, children)
+            self.target_groups[item.port] = group.arn
+            self.listeners.append(listener)
         zone = aws.route53.Zone(
             f"{name}-zone",
             name=args.zone_name,
@@ -72,7 +76,7 @@ class ClusterEntry(pulumi.ComponentResource):
                 for vpc in (args.vpc_id, *args.resolving_vpcs)
             ],
             tags={"Name": args.zone_name},
-            opts=self._children,
+            opts=children,
         )
         record = aws.route53.Record(
             f"{name}-api",
@@ -84,37 +88,7 @@ class ClusterEntry(pulumi.ComponentResource):
                     name=balancer.dns_name, zone_id=balancer.zone_id, evaluate_target_health=False
                 )
             ],
-            opts=self._children,
+            opts=children,
         )
         self.url = pulumi.Output.concat("https://", record.fqdn, f":{API}")
         self.register_outputs({"url": self.url})
-
-    def _create_listener(self, port: int, balancer: aws.lb.LoadBalancer) -> None:
-        if port == API:
-            check = aws.lb.TargetGroupHealthCheckArgs(protocol="HTTPS", path="/cacerts", port=str(API), interval=10)
-        else:
-            check = aws.lb.TargetGroupHealthCheckArgs(
-                protocol="HTTP", path="/healthz/ready", port=str(MESH_HEALTH), interval=10
-            )
-        group = aws.lb.TargetGroup(
-            f"{self._name}-{port}",
-            port=port,
-            protocol="TCP",
-            target_type="instance",
-            vpc_id=self._args.vpc_id,
-            preserve_client_ip=str(port != API).lower(),
-            deregistration_delay=30,
-            health_check=check,
-            tags={"Name": f"{self._name}-{port}"},
-            opts=self._children,
-        )
-        listener = aws.lb.Listener(
-            f"{self._name}-listener-{port}",
-            load_balancer_arn=balancer.arn,
-            port=port,
-            protocol="TCP",
-            default_actions=[aws.lb.ListenerDefaultActionArgs(type="forward", target_group_arn=group.arn)],
-            opts=self._children,
-        )
-        self.target_groups[port] = group.arn
-        self.listeners.append(listener)

@@ -11,13 +11,14 @@ import pulumi_aws as aws
 import pulumi_random as random
 
 from components.cluster.certificates import ClusterCertificates, ClusterCertificatesArgs
-from components.cluster.entry import API, INGRESS, ClusterEntry, ClusterEntryArgs
+from components.cluster.entry import API, ClusterEntry, ClusterEntryArgs
 from components.cluster.nodes import NodeGroup, NodeGroupArgs
+from components.edge.forward import Forward
 from components.identity.role import ServiceRole, ServiceRoleArgs, Statement
 from components.network.bastion import SESSION_MANAGER
 from components.network.vpc import Vpc
 from derive.bootstrap import k3s
-from derive.cluster import ClusterPlan
+from derive.cluster import ClusterPlan, PoolPlan
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,24 @@ class K3sClusterArgs:
 
     plan: ClusterPlan
     vpc: Vpc
-    node_group: pulumi.Input[str]
-    """Security group of the nodes."""
+    node_groups: Mapping[str, pulumi.Input[str]]
+    """Security group of the nodes by tier."""
     entry_group: pulumi.Input[str]
     entry_addresses: Mapping[str, str]
     image: pulumi.Input[str]
     snapshot_bucket: pulumi.Input[str]
     snapshot_bucket_arn: pulumi.Input[str]
     resolving_vpcs: Sequence[pulumi.Input[str]]
+    """Further VPCs in which the API's name resolves."""
+    entry_ingress: Sequence[Forward]
+    """What the entry forwards of the public edge's traffic; empty where the edge reaches the nodes itself."""
+    ingress_target_groups: Sequence[pulumi.Input[str]]
+    """Target groups of such an edge."""
     tags: Mapping[str, str]
 
 
 class K3sCluster(pulumi.ComponentResource):
-    """A K3s cluster: certificates, join secrets, an internal entry, servers one by one, autoscaled agents.
+    """A K3s cluster: certificates, join secrets, an internal entry, servers one by one, autoscaled pools of agents.
 
     Each server is an Auto Scaling group of one, so that AWS replaces a lost machine in place. The update waits for each
     server's health check behind the load balancer: that is the readiness gate, and it needs nothing on the operator's
@@ -67,6 +73,7 @@ class K3sCluster(pulumi.ComponentResource):
                 security_group=args.entry_group,
                 zone_name=plan.zone_name,
                 api_host=plan.api_host,
+                ingress=args.entry_ingress,
                 resolving_vpcs=args.resolving_vpcs,
             ),
             self._children,
@@ -90,7 +97,7 @@ class K3sCluster(pulumi.ComponentResource):
             ),
         )
         self.first_server = self._create_servers(entry, server_secret)
-        self._create_agents(entry, agent_secret)
+        self._create_workers(entry, agent_secret)
         self.url = entry.url
         self.kubeconfig = pulumi.Output.secret(
             pulumi.Output.all(certificates.kubeconfig, entry.url, self.first_server.group_name).apply(
@@ -164,7 +171,7 @@ class K3sCluster(pulumi.ComponentResource):
                         image=args.image,
                         user_data=user_data,
                         profile=profile,
-                        security_group=args.node_group,
+                        security_group=args.node_groups[plan.control],
                         subnets=[args.vpc.subnets[subnet].id],
                         target_groups=[entry.target_groups[API]],
                         tags=args.tags,
@@ -175,28 +182,35 @@ class K3sCluster(pulumi.ComponentResource):
             )
         return groups[0]
 
-    def _create_agents(self, entry: ClusterEntry, secret: aws.secretsmanager.SecretVersion) -> None:
+    def _create_workers(self, entry: ClusterEntry, secret: aws.secretsmanager.SecretVersion) -> None:
         args, plan = self._args, self._args.plan
         profile = self._role("agent", [Statement(["secretsmanager:GetSecretValue"], [secret.secret_id])])
-        NodeGroup(
-            f"{self._name}-agents",
-            NodeGroupArgs(
-                nodes=plan.agents,
-                minimum=plan.agents.count,
-                maximum=plan.agents.maximum or plan.agents.count,
-                image=args.image,
-                user_data=secret.secret_id.apply(lambda arn: k3s.user_data(plan.agent(arn))),
-                profile=profile,
-                security_group=args.node_group,
-                subnets=[args.vpc.subnets[subnet].id for subnet in plan.agent_subnets],
-                target_groups=[entry.target_groups[port] for port in INGRESS],
-                tags=args.tags,
-            ),
-            pulumi.ResourceOptions(parent=self, depends_on=[secret, self.first_server]),
-        )
+        doors = [*(entry.target_groups[item.port] for item in args.entry_ingress), *args.ingress_target_groups]
+        for pool in plan.pools:
+            NodeGroup(
+                f"{self._name}-{pool.name}",
+                NodeGroupArgs(
+                    nodes=pool.nodes,
+                    minimum=pool.nodes.count,
+                    maximum=pool.nodes.maximum or pool.nodes.count,
+                    image=args.image,
+                    user_data=secret.secret_id.apply(partial(_worker_data, plan, pool)),
+                    profile=profile,
+                    security_group=args.node_groups[pool.tier],
+                    subnets=[args.vpc.subnets[subnet].id for subnet in pool.subnets],
+                    target_groups=doors if pool.ingress else [],
+                    tags=args.tags,
+                ),
+                pulumi.ResourceOptions(parent=self, depends_on=[secret, self.first_server]),
+            )
 
 
 def _server_data(plan: ClusterPlan, index: int, values: Sequence[str]) -> str:
     """User data of a server, from its secret's ARN and the snapshots' bucket."""
     secret_arn, bucket = values
     return k3s.user_data(plan.server(index, secret_arn, bucket))
+
+
+def _worker_data(plan: ClusterPlan, pool: PoolPlan, secret_arn: str) -> str:
+    """User data of a pool's machines, from their secret's ARN."""
+    return k3s.user_data(plan.agent(pool, secret_arn))

@@ -1,4 +1,4 @@
-"""The public edge: network load balancers in the hub that pass TLS through to a spoke."""
+"""The public edge: network load balancers that pass TLS through to a cluster's ingress gateway."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.edge.forward import Forward, forward
+
 PORTS = (80, 443)
+
+
+def to_spoke(port: int) -> Forward:
+    """To a spoke's internal entry: addresses in another VPC."""
+    return Forward(port, port, "ip", health_port=port)
 
 
 @dataclass(frozen=True)
@@ -20,14 +27,16 @@ class EdgeArgs:
     security_group: pulumi.Input[str]
     load_balancer: str
     """The load balancer's name, at most 32 characters."""
-    hosts: Sequence[str]
-    zone_id: pulumi.Input[str]
+    forwards: Sequence[Forward]
+    hosts: Sequence[str] = ()
+    """Names that lead to it in the public zone."""
+    zone_id: pulumi.Input[str] | None = None
 
 
 class Edge(pulumi.ComponentResource):
-    """A network load balancer on 80 and 443 whose targets are addresses in a spoke, and the names that lead to it.
+    """A public network load balancer in front of an ingress gateway, and the names that lead to it.
 
-    TLS passes through: the certificates live at the spoke's ingress gateway. Targets are registered by the spoke.
+    TLS passes through: the certificates live at the ingress gateway. Targets are registered by the cluster's side.
     Costs: one load balancer by the hour and by traffic. Outputs: its DNS name and the target group of each port.
     """
 
@@ -36,8 +45,7 @@ class Edge(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:edge:Edge", name, None, opts)
-        self._name = name
-        self._children = pulumi.ResourceOptions(parent=self)
+        children = pulumi.ResourceOptions(parent=self)
         balancer = aws.lb.LoadBalancer(
             f"{name}-balancer",
             name=args.load_balancer,
@@ -47,10 +55,12 @@ class Edge(pulumi.ComponentResource):
             security_groups=[args.security_group],
             enable_cross_zone_load_balancing=True,
             tags={"Name": name},
-            opts=self._children,
+            opts=children,
         )
         self.dns_name = balancer.dns_name
-        self.target_groups = {port: self._create_listener(port, balancer, args.vpc_id) for port in PORTS}
+        self.target_groups = {
+            item.port: forward(name, item, balancer, args.vpc_id, children)[0].arn for item in args.forwards
+        }
         for host in args.hosts:
             aws.route53.Record(
                 f"{name}-{host.replace('.', '-')}",
@@ -62,33 +72,9 @@ class Edge(pulumi.ComponentResource):
                         name=balancer.dns_name, zone_id=balancer.zone_id, evaluate_target_health=False
                     )
                 ],
-                opts=self._children,
+                opts=children,
             )
         self.register_outputs({"dns_name": self.dns_name})
-
-    def _create_listener(
-        self, port: int, balancer: aws.lb.LoadBalancer, vpc_id: pulumi.Input[str]
-    ) -> pulumi.Output[str]:
-        group = aws.lb.TargetGroup(
-            f"{self._name}-{port}",
-            port=port,
-            protocol="TCP",
-            target_type="ip",
-            vpc_id=vpc_id,
-            deregistration_delay=30,
-            health_check=aws.lb.TargetGroupHealthCheckArgs(protocol="TCP", port=str(port), interval=10),
-            tags={"Name": f"{self._name}-{port}"},
-            opts=self._children,
-        )
-        aws.lb.Listener(
-            f"{self._name}-listener-{port}",
-            load_balancer_arn=balancer.arn,
-            port=port,
-            protocol="TCP",
-            default_actions=[aws.lb.ListenerDefaultActionArgs(type="forward", target_group_arn=group.arn)],
-            opts=self._children,
-        )
-        return group.arn
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def release(deployment: Deployment) -> Release:
     return Release(
         name="cilium",
         source=versions.CILIUM,
-        values=values(deployment.environment.servers.count + deployment.environment.agents.count),
+        values=values(deployment.environment.machines),
         ready=("daemonset/cilium", "deployment/cilium-operator"),
         bootstrap=True,
     )

@@ -12,7 +12,6 @@ from derive import versions
 from derive.addons import kube_prometheus_stack
 from derive.addons.chart import Release
 from derive.databases import placed_on_ec2
-from derive.network import hub_and_spoke
 from derive.secrets import CA_FILE, DATABASE_CA
 from derive.shapes import Deployment, SecretPlan
 from model import PostgreSQL
@@ -52,7 +51,7 @@ def targets(deployment: Deployment) -> tuple[Target, ...]:
     ]
     if not outside:
         return ()
-    zone = hub_and_spoke(deployment.system).private_zone
+    zone = deployment.system.network.private_zone
     return tuple(Target(store.name, f"{store.name}.{zone}", store.port) for store in outside)
 
 

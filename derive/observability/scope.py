@@ -45,6 +45,7 @@ def scope(deployment: Deployment) -> Scope:
     running = [service for service in system.services if service.schedule is None]
     waits = {policy.to: policy.timeout for policy in system.policies if policy.timeout}
     waits |= {route.to: route.timeout for route in system.routes if route.timeout}
+    machines = deployment.environment.databases if outside else None
     return Scope(
         system=system.name,
         environment=deployment.name,
@@ -55,8 +56,8 @@ def scope(deployment: Deployment) -> Scope:
         databases=tuple(
             outside.get(store.name, store.name) for store in system.stores if isinstance(store, PostgreSQL)
         ),
-        standby=bool(outside) and deployment.environment.databases.standby,
-        database_volume=deployment.environment.databases.volume.size if outside else None,
+        standby=machines is not None and machines.standby,
+        database_volume=machines.volume.size if machines else None,
         caches=tuple(store.name for store in redis),
         append_only=tuple(store.name for store in redis if store.append_only),
         mesh=isinstance(system.platform.mesh, Istio),

@@ -12,7 +12,8 @@ from components.cluster.certificates import ClusterCertificates, ClusterCertific
 from components.cluster.k3s import K3sCluster, K3sClusterArgs
 from components.data.postgres import PostgresTier, PostgresTierArgs, password_names
 from components.data.snapshots import Snapshots, SnapshotsArgs
-from components.edge.load_balancer import Edge, EdgeArgs, EdgeTargets, EdgeTargetsArgs
+from components.edge.forward import to_nodes
+from components.edge.load_balancer import PORTS, Edge, EdgeArgs, EdgeTargets, EdgeTargetsArgs, to_spoke
 from components.identity.authority import Authority, AuthorityArgs
 from components.identity.passwords import Passwords
 from components.identity.role import ServiceRole, ServiceRoleArgs, Statement
@@ -101,7 +102,18 @@ def bastion() -> None:
 
 
 def edge() -> None:
-    made = Edge("edge", EdgeArgs("vpc", ["subnet-a", "subnet-b"], "group", "shop-dev-edge", ["api.x.org"], "zone"))
+    made = Edge(
+        "edge",
+        EdgeArgs(
+            "vpc",
+            ["subnet-a", "subnet-b"],
+            "group",
+            "shop-dev-edge",
+            [to_spoke(port) for port in PORTS],
+            ["api.x.org"],
+            "zone",
+        ),
+    )
     pulumi.export("edge", made.dns_name)
 
 
@@ -127,13 +139,15 @@ def cluster(environment: str) -> K3sCluster:
         K3sClusterArgs(
             plan=whole.cluster,
             vpc=vpc(environment),
-            node_group="node-group",
+            node_groups={"k8s": "node-group"},
             entry_group="entry-group",
             entry_addresses=whole.network.entry,
             image="ami-1",
             snapshot_bucket="backups",
             snapshot_bucket_arn="arn:aws:s3:::backups",
             resolving_vpcs=["hub-vpc"],
+            entry_ingress=[to_nodes(port, port, 15021, "/healthz/ready") for port in PORTS],
+            ingress_target_groups=[],
             tags={"Environment": environment},
         ),
     )

@@ -19,7 +19,7 @@ def environment(**changes: Any) -> Environment:
         "cidr": "10.1.0.0/16",
         "domain": "dev.shop.example",
         "servers": Nodes(instance="t3.medium", count=1),
-        "agents": Nodes(instance="t3.large", count=2),
+        "pools": {"agents": Nodes(instance="t3.large", count=2)},
         "databases": DatabaseHosts(instance="t3.micro", volume=Gp3(size=20)),
     }
     return Environment(**{**fields, **changes})

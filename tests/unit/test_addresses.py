@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from derive.addresses import AddressPlan, address_plan
-from derive.network import hub_addresses, hub_and_spoke, spoke_addresses
+from derive.network import environment_addresses, hub_addresses, hub_and_spoke
 from model import DeclarationError, Tier
 from systems.fitsync import SYSTEM
 
@@ -53,9 +53,13 @@ def test_fitsync_s_hub() -> None:
     ],
 )
 def test_fitsync_s_spokes(environment: str, expected: dict[str, str]) -> None:
-    plan = spoke_addresses(hub_and_spoke(SYSTEM), SYSTEM.environments[environment], REGION)
+    plan = environment_addresses(hub_and_spoke(SYSTEM), SYSTEM.environments[environment], REGION)
     assert cidrs(plan) == expected
     assert {subnet.egress for subnet in plan.tier("db")} == {"none"}
+
+
+STRIDE = 10
+"""Room for nine tiers."""
 
 
 @st.composite
@@ -75,7 +79,7 @@ def networks(draw: st.DrawFn) -> tuple[str, tuple[Tier, ...], tuple[str, ...]]:
 def test_subnets_are_disjoint_and_inside(network: tuple[str, tuple[Tier, ...], tuple[str, ...]]) -> None:
     """AWS refuses an overlap halfway through an update."""
     cidr, tiers, zones = network
-    plan = address_plan(cidr, tiers, zones)
+    plan = address_plan(cidr, tiers, zones, STRIDE)
     ranges = [IPv4Network(subnet.cidr) for subnet in plan.subnets]
     assert len(ranges) == len(tiers) * len(zones) == len({subnet.name for subnet in plan.subnets})
     assert all(each.subnet_of(IPv4Network(cidr)) for each in ranges)
@@ -87,15 +91,15 @@ def test_subnets_are_disjoint_and_inside(network: tuple[str, tuple[Tier, ...], t
 def test_a_subnet_stays_where_it_is(network: tuple[str, tuple[Tier, ...], tuple[str, ...]]) -> None:
     """A subnet that moves is replaced, with every machine in it."""
     cidr, tiers, zones = network
-    grown = cidrs(address_plan(cidr, tiers, zones))
-    assert cidrs(address_plan(cidr, tiers, zones[:1])).items() <= grown.items()
-    assert cidrs(address_plan(cidr, tiers[:1], zones)).items() <= grown.items()
+    grown = cidrs(address_plan(cidr, tiers, zones, STRIDE))
+    assert cidrs(address_plan(cidr, tiers, zones[:1], STRIDE)).items() <= grown.items()
+    assert cidrs(address_plan(cidr, tiers[:1], zones, STRIDE)).items() <= grown.items()
 
 
 def test_a_range_that_is_too_small_is_refused() -> None:
     tiers = (Tier(name="public", offset=1, egress="internet"),)
     with pytest.raises(DeclarationError) as caught:
-        address_plan("10.1.0.0/20", tiers, ZONES[:3])
+        address_plan("10.1.0.0/20", tiers, ZONES[:3], STRIDE)
     assert str(caught.value) == (
         "tier 'public' in zone eu-west-1c needs /24 number 21 of 10.1.0.0/20, which has 16; "
         "use a larger range or fewer zones"
@@ -105,5 +109,8 @@ def test_a_range_that_is_too_small_is_refused() -> None:
 def test_two_tiers_in_one_place_are_refused() -> None:
     tiers = (Tier(name="web", offset=1, egress="nat"), Tier(name="data", offset=1, egress="none"))
     with pytest.raises(DeclarationError) as caught:
-        address_plan("10.1.0.0/16", tiers, ZONES[:1])
-    assert str(caught.value) == "two tiers of the network share an offset; give each tier an offset of its own"
+        address_plan("10.1.0.0/16", tiers, ZONES[:1], STRIDE)
+    assert (
+        str(caught.value)
+        == "two tiers of the network have the same /24 in some zone; give each tier an offset of its own"
+    )

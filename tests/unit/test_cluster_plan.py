@@ -8,9 +8,9 @@ import pytest
 
 from derive.cluster import ClusterPlan
 from derive.plan import system_plan
-from model import DeclarationError, Eks, NetworkPolicies, Platform, Route
+from model import DeclarationError, Eks, NetworkPolicies, Nodes, Platform, Pool, Route, SingleVpc, Tier
 from systems.fitsync import SYSTEM
-from tests.unit.declared import deployed, shop
+from tests.unit.declared import deployed, environment, shop
 
 
 def plan(environment: str) -> ClusterPlan:
@@ -38,10 +38,44 @@ def test_a_server_boots_with_the_declared_networks() -> None:
 
 
 def test_an_agent_boots_without_the_servers_things() -> None:
-    node = plan("prod").agent("arn")
+    whole = plan("prod")
+    (pool,) = whole.pools
+    node = whole.agent(pool, "arn")
     assert (node.role, node.snapshot_bucket, node.autoscaled) == ("agent", "", True)
-    fixed = replace(plan("prod"), agents=plan("prod").servers)
-    assert not fixed.agent("arn").autoscaled
+    assert not whole.agent(replace(pool, nodes=whole.servers), "arn").autoscaled
+
+
+def test_pools_stand_in_their_tiers_and_carry_their_labels() -> None:
+    """A pod that is pinned to the data nodes must find nodes that are called so, in the data subnets."""
+    tiers = (
+        Tier(name="public", offset=1, egress="internet"),
+        Tier(name="application", offset=10, egress="nat"),
+        Tier(name="data", offset=20, egress="nat", admits=("application",)),
+    )
+    pools = (
+        Pool(name="application"),
+        Pool(
+            name="data",
+            tier="data",
+            labels={"shop.example/tier": "data"},
+            taints=("tier=data:NoSchedule",),
+            ingress=False,
+        ),
+    )
+    size = Nodes(instance="t3.large", count=1)
+    system = shop(
+        network=SingleVpc(tiers=tiers, control="application"),
+        platform=Platform(pools=pools),
+        environments={"dev": environment(zones=2, pools={"application": size, "data": size})},
+    )
+    found = system_plan(deployed(system)).cluster
+    assert {pool.name: (pool.tier, pool.subnets, pool.ingress) for pool in found.pools} == {
+        "application": ("application", ("application-a", "application-b"), True),
+        "data": ("data", ("data-a", "data-b"), False),
+    }
+    assert found.server_subnets == ("application-a",)
+    node = found.agent(found.pools[1], "arn")
+    assert (node.labels, node.taints) == ({"shop.example/tier": "data"}, ("tier=data:NoSchedule",))
 
 
 def test_kube_proxy_goes_only_where_cilium_replaces_it() -> None:
@@ -55,9 +89,9 @@ def test_kube_proxy_goes_only_where_cilium_replaces_it() -> None:
 
 def test_an_even_number_of_servers_is_refused() -> None:
     """Two servers stop when one is lost, and cost twice as much as one."""
-    environment = SYSTEM.environments["prod"]
-    servers = environment.servers.model_copy(update={"count": 2})
-    system = SYSTEM.model_copy(update={"environments": {"prod": environment.model_copy(update={"servers": servers})}})
+    prod = SYSTEM.environments["prod"]
+    servers = prod.servers.model_copy(update={"count": 2})
+    system = SYSTEM.model_copy(update={"environments": {"prod": prod.model_copy(update={"servers": servers})}})
     with pytest.raises(DeclarationError) as caught:
         system_plan(deployed(system, "prod"))
     assert str(caught.value) == "servers.count is 2; etcd needs an odd number to keep a majority: use 1 or 3"

@@ -23,7 +23,7 @@ TIERS = (Tier(name="db", offset=3, egress="none"),)
 
 
 def planned(stores: tuple[Store, ...], zones: int, standby: bool, instance: str = "t3.micro") -> list[DatabasePlan]:
-    addresses = address_plan("10.1.0.0/16", TIERS, ("r-1a", "r-1b", "r-1c")[:zones])
+    addresses = address_plan("10.1.0.0/16", TIERS, ("r-1a", "r-1b", "r-1c")[:zones], 10)
     sizes = DatabaseHosts(instance=instance, volume=Gp3(size=20), standby=standby)
     owners = {store.name: f"{store.name}-service" for store in stores}
     return list(databases(stores, owners, {}, sizes, addresses, "db", "database.internal"))
@@ -133,6 +133,10 @@ def test_a_restore_opens_a_history_of_its_own() -> None:
     primary, standby = (postgres_host(plan, host, SITE, "vol-0123456789abcdef0") for host in plan.hosts)
     assert primary.recovery == Recovery(Archive("backups", "archive/userdb-h2"), "2026-08-01T09:59:00+00:00")
     assert standby.recovery is None
+    again = production(history=4, restore="latest", source=1)
+    assert (again.archive_prefix, again.restored_from) == ("archive/userdb-h4", "archive/userdb"), (
+        "a wrong one is undone"
+    )
     assert {primary.archive, standby.archive} == {Archive("backups", "archive/userdb-h3", retention_days=30)}
 
 
@@ -159,6 +163,8 @@ def test_a_snapshot_fills_the_first_volume_of_its_history_only() -> None:
         ({"history": 2, "restore": "latest", "snapshot": "snap-01234567"}, "history 2 with 2 origins"),
         ({"history": 2, "restore": "yesterday"}, "recovery target 'yesterday': 'latest', or an ISO 8601 time with"),
         ({"history": 2, "restore": "2026-08-01 09:59"}, "'latest', or an ISO 8601 time with offset"),
+        ({"history": 2, "restore": "latest", "source": 2}, "source 2 of history 2; name an earlier history"),
+        ({"history": 3, "snapshot": "snap-01234567", "source": 1}, "together with 'restore'"),
         ({"primary": "userdb-2"}, "names 'userdb-2', which is no machine of it; did you mean 'userdb'?"),
         ({"volumes": {"userdb-standbi": 2}}, "no machine of it; did you mean 'userdb-standby'?"),
         (

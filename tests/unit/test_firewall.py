@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from derive.firewall import Group, Rule
-from derive.network import hub_plan, spoke_plan
+from derive.network import hub_plan, network_plan
 from systems.fitsync import SYSTEM
 
 REGION = "eu-west-1"
@@ -30,7 +30,7 @@ def rules(group: Group) -> Found:
 
 
 def spoke(environment: str) -> dict[str, Found]:
-    plan = spoke_plan(SYSTEM, SYSTEM.environments[environment], REGION, (OFFICE,))
+    plan = network_plan(SYSTEM, environment, SYSTEM.environments[environment], REGION, (OFFICE,))
     return {group.name: rules(group) for group in plan.groups}
 
 
@@ -70,7 +70,7 @@ def test_the_cluster_s_entry(environment: str) -> None:
 def test_nodes(environment: str) -> None:
     """FS-NET-15, FS-NET-16: nothing from another environment, nothing out but databases, itself and HTTPS."""
     own = CLUSTERS[environment]
-    assert spoke(environment)["nodes"] == {
+    assert spoke(environment)["k8s-nodes"] == {
         *(("ingress", None, cidr) for cidr in own),
         *(("ingress", port, cidr) for cidr in EDGE for port in (80, 443, 15021)),
         *(("ingress", port, cidr) for cidr in BASTION for port in (22, 6443)),
@@ -93,7 +93,7 @@ def test_databases(environment: str) -> None:
 @pytest.mark.parametrize("environment", CLUSTERS)
 def test_rules_have_keys_of_their_own(environment: str) -> None:
     """Keys name resources: two rules with one key are one resource registered twice."""
-    groups = (*spoke_plan(SYSTEM, SYSTEM.environments[environment], REGION, (OFFICE,)).groups,)
+    groups = (*network_plan(SYSTEM, environment, SYSTEM.environments[environment], REGION, (OFFICE,)).groups,)
     for group in (*groups, *hub_plan(SYSTEM, REGION).groups):
         assert len({rule.key for rule in group.rules}) == len(group.rules) > 0
 

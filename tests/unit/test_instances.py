@@ -25,5 +25,6 @@ def test_an_unknown_type_is_refused_with_the_nearest() -> None:
 
 def test_every_machine_of_fitsync_is_known() -> None:
     for environment in SYSTEM.environments.values():
-        for machine in (environment.servers, environment.agents, environment.databases):
+        for machine in (environment.servers, *environment.pools.values(), environment.databases):
+            assert machine is not None
             assert instance_type(machine.instance).cpus >= 2

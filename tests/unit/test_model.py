@@ -193,7 +193,7 @@ def test_ranges_that_overlap_are_refused(make: Callable[[], object], message: st
 def test_a_spoke_without_a_tier_that_it_needs_is_refused() -> None:
     tiers = (Tier(name="public", offset=1, egress="internet"), Tier(name="k8s", offset=2, egress="nat"))
     assert refusal(lambda: HubAndSpoke(hub="10.0.0.0/16", tiers=tiers)) == (
-        "network.tiers has no tier 'db'; a spoke needs public, k8s, db"
+        "network.data names 'db', which is no tier; declared are: k8s, public"
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from derive.network import hub_plan, public_hosts, spoke_plan
-from model import DeclarationError, Route, SingleVpc, Tier
+from derive.network import NetworkPlan, hub_plan, network_plan, public_hosts
+from model import DeclarationError, Nodes, Platform, Pool, Route, SingleVpc, Tier
 from systems.fitsync import SYSTEM
 from tests.unit.declared import environment, shop
 
@@ -27,7 +27,7 @@ def test_the_hub_knows_every_environment() -> None:
 @pytest.mark.parametrize(("name", "nat", "zones"), [("dev", 1, "a"), ("stage", 1, "a"), ("prod", 3, "abc")])
 def test_a_spoke_s_entry_and_nat_gateways(name: str, nat: int, zones: str) -> None:
     """The hub's edge sends requests to these very addresses."""
-    plan = spoke_plan(SYSTEM, SYSTEM.environments[name], REGION, ())
+    plan = network_plan(SYSTEM, name, SYSTEM.environments[name], REGION, ())
     second = {"dev": 1, "stage": 2, "prod": 3}[name]
     assert plan.nat_zones == nat
     assert plan.hub_cidr == "10.0.0.0/16"
@@ -41,7 +41,7 @@ def test_a_host_with_two_routes_is_one_name() -> None:
 
 
 def test_a_system_without_a_hub_has_no_hub_plan() -> None:
-    system = shop(network=SingleVpc(tiers=(Tier(name="public", offset=1, egress="internet"),)))
+    system = shop(network=SingleVpc(tiers=(Tier(name="public", offset=1, egress="internet"),), control="public"))
     with pytest.raises(DeclarationError) as caught:
         hub_plan(system, REGION)
     assert str(caught.value) == "system 'shop' has no hub: its network is 'single-vpc'"
@@ -56,3 +56,63 @@ def test_a_name_too_long_for_a_load_balancer_is_refused() -> None:
         "load balancer 'a-shop-with-quite-a-long-name-development-edge' has 46 characters, AWS allows 32; "
         "shorten the system's or environment's name"
     )
+
+
+def single() -> NetworkPlan:
+    """Ingress nodes in the public tier, services behind them, stores in a tier that the public one may not reach."""
+    network = SingleVpc(
+        tiers=(
+            Tier(name="public", offset=1, egress="internet"),
+            Tier(name="app", offset=10, egress="nat"),
+            Tier(name="data", offset=20, egress="nat", admits=("app",)),
+        ),
+        control="app",
+    )
+    pools = (
+        Pool(name="doors", tier="public"),
+        Pool(name="app", ingress=False),
+        Pool(name="data", tier="data", ingress=False),
+    )
+    size = Nodes(instance="t3.large", count=1)
+    system = shop(
+        network=network,
+        platform=Platform(pools=pools),
+        routes=(Route(host="@", to="web"),),
+        environments={"dev": environment(zones=2, pools={"doors": size, "app": size, "data": size})},
+    )
+    return network_plan(system, "dev", system.environments["dev"], REGION, ())
+
+
+def test_a_vpc_of_its_own_has_its_own_edge_and_no_hub() -> None:
+    """Subnets of a zone lie side by side, so that the second zone's do not fall into another tier."""
+    plan = single()
+    assert {subnet.name: subnet.cidr for subnet in plan.addresses.subnets} == {
+        "public-a": "10.1.1.0/24",
+        "public-b": "10.1.2.0/24",
+        "app-a": "10.1.10.0/24",
+        "app-b": "10.1.11.0/24",
+        "data-a": "10.1.20.0/24",
+        "data-b": "10.1.21.0/24",
+    }
+    assert plan.hub_cidr is None
+    assert plan.edge is not None
+    assert (plan.edge.name, plan.edge.hosts) == ("shop-dev-edge", ("dev.shop.example",))
+    assert plan.entry == {"app-a": "10.1.10.10", "app-b": "10.1.11.10"}
+
+
+def test_a_tier_answers_only_the_tiers_that_it_admits() -> None:
+    """A machine that faces the internet must not reach the data nodes."""
+    groups = {group.name: group for group in single().groups}
+    assert groups.keys() == {"edge", "entry", "public-nodes", "app-nodes", "data-nodes"}
+    inbound = {
+        name: {rule.peer for rule in group.rules if rule.direction == "ingress" and rule.port is None}
+        for name, group in groups.items()
+    }
+    public, app, data = ({f"10.1.{n}.0/24", f"10.1.{n + 1}.0/24"} for n in (1, 10, 20))
+    assert inbound["data-nodes"] == data | app
+    assert inbound["app-nodes"] == inbound["public-nodes"] == public | app | data
+    doors = {rule.port for rule in groups["public-nodes"].rules if rule.description == "Edge"}
+    assert doors == {80, 443, 15021}
+    assert not [
+        rule for name in ("app-nodes", "data-nodes") for rule in groups[name].rules if rule.description == "Edge"
+    ]
