@@ -51,6 +51,9 @@ class Settings(BaseModel):
     """Placement by database: ``ec2`` or ``cluster``. Absent: as declared."""
     database_states: dict[str, DatabaseState] = Field(default_factory=dict)
     """By database on machines: promotions and restores, see docs/runbooks/postgresql.md. Absent: none yet."""
+    environments: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By environment: what differs from its declaration, in the same shape; replicas, machine sizes, the domain.
+    The hub needs the ranges, zones and domains of its spokes, too: such a difference belongs into Pulumi.yaml."""
     admin_ranges: tuple[IPv4Network, ...] = ()
     vpn_peers: tuple[VpnPeerSetting, ...] = ()
 
@@ -63,7 +66,24 @@ class Settings(BaseModel):
 
     @property
     def declaration(self) -> System:
-        return systems.load(self.system)
+        """The declared system with the environments as this stack's configuration has them."""
+        system = systems.load(self.system)
+        for name in self.environments:
+            if name not in system.environments:
+                raise DeclarationError(
+                    f"environments names '{name}', which is not declared in system '{system.name}'"
+                    f"{did_you_mean(name, system.environments)}"
+                )
+        adjusted = {
+            name: _merged(declared.model_dump(), self.environments[name]) if name in self.environments else declared
+            for name, declared in system.environments.items()
+        }
+        try:
+            return System.model_validate({**dict(system), "environments": adjusted})
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise DeclarationError(f"{place}: {first['msg']}" if place else first["msg"]) from error
 
     def deployment(self) -> Deployment:
         """The environment of the system that this stack deploys."""
@@ -85,6 +105,13 @@ class Settings(BaseModel):
         )
 
 
+def _merged(base: Any, changes: Any) -> Any:
+    """A tree with the changed leaves."""
+    if not isinstance(base, Mapping) or not isinstance(changes, Mapping):
+        return changes
+    return {**base, **{key: _merged(base.get(key), value) for key, value in changes.items()}}
+
+
 KEYS = {
     "system": "system",
     "environment": "environment",
@@ -93,11 +120,12 @@ KEYS = {
     "registry": "registry",
     "databases": "databases",
     "databaseStates": "database_states",
+    "environments": "environments",
     "adminRanges": "admin_ranges",
     "vpnPeers": "vpn_peers",
 }
 """Configuration key -> setting. The keys are declared in Pulumi.yaml."""
-OBJECTS = frozenset({"imageTags", "databases", "databaseStates", "adminRanges", "vpnPeers"})
+OBJECTS = frozenset({"imageTags", "databases", "databaseStates", "environments", "adminRanges", "vpnPeers"})
 
 
 def load() -> Settings:

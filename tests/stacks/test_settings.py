@@ -71,6 +71,23 @@ def test_what_is_set_arrives() -> None:
     assert facts.admin_ranges == ("192.168.100.0/24",)
 
 
+def test_an_environment_takes_what_the_configuration_changes_and_keeps_the_rest() -> None:
+    """A size or a host name must not need a change of the program."""
+    change = {"replicas": 2, "domain": "dev.example.com", "servers": {"instance": "t3.large"}}
+    settings = loaded({"aws:region": "eu-west-1", "wheelhouse:environments": {"dev": change}})
+    declared = Settings(environment="dev", region="eu-west-1").declaration
+    found = settings.declaration
+    assert found.environments["dev"] == declared.environments["dev"].model_copy(
+        update={
+            "replicas": 2,
+            "domain": "dev.example.com",
+            "servers": declared.environments["dev"].servers.model_copy(update={"instance": "t3.large"}),
+        }
+    )
+    assert found.environments["prod"] == declared.environments["prod"]
+    assert settings.deployment().environment == found.environments["dev"]
+
+
 def test_what_is_absent_takes_its_default() -> None:
     settings = loaded({"aws:region": "eu-west-1", "wheelhouse:environment": "", "wheelhouse:registry": ""})
     assert settings == Settings(environment="dev", region="eu-west-1")
@@ -127,6 +144,24 @@ def test_an_unknown_environment_is_refused() -> None:
             {"database_states": {"userdb": {"history": 2, "restore": "tomorrow"}}},
             "databaseStates.userdb.restore in Pulumi.dev.yaml: Value error, recovery target 'tomorrow': 'latest', "
             "or an ISO 8601 time with offset",
+        ),
+        (
+            {"environments": {"prd": {"replicas": 2}}},
+            "Pulumi.dev.yaml: environments names 'prd', which is not declared in system 'fitsync'; "
+            "did you mean 'prod'?",
+        ),
+        (
+            {"environments": {"dev": {"servers": {"size": "t3.large"}}}},
+            "Pulumi.dev.yaml: environments.dev.servers.size: Extra inputs are not permitted",
+        ),
+        (
+            {"environments": {"dev": {"replicas": 0}}},
+            "Pulumi.dev.yaml: environments.dev.replicas: Input should be greater than or equal to 1",
+        ),
+        (
+            {"environments": {"dev": {"cidr": "10.3.0.0/16"}}},
+            "Pulumi.dev.yaml: Value error, environments['dev'].cidr 10.3.0.0/16 overlaps environments['prod'].cidr "
+            "10.3.0.0/16; choose a range of its own",
         ),
         (
             {"image_tags": {"front-end": "1.0.0"}},
