@@ -19,6 +19,7 @@ from derive.plan import system_plan
 from derive.shapes import Deployment, Facts
 from model import Call, Service, System
 from sandbox.events import Result
+from sandbox.provider import Package
 from sandbox.run import run
 from wheelhouse import project
 from wheelhouse.providers import packages
@@ -76,7 +77,8 @@ def stacks(folder: Path) -> Figures:
     """Bring the project's default stacks up, from nothing or from what the folder holds."""
     found = project.find(ROOT)
     started = time.monotonic()
-    results = [_up(found.root, name, folder) for name in found.choose(())]
+    providers = packages()
+    results = [_up(found.root, name, folder, providers) for name in found.choose(())]
     return _figures(results, time.monotonic() - started)
 
 
@@ -86,14 +88,14 @@ def many(folder: Path) -> Figures:
     (folder / "Pulumi.dev.yaml").write_text("config:\n  aws:region: eu-west-1\n", encoding="utf-8")
     (folder / "__main__.py").write_text(MANY, encoding="utf-8")
     started = time.monotonic()
-    return _figures([_up(folder, "dev", folder)], time.monotonic() - started)
+    return _figures([_up(folder, "dev", folder, packages())], time.monotonic() - started)
 
 
 CASES: Final[Mapping[str, Callable[[Path], Figures]]] = {"derivation": derivation, "stacks": stacks, "many": many}
 
 
-def _up(root: Path, stack: str, backend: Path) -> Result:
-    result = run("up", stack, project_dir=root, providers=packages(), backend=backend / "stacks", passphrase=PASSPHRASE)
+def _up(root: Path, stack: str, backend: Path, providers: Mapping[str, Package]) -> Result:
+    result = run("up", stack, project_dir=root, providers=providers, backend=backend / "stacks", passphrase=PASSPHRASE)
     if not result.succeeded:
         raise SystemExit(f"{stack} did not come up: {'; '.join(result.errors)}")
     return result

@@ -7,7 +7,7 @@ a value that is not known yet is :data:`UNKNOWN`, at any depth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -152,16 +152,16 @@ class Package:
     all that it holds, empty on a first run, before any other call. A changed configuration makes a new instance.
 
     ``shared``: one account for all stacks of the backend folder, and one instance per distinct
-    configuration. A run starts with ``reset`` (an empty account), then the saved resources of every
-    stack are restored once each, in dependency order: ``restore`` may then be called several times,
-    on several instances.
+    configuration. A run starts with ``reset``, which is given the saved resources of every stack and leaves
+    the account empty, or as it is when it holds just these. Then they are restored once each, in dependency
+    order: ``restore`` may be called several times, on several instances, and passes over what is there already.
 
     ``replace_on`` names the configuration whose change replaces the provider and all that is on it.
     """
 
     make: Callable[[Mapping[str, Any]], Provider]
     shared: bool = False
-    reset: Callable[[], None] = lambda: None
+    reset: Callable[[Sequence[Saved]], None] = lambda saved: None
     replace_on: frozenset[str] = frozenset()
 
 

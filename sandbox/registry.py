@@ -50,13 +50,13 @@ class Registry:
 
     def restore(self, stacks: Iterable[tuple[bool, Iterable[Resource]]]) -> None:
         """Take the saved resources of all stacks, each with whether it is the run's own, in dependency order."""
-        for package in self._packages.values():
-            if package.shared:
-                package.reset()
         batches: list[tuple[Provider, list[Saved]]] = []
         for own, resources in stacks:
             for resource in resources:
                 self._sort(resource, own, batches)
+        for name, package in self._packages.items():
+            if package.shared:
+                package.reset([saved for provider, batch in batches if provider.package == name for saved in batch])
         for provider, batch in batches:
             provider.restore(batch)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sandbox.provider import Package, Provider
+from sandbox.provider import Package, Provider, Saved
 
 
 def packages() -> Mapping[str, Package]:
@@ -13,9 +13,10 @@ def packages() -> Mapping[str, Package]:
 
     Providers are imported when they are first needed: a simulated AWS account takes about a second, and
     `wheelhouse outputs` needs none. AWS is one account for all stacks; a cluster belongs to its provider.
+    Runs that are given the same packages go on in the same account, so that it is rebuilt once per command.
     """
     return {
-        "aws": Package(make=_aws, shared=True, reset=_reset_aws),
+        "aws": Package(make=_aws, shared=True, reset=_Account().reset),
         "kubernetes": Package(make=_kubernetes, replace_on=frozenset({"kubeconfig", "cluster", "context"})),
         "random": Package(make=_random),
         "tls": Package(make=_tls),
@@ -28,10 +29,19 @@ def _aws(config: Mapping[str, Any]) -> Provider:
     return AwsProvider(config)
 
 
-def _reset_aws() -> None:
-    from sandbox.aws.cloud import Cloud
+class _Account:
+    """The AWS account of one command: emptied before its first run, and whenever it is not what was saved."""
 
-    Cloud.shared().reset()
+    def __init__(self) -> None:
+        self._used = False
+
+    def reset(self, saved: Sequence[Saved]) -> None:
+        from sandbox.aws.cloud import Cloud
+
+        cloud = Cloud.shared()
+        if not (self._used and cloud.index.holds(saved)):
+            cloud.reset()
+        self._used = True
 
 
 def _kubernetes(config: Mapping[str, Any]) -> Provider:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.provider import ResourceError
+from sandbox.provider import ResourceError, Saved
 
 _PREFIXES = (
     "vpc|subnet|sg|sgr|rtb|rtbassoc|acl|igw|eigw|nat|eni|eipalloc|eipassoc|vol|snap|i|lt|vpce|pcx|dopt|vgw|cgw|vpn|fl|key|"
@@ -38,6 +38,8 @@ class Live:
     account: str
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
+    seed: str = ""
+    """What its ids were drawn from; no two of a type have the same."""
     keys: frozenset[str] = field(default_factory=frozenset)
     """The ids that stand for this resource itself: what refers to them keeps it from being deleted."""
     refers: frozenset[str] = field(default_factory=frozenset)
@@ -70,16 +72,18 @@ class Index:
     """Live resources by identity. Callers hold the cloud's lock while they change it."""
 
     def __init__(self) -> None:
-        self._live: dict[tuple[str, str], Live] = {}
+        self._live: dict[str, dict[str, Live]] = {}
+        """By type, then by id."""
+        self._seeds: set[tuple[str, str]] = set()
         self._owners: dict[str, Live] = {}
         self._owned: dict[tuple[str, str], frozenset[str]] = {}
         self._counts: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Live]:
-        return iter(tuple(self._live.values()))
+        return (live for of_type in tuple(self._live.values()) for live in tuple(of_type.values()))
 
     def clear(self) -> None:
-        for part in (self._live, self._owners, self._owned, self._counts):
+        for part in (self._live, self._seeds, self._owners, self._owned, self._counts):
             part.clear()
 
     def add(self, live: Live) -> None:
@@ -88,25 +92,37 @@ class Index:
         computed = {key: value for key, value in live.outputs.items() if key not in live.inputs}
         derived = {ref for _, ref in references(computed, live.account)}
         owned = frozenset(key for key in live.keys | derived if key in live.keys or key not in self._owners)
-        self._live[(live.type, live.id)] = live
+        self._live.setdefault(live.type, {})[live.id] = live
+        self._seeds.add((live.type, live.seed))
         self._owned[(live.type, live.id)] = owned
         self._owners.update(dict.fromkeys(owned, live))
         self._counts.update(live.refers)
 
     def drop(self, type_: str, id_: str) -> None:
-        live = self._live.pop((type_, id_), None)
+        live = self._live.get(type_, {}).pop(id_, None)
         if live is None:
             return
+        self._seeds.discard((type_, live.seed))
         for key in self._owned.pop((type_, id_)):
             if self._owners.get(key) is live:
                 del self._owners[key]
         self._counts.subtract(live.refers)
 
     def find(self, type_: str, id_: str) -> Live | None:
-        return self._live.get((type_, id_))
+        return self._live.get(type_, {}).get(id_)
 
     def of_type(self, *types: str) -> list[Live]:
-        return [live for live in tuple(self._live.values()) if live.type in types]
+        return [live for type_ in types for live in tuple(self._live.get(type_, {}).values())]
+
+    def has_seed(self, type_: str, seed: str) -> bool:
+        return (type_, seed) in self._seeds
+
+    def holds(self, saved: Iterable[Saved]) -> bool:
+        """Whether just these resources are live, each as it was saved."""
+        wanted = {(item.type, item.id): (item.urn, item.inputs, item.outputs) for item in saved}
+        return wanted == {
+            (live.type, live.id): (live.urn, live.inputs, {**live.inputs, **live.outputs}) for live in self
+        }
 
     def by_key(self, key: str) -> Live | None:
         """The resource that owns an id or ARN."""
@@ -116,7 +132,7 @@ class Index:
         """Refuse a deletion while something else refers to the resource."""
         if not any(self._counts[key] > 0 for key in live.keys):
             return
-        users = [other for other in self._live.values() if other is not live and live.keys & other.refers]
+        users = [other for other in self if other is not live and live.keys & other.refers]
         if users:
             named = ", ".join(f"{other.type} {other.name!r} ({other.id})" for other in users[:3])
             more = f" and {len(users) - 3} more" if len(users) > 3 else ""

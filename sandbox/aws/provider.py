@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -73,12 +74,9 @@ class AwsProvider:
         return Diff(tuple(changed), replace, row.delete_first or same_name)
 
     def create(self, desired: Desired) -> Made:
-        seed, base, turn = desired.urn, desired.urn, 0
         with self.cloud.lock:
-            taken = {live.outputs.get(SEED) for live in self.cloud.index.of_type(desired.type)}
-            while seed in taken:
-                turn += 1
-                seed = f"{base}#{turn}"
+            seeds = itertools.chain([desired.urn], (f"{desired.urn}#{turn}" for turn in itertools.count(1)))
+            seed = next(seed for seed in seeds if not self.cloud.index.has_seed(desired.type, seed))
             return self._create(desired, seed)
 
     def update(self, old: Saved, desired: Desired) -> Made:
@@ -236,15 +234,13 @@ class AwsProvider:
             inputs[prop] = old.inputs[prop]
             if not self.diff(old, Desired(desired.urn, desired.type, desired.name, inputs)).replace:
                 return
-        taken = {live.inputs.get(prop) for live in self.cloud.index.of_type(desired.type)}
-        for turn in range(len(taken) + 1):
+        for turn in itertools.count():
             digest = hashlib.sha1(f"{desired.urn}#{turn}".encode(), usedforsecurity=False).hexdigest()
             spare = len(form) - len("{name}{hex}") + 7
             stem = base[: row.name_max - spare] if row.name_max else base
-            name = form.replace("{name}", stem).replace("{hex}", digest[:7])
-            if name not in taken:
-                break
-        inputs[prop] = name
+            inputs[prop] = form.replace("{name}", stem).replace("{hex}", digest[:7])
+            if self.cloud.index.by_key(f"{desired.type}#{inputs[prop]}") is None:
+                return
 
     def _require_live(self, row: Row, inputs: Mapping[str, Any], desired: Desired) -> None:
         index = self.cloud.index
@@ -294,6 +290,7 @@ class AwsProvider:
                 self.account,
                 dict(inputs),
                 dict(outputs),
+                str(outputs.get(SEED, urn)),
                 frozenset(keys),
                 frozenset(refers),
             )

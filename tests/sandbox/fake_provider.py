@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,7 @@ class World:
     def package(self, shared: bool = False) -> Package:
         return Package(self.make, shared=shared, reset=self.reset, replace_on=frozenset({"cluster"}))
 
-    def reset(self) -> None:
+    def reset(self, saved: Sequence[Saved]) -> None:
         self.resets += 1
         self.live.clear()
 

@@ -6,6 +6,7 @@ import ipaddress
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from sandbox.aws.rules import check as check_rules
 from sandbox.provider import UNKNOWN, Desired, ResourceError, Saved
 from tests.sandbox.aws_samples import IMAGE, TRUST
 from tests.sandbox.aws_world import World
+from wheelhouse.providers import packages
 
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"
@@ -31,6 +33,22 @@ def world() -> Iterator[World]:
     Cloud.shared().reset()
     yield World(AwsProvider({"region": "us-east-1"}))
     Cloud.shared().reset()
+
+
+def test_runs_of_one_command_go_on_in_one_account_only_while_it_is_what_was_saved(world: World) -> None:
+    """Guards against rebuilding the account for each stack, and against going on from what no state holds."""
+    account, provider = packages()["aws"], world.provider
+    saved = world.make(VPC, "main", cidrBlock="10.0.0.0/16")
+    account.reset([saved])
+    assert provider.leftovers() == {}, "another command's account"
+    provider.restore([saved])
+    for same in (saved, replace(saved)):
+        account.reset([same])
+        assert provider.cloud.index.find(VPC, saved.id) is not None
+    for other in ([], [replace(saved, outputs={**saved.outputs, "cidrBlock": "10.1.0.0/16"})]):
+        provider.restore([saved])
+        account.reset(other)
+        assert provider.leftovers() == {}
 
 
 def test_launch_template_versions_survive_a_replay(world: World) -> None:

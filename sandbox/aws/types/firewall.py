@@ -74,6 +74,8 @@ def _no_twin(context: Context) -> None:
     """AWS refuses a rule that the group has already; moto keeps both."""
     here = _rule_identity(context.inputs)
     for live in context.cloud.index.of_type(_INGRESS_RULE, _EGRESS_RULE):
+        if live.inputs["securityGroupId"] != context.inputs["securityGroupId"]:
+            continue
         same_side = (live.type == _INGRESS_RULE) == (context.answer["SecurityGroupRules"][0]["IsEgress"] is False)
         if same_side and _rule_identity(live.inputs) == here:
             raise ResourceError(
