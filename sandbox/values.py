@@ -156,7 +156,8 @@ def rewrap(bag: dict[str, Any], source: Mapping[str, Any], secret_names: Iterabl
     """Mark as secret what came from the secrets of ``source``, and the properties named.
 
     What sits at the same path as a secret is secret (the whole property, where the shapes differ), and so
-    is any text that contains a secret, as it is or in base64.
+    is any text that contains a secret, as it is or in base64; but not what ``source`` has in the clear at the
+    same path: a name stays a name although a user of the same name is secret.
     """
     needles = frozenset(_needles(source))
     names = frozenset(secret_names)
@@ -166,7 +167,7 @@ def rewrap(bag: dict[str, Any], source: Mapping[str, Any], secret_names: Iterabl
             result[key] = secret(value)
             continue
         value = _wrap_like(value, source[key]) if key in source and has_secret(source[key]) else value
-        result[key] = _wrap_needles(value, needles) if needles else value
+        result[key] = _wrap_needles(value, needles, source.get(key)) if needles else value
     return result
 
 
@@ -194,11 +195,13 @@ def _needles(value: Any, inside: bool = False) -> Iterator[str]:
         yield base64.b64encode(value.encode()).decode()
 
 
-def _wrap_needles(value: Any, needles: frozenset[str]) -> Any:
+def _wrap_needles(value: Any, needles: frozenset[str], given: Any) -> Any:
     if isinstance(value, str):
-        return Secret(value) if any(needle in value for needle in needles) else value
+        return Secret(value) if value != given and any(needle in value for needle in needles) else value
     if isinstance(value, dict):
-        return {key: _wrap_needles(item, needles) for key, item in value.items()}
+        known = given if isinstance(given, dict) else {}
+        return {key: _wrap_needles(item, needles, known.get(key)) for key, item in value.items()}
     if isinstance(value, list):
-        return [_wrap_needles(item, needles) for item in value]
+        same = given if isinstance(given, list) and len(given) == len(value) else [None] * len(value)
+        return [_wrap_needles(item, needles, like) for item, like in zip(value, same, strict=True)]
     return value

@@ -66,6 +66,17 @@ def test_the_journal_of_a_killed_run_holds_no_secret_either(project: Any) -> Non
     assert "correct" not in "".join(journal)
 
 
+def test_what_the_program_gives_in_the_clear_stays_readable(project: Any) -> None:
+    """Guards against names that are hidden because a secret user is called the same, as the CLI would not do."""
+    project.up(f'''
+Thing("a", password=Output.secret("{NEEDLE}"), text="{NEEDLE}", tags={{"deep": [{{"er": "{NEEDLE}-2"}}]}})
+''')
+    inputs = project.state()["a"]["inputs"]
+    assert inputs["text"] == NEEDLE
+    assert inputs["tags"] == {"deep": [{"er": f"{NEEDLE}-2"}]}
+    assert "ciphertext" in inputs["password"]
+
+
 def test_an_unchanged_secret_keeps_its_ciphertext(project: Any) -> None:
     """Guards against a state file that differs after every run."""
     project.up(LEAKY)
