@@ -96,6 +96,7 @@ class DatabaseHost(pulumi.ComponentResource):
             throughput=args.volume.throughput,
             encrypted=True,
             snapshot_id=args.plan.snapshot,
+            final_snapshot=args.protect,
             tags={"Name": f"{args.tier}-{args.plan.volume}", "Snapshot": args.tier},
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
@@ -139,7 +140,9 @@ class DatabaseHost(pulumi.ComponentResource):
             vpc_security_group_ids=[args.security_group],
             iam_instance_profile=role.profile,
             associate_public_ip_address=False,
+            # Termination protection is against a click in the console; a declared change may replace the machine.
             disable_api_termination=args.protect,
+            force_destroy=True,
             user_data=host.apply(user_data),
             user_data_replace_on_change=True,
             metadata_options=aws.ec2.InstanceMetadataOptionsArgs(

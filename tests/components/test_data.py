@@ -56,6 +56,12 @@ def test_machines_are_protected_in_the_account_where_volumes_are() -> None:
         assert found == {wanted}
 
 
+def test_a_declared_change_replaces_a_protected_machine_and_a_volume_leaves_a_snapshot_behind() -> None:
+    """Otherwise a promotion or a restore would end at AWS's refusal to terminate, halfway through."""
+    assert all(item.inputs["forceDestroy"] for item in tier("prod").of(INSTANCE).values())
+    assert all(item.inputs["finalSnapshot"] for item in tier("prod").of(VOLUME).values())
+
+
 def test_production_has_a_standby_in_another_zone_for_each_database() -> None:
     zones = {name: item.inputs["availabilityZone"] for name, item in tier("prod").of(VOLUME).items()}
     assert len(zones) == 8

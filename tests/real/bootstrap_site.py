@@ -13,11 +13,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,6 +46,12 @@ BIN = next((path for path in BINARIES if (path / "initdb").exists()), None)
 AWS = shutil.which("aws", path="/usr/bin:/usr/local/bin")
 HAS_USER = os.geteuid() == 0 and "postgres" in {entry.pw_name for entry in pwd.getpwall()}
 
+NEEDS_POSTGRESQL = [
+    pytest.mark.tool("postgres"),
+    pytest.mark.skipif(BIN is None, reason="no PostgreSQL server of a supported version below /usr/lib/postgresql"),
+    pytest.mark.skipif(not HAS_USER, reason="needs root and the system user postgres"),
+]
+
 PASSWORDS = {
     "user-service": "app-password-0001",
     "other": "app-password-0002",
@@ -50,30 +60,43 @@ PASSWORDS = {
 }
 
 
+IN_MEMORY = 4 << 30
+"""Free bytes from which on the servers' files are kept in memory, where they need not wait for a disk."""
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def certificates() -> tuple[str, str, str]:
-    """(server certificate for localhost, its key, the CA), PEM."""
+class Authority:
+    """A certificate authority for tests."""
+
+    def __init__(self, name: str = "test ca") -> None:
+        self._name, self._key = name, ec.generate_private_key(ec.SECP256R1())
+        root = _certificate(name, name, self._key).add_extension(x509.BasicConstraints(True, None), True)
+        self.certificate = root.sign(self._key, hashes.SHA256()).public_bytes(_PEM).decode()
+
+    def issue(self, name: str) -> tuple[str, str]:
+        """A server's certificate for a DNS name and its key, PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        names = x509.SubjectAlternativeName([x509.DNSName(name)])
+        leaf = _certificate(name, self._name, key).add_extension(names, False).sign(self._key, hashes.SHA256())
+        text = key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return leaf.public_bytes(_PEM).decode(), text.decode()
+
+
+_PEM = serialization.Encoding.PEM
+
+
+def _certificate(name: str, by: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
-
-    def build(name: str, key: ec.EllipticCurvePrivateKey, issuer: str) -> x509.CertificateBuilder:
-        subject, by = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in (name, issuer))
-        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(by).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number())
-        return builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
-
-    authority, server = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    root = build("test ca", authority, "test ca").add_extension(x509.BasicConstraints(True, None), True)
-    leaf = build("localhost", server, "test ca")
-    leaf = leaf.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
-    pem = serialization.Encoding.PEM
-    key_pem = server.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    signed = [builder.sign(authority, hashes.SHA256()).public_bytes(pem).decode() for builder in (leaf, root)]
-    return signed[0], key_pem.decode(), signed[1]
+    subject, issuer = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in (name, by))
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number())
+    return builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
 
 
 @dataclass
@@ -83,83 +106,105 @@ class Machine:
     root: Path
     host: PostgresHost
     secrets: PostgresSecrets
+    passwords: Mapping[str, str]
+    name: str
+    """The DNS name in its certificate."""
     environment: dict[str, str]
     port: int
     server: subprocess.Popen[bytes] | None = None
 
-    def run(self, *command: str, user: str | None = "postgres", check: bool = True) -> subprocess.CompletedProcess[str]:
+    @property
+    def mount(self) -> Path:
+        return Path(self.host.layout.mount)
+
+    def run(self, *command: str, user: str | None = "postgres", check: bool = True, **changes: str
+            ) -> subprocess.CompletedProcess[str]:  # fmt: skip
+        """``changes``: environment variables of this run."""
         done = subprocess.run(
-            command, user=user, group=user, extra_groups=[], env=self.environment, cwd=self.root,
+            command, user=user, group=user, extra_groups=[], env=self.environment | changes, cwd=self.root,
             text=True, capture_output=True, timeout=90, check=False,
         )  # fmt: skip
         assert done.returncode == 0 or not check, f"{command}: {done.stdout}{done.stderr}"
         return done
 
-    def program(self, name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.run(f"{self.host.layout.programs}/{name}", *arguments, check=check)
+    def program(self, name: str, *arguments: str, check: bool = True, **changes: str
+                ) -> subprocess.CompletedProcess[str]:  # fmt: skip
+        return self.run(f"{self.host.layout.programs}/{name}", *arguments, check=check, **changes)
 
-    def sql(self, statement: str, database: str = "postgres") -> str:
-        layout = self.host.layout
-        return self.run(
-            "psql", "-XAtq", "-h", layout.socket, "-p", str(self.port), "-d", database, "-c", statement
-        ).stdout.strip()
-
-    def login(self, role: str, database: str, statement: str = "SELECT 1", *, sslmode: str = "verify-full",
-              password: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:  # fmt: skip
-        target = (
-            f"host=localhost port={self.port} user={role} dbname={database} sslmode={sslmode} "
-            f"sslrootcert={self.host.layout.config}/tls/ca.crt password={password or PASSWORDS[role]}"
-        )
+    def psql(self, statement: str, database: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        target = f"host={self.host.layout.socket} port={self.port} dbname={database}"
         return self.run("psql", "-XAtq", target, "-c", statement, check=check)
 
-    def start(self, data: Path | None = None, port: int | None = None) -> None:
-        port = port or self.port
-        command = ["postgres", "-c", f"config_file={self.host.layout.config}/postgresql.conf", "-c", f"port={port}"]
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """What the superuser gets, on the machine itself."""
+        return self.psql(statement, database).stdout.strip()
+
+    def login(self, role: str, database: str, statement: str = "SELECT 1", *, check: bool = True, **changes: str
+              ) -> subprocess.CompletedProcess[str]:  # fmt: skip
+        """Over the network, as a client does; ``changes``: connection parameters that differ."""
+        parameters = {
+            "host": self.name,
+            "hostaddr": "127.0.0.1",
+            "port": str(self.port),
+            "user": role,
+            "dbname": database,
+            "sslmode": "verify-full",
+            "sslrootcert": f"{self.host.layout.config}/tls/ca.crt",
+            "password": self.passwords.get(role, "unknown-password-0"),
+        } | changes
+        target = " ".join(f"{name}={value}" for name, value in parameters.items())
+        return self.run(
+            "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=sqlstate", target, "-c", statement, check=check
+        )
+
+    def start(self, data: Path | None = None, **changes: str) -> None:
+        """``data``: another data directory. ``changes``: environment variables of the server."""
+        command = ["postgres", "-c", f"config_file={self.host.layout.config}/postgresql.conf"]
+        command += ["-c", f"port={self.port}"]
         if data is not None:
             command += ["-c", f"data_directory={data}"]
         with (self.root / "server.log").open("ab") as log:
             self.server = subprocess.Popen(
-                command, user="postgres", group="postgres", extra_groups=[], env=self.environment, cwd=self.root,
-                stdout=log, stderr=log,
+                command, user="postgres", group="postgres", extra_groups=[], env=self.environment | changes,
+                cwd=self.root, stdout=log, stderr=log,
             )  # fmt: skip
         self.wait("SELECT 1", "1")
 
     def wait(self, statement: str, expected: str) -> None:
         """Until the statement gives the expected answer, at most 40 s; the server's log explains a failure."""
-        layout, deadline, answer = self.host.layout, time.monotonic() + 40, ""
+        deadline, answer = time.monotonic() + 40, ""
         while time.monotonic() < deadline:
-            done = self.run(
-                "psql",
-                "-XAtq",
-                "-h",
-                layout.socket,
-                "-p",
-                str(self.port),
-                "-d",
-                "postgres",
-                "-c",
-                statement,
-                check=False,
-            )
+            done = self.psql(statement, "postgres", check=False)
             answer = done.stdout.strip() + done.stderr.strip()
-            if done.returncode == 0 and done.stdout.strip() == expected:
+            if done.returncode == 0 and answer == expected:
                 return
-            if self.server is None or self.server.poll() is not None:
+            if self.server is not None and self.server.poll() is not None:
                 break
-            time.sleep(0.2)
+            time.sleep(0.1)
         raise AssertionError(f"{statement}: {answer}\n{(self.root / 'server.log').read_text()[-4000:]}")
 
-    def stop(self) -> None:
+    def wait_archived(self) -> None:
+        """Close the current WAL segment and wait until the archive holds all that was written."""
+        self.sql("SELECT pg_switch_wal()")
+        self.wait("SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'", "0")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT: orderly. SIGQUIT: at once, as in a crash."""
         if self.server is not None:
-            self.server.send_signal(signal.SIGINT)
+            self.server.send_signal(how)
             self.server.wait(30)
             self.server = None
 
     def refresh(self, store: Path) -> list[str]:
         """Upload the bundle and let the machine fetch it; the changed files."""
-        (store / "bundles" / self.host.bundle_key).write_text(bundle(self.host, self.secrets))
-        done = self.run(f"{self.host.layout.programs}/fetch-bundle", user="root")
+        uploaded = store / self.host.bundle_bucket / self.host.bundle_key
+        uploaded.parent.mkdir(parents=True, exist_ok=True)
+        uploaded.write_text(bundle(self.host, self.secrets))
+        done = self.program_as_root("fetch-bundle")
         return [Path(line).name for line in done.stdout.split()]
+
+    def program_as_root(self, name: str) -> subprocess.CompletedProcess[str]:
+        return self.run(f"{self.host.layout.programs}/{name}", user="root")
 
 
 FOLDER = """#!/bin/sh
@@ -187,12 +232,16 @@ esac
 """
 
 
+def _layout(root: Path) -> Layout:
+    return Layout(*(str(root / part) for part in ("pg", "etc", "programs", "run", "units")))
+
+
 class Site:
-    """A store, certificates, and machines that use them."""
+    """A store, an authority, and machines that use them."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.machines = root, list[Machine]()
-        self.certificate, self.key, self.ca = certificates()
+        self.authority = Authority()
         self.store = root / "store"
         for bucket in ("bundles", "archive"):
             (self.store / bucket).mkdir(parents=True)
@@ -217,33 +266,64 @@ class Site:
         }
 
     def machine(self, name: str, **changes: Any) -> Machine:
-        """A machine with fetched bundle and empty volume."""
-        root = self.root / name
-        layout = Layout(*(str(root / part) for part in ("pg", "etc", "programs", "run", "units")))
+        """A machine with two databases, fetched bundle and empty volume."""
+        host = PostgresHost(
+            name=name, region="eu-central-1", role="primary",
+            databases=(Database("userdb", "user-service"), Database("otherdb", "other", extensions=("pgcrypto",))),
+            client_cidrs=LOOPBACK, peer_cidrs=LOOPBACK,
+            volume_id="vol-0123456789abcdef0", volume_gib=20, memory_mib=1024, standbys=("replica-1",),
+            bundle_bucket="bundles", bundle_key=f"{name}.json", archive=Archive("archive", "userdb"),
+        )  # fmt: skip
+        return self.install(name, replace(host, **changes), "localhost", PASSWORDS)
+
+    def install(self, place: str, host: PostgresHost, name: str, passwords: Mapping[str, str]) -> Machine:
+        """A declared host on this system below ``place``, its bundle fetched. ``name``: in its certificate."""
+        root = self.root / place
+        layout = _layout(root)
         for part in (layout.mount, layout.config, layout.programs, layout.socket, layout.units):
             Path(part).mkdir(parents=True, mode=0o755)
         for part in (str(root), layout.mount, layout.socket):
             shutil.chown(part, "postgres", "postgres")
         Path(layout.mount).chmod(0o700)
-        host = PostgresHost(
-            name=name, region="eu-central-1", role="primary",
-            databases=(Database("userdb", "user-service"), Database("otherdb", "other", extensions=("pgcrypto",))),
-            client_cidrs=("127.0.0.0/8", "::1/128"), peer_cidrs=("127.0.0.0/8", "::1/128"),
-            volume_id="vol-0123456789abcdef0", volume_gib=20, memory_mib=1024, standbys=("replica-1",),
-            bundle_bucket="bundles", bundle_key=f"{name}.json", archive=Archive("archive", "userdb"),
-            major=int(str(BIN).split("/")[4]), layout=layout,
-        )  # fmt: skip
-        host = replace(host, **changes)
-        verifiers = {role: scram_verifier(text, role.encode().ljust(16)) for role, text in PASSWORDS.items()}
-        secrets = PostgresSecrets(verifiers, self.certificate, self.key, self.ca, PASSWORDS["replicator"])
-        machine = Machine(root, host, secrets, self.environment(root), free_port())
-        machine.environment["PGPORT"] = str(machine.port)
-        (root / "host.env").write_text(settings_file(settings(host)).content)
-        for file in machine_files(host):
+        port = free_port()
+        environment = self.environment(root) | {"PGPORT": str(port)}
+        machine = Machine(root, host, self._secrets(name, passwords), passwords, name, environment, port)
+        self.machines.append(machine)
+        self.declare(machine, host, name)
+        return machine
+
+    def declare(self, machine: Machine, host: PostgresHost, name: str) -> None:
+        """The machine with another declaration on the same volume, as after its replacement."""
+        root, layout = machine.root, _layout(machine.root)
+        machine.host = replace(host, layout=layout, major=int(str(BIN).split("/")[4]))
+        machine.name, machine.secrets = name, self._secrets(name, machine.passwords)
+        (root / "host.env").write_text(settings_file(settings(machine.host)).content)
+        for file in machine_files(machine.host):
             if Path(file.path).name in ("lay-out-bundle", "fetch-bundle"):
                 target = Path(layout.programs, Path(file.path).name)
                 target.write_text(file.content)
                 target.chmod(0o755)
         machine.refresh(self.store)
-        self.machines.append(machine)
-        return machine
+
+    def _secrets(self, name: str, passwords: Mapping[str, str]) -> PostgresSecrets:
+        verifiers = {role: scram_verifier(text, role.encode().ljust(16)) for role, text in passwords.items()}
+        return PostgresSecrets(
+            verifiers, *self.authority.issue(name), self.authority.certificate, passwords["replicator"]
+        )
+
+
+@contextmanager
+def temporary_site() -> Iterator[Site]:
+    """A site of its own; its servers stop and its files go at the end."""
+    memory = Path("/dev") / "shm"
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > IN_MEMORY
+    # A short name: a socket's path is limited to 107 bytes.
+    root = Path(tempfile.mkdtemp(prefix="pgtest-", dir=memory if roomy else None))
+    root.chmod(0o755)
+    site = Site(root)
+    try:
+        yield site
+    finally:
+        for machine in site.machines:
+            machine.stop(signal.SIGQUIT)
+        shutil.rmtree(root)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -12,26 +10,16 @@ from pathlib import Path
 import boto3
 import pytest
 
-from derive.bootstrap.postgres import Recovery
 from derive.bootstrap.scram import scram_verifier
-from tests.real.bootstrap_site import AWS, BIN, HAS_USER, Machine, Site
+from tests.real.bootstrap_site import AWS, NEEDS_POSTGRESQL, Machine, Site, temporary_site
 
-pytestmark = [
-    pytest.mark.tool("postgres"),
-    pytest.mark.skipif(BIN is None, reason="no PostgreSQL server of a supported version below /usr/lib/postgresql"),
-    pytest.mark.skipif(not HAS_USER, reason="needs root and the system user postgres"),
-]
+pytestmark = NEEDS_POSTGRESQL
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    root = Path(tempfile.mkdtemp(prefix="pgtest-"))  # short: a socket's path is limited to 107 bytes
-    root.chmod(0o755)
-    site = Site(root)
-    yield site
-    for machine in site.machines:
-        machine.stop()
-    shutil.rmtree(root)
+    with temporary_site() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -81,15 +69,6 @@ def test_grants_alone_would_keep_an_owner_out_of_another_database(primary: Machi
     """
     assert primary.sql(query) == "userdb"
     assert primary.sql("SELECT count(*) FROM pg_roles WHERE rolsuper AND rolcanlogin") == "1"
-
-
-def test_the_exporters_role_sees_statistics_but_no_rows(primary: Machine) -> None:
-    primary.login("user-service", "userdb", "CREATE TABLE secret_rows (id int)")
-    statistics = primary.login("monitoring", "userdb", "SELECT count(*) > 0 FROM pg_stat_statements")
-    assert statistics.stdout.strip() == "t"
-    refused = primary.login("monitoring", "userdb", "SELECT * FROM secret_rows", check=False)
-    assert "permission denied for table secret_rows" in refused.stderr
-    primary.login("user-service", "userdb", "DROP TABLE secret_rows")
 
 
 def test_verifiers_reach_neither_statistics_nor_log(primary: Machine) -> None:
@@ -169,65 +148,6 @@ def test_a_blank_volume_never_starts_a_new_history_over_existing_backups(site: S
     assert refused.returncode != 0
     assert "declare the next history" in refused.stderr
     assert not Path(machine.host.layout.data).exists()
-
-
-def test_recovery_loses_nothing_and_stops_at_the_named_moment(site: Site, primary: Machine) -> None:
-    primary.login("user-service", "userdb", "CREATE TABLE bookings AS SELECT generate_series(1, 1000) AS id")
-    moment = primary.sql("SELECT pg_sleep(0.05); SELECT now()").strip()
-    primary.login("user-service", "userdb", "INSERT INTO bookings VALUES (1001)")
-    segment = primary.sql("SELECT pg_walfile_name(pg_switch_wal())")
-    primary.wait("SELECT last_archived_wal FROM pg_stat_archiver", segment)
-    assert (site.store / f"archive/userdb/wal/{segment}.gz").exists()
-    # An upload that broke off: no completion mark, so it must not be chosen.
-    broken = site.store / "archive/userdb/base/20990101T000000Z"
-    broken.mkdir()
-    (broken / "base.tar.gz").write_bytes(b"broken")
-
-    source = primary.host.archive
-    whole = site.machine("restored", recovery=Recovery(source), archive=replace(source, prefix="userdb-2"), standbys=())
-    whole.program("pg-prepare-data")
-    whole.start()
-    whole.wait("SELECT pg_is_in_recovery()", "f")
-    assert whole.sql("SELECT count(*), max(id) FROM bookings", "userdb") == "1001|1001"
-    assert (Path(whole.host.layout.mount) / "base-backup-wanted").exists()
-    whole.stop()
-
-    early = whole.root / "early"
-    whole.program("pg-restore", "archive/userdb", moment, str(early), "--no-archive")
-    whole.start(early)
-    whole.wait("SELECT pg_is_in_recovery()", "f")
-    assert whole.sql("SELECT count(*), max(id) FROM bookings", "userdb") == "1000|1000"
-    assert whole.sql("SHOW archive_mode") == "off"
-    whole.stop()
-
-    before = whole.program("pg-restore", "archive/userdb", "2001-01-01 00:00Z", str(whole.root / "never"), check=False)
-    assert "no complete base backup" in before.stderr
-
-
-def test_a_standby_follows_and_takes_over_with_its_data(site: Site, primary: Machine) -> None:
-    standby = site.machine("replica-1", role="standby", primary_host="localhost", standbys=())
-    standby.environment["PGPORT"] = str(primary.port)
-    primary.sql("ALTER SYSTEM SET recovery_target_time = '2001-01-01'")  # as after a recovery
-    standby.program("pg-prepare-data")
-    primary.sql("ALTER SYSTEM RESET recovery_target_time")
-    primary.login("user-service", "userdb", "CREATE TABLE replicated AS SELECT 42 AS id")
-    standby.start(port=standby.port)
-    standby.environment["PGPORT"] = str(standby.port)
-    standby.wait("SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'", "1")
-    lsn = primary.sql("SELECT pg_current_wal_lsn()")
-    standby.wait(f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'", "t")
-    assert standby.sql("SELECT id FROM replicated", "userdb") == "42"
-    assert primary.sql("SELECT active FROM pg_replication_slots WHERE slot_name = 'standby_replica_1'") == "t"
-    tls = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_replication USING (pid)"
-    assert primary.sql(tls) == "t", "replication must be encrypted"
-    assert "takes no backup" in standby.program("pg-base-backup").stderr
-
-    standby.sql("SELECT pg_promote()")
-    standby.wait("SELECT pg_is_in_recovery()", "f")
-    standby.login("user-service", "userdb", "INSERT INTO replicated VALUES (43)")
-    standby.stop()
-    demoted = standby.program("pg-prepare-data", check=False)
-    assert "holds a primary's data" in demoted.stderr
 
 
 def test_data_of_another_major_version_are_not_started(site: Site, primary: Machine) -> None:
