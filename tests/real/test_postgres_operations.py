@@ -62,9 +62,9 @@ def tier() -> Iterator[Tier]:
 
 def follow(standby: Machine, primary: Machine) -> None:
     """Clone the primary and start: DNS and the standard port lead there on a machine, these variables here."""
-    there = {"PGPORT": str(primary.port), "PGHOSTADDR": "127.0.0.1"}
-    standby.program("pg-prepare-data", **there)
-    standby.start(**there)
+    port, address = str(primary.port), "127.0.0.1"
+    standby.program("pg-prepare-data", PGPORT=port, PGHOSTADDR=address)
+    standby.start(PGPORT=port, PGHOSTADDR=address)
     standby.wait("SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'", "1")
 
 
