@@ -17,7 +17,7 @@ from sandbox.engine import Engine
 from sandbox.events import MASK, OnEvent, Operation, Result, SandboxError, StackOutput, Summary
 from sandbox.journal import Journal, StepError, Stopped, describe
 from sandbox.paths import changes, display
-from sandbox.program import INTERRUPTED, execute, explain, forget, interruptible
+from sandbox.program import INTERRUPTED, collecting_seldom, execute, explain, forget, interruptible
 from sandbox.provider import Package, ResourceError
 from sandbox.references import Backend
 from sandbox.registry import Registry
@@ -30,6 +30,7 @@ BACKEND: Final = Path(".wheelhouse") / "stacks"
 """Where stacks are saved, in the project's folder, unless told otherwise."""
 
 
+@collecting_seldom()
 def run(
     operation: Operation,
     stack: str,
