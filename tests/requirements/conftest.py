@@ -41,8 +41,18 @@ def prod(spokes: dict[str, Registered]) -> Registered:
     return spokes["prod"]
 
 
+RECONFIGURED = {
+    "databases": dict.fromkeys(DATABASES, "cluster"),
+    "imageTags": {"default": "2.0.0", "user-service": "2.1.0"},
+    "adminRanges": ["192.168.7.0/24"],
+    "environments": {"dev": {"replicas": 2, "servers": {"instance": "t3.large"}, "domain": "trial.fitsync.com"}},
+}
+"""What a stack's own configuration can change."""
+
+
 @pytest.fixture(scope="session")
-def in_cluster(platforms: Platforms) -> Registered:
-    """dev with its databases inside the cluster."""
-    placement = {"databases": json.dumps(dict.fromkeys(DATABASES, "cluster"))}
-    return Registered(platforms.bench("dev", placement, "-in-cluster"), "dev")
+def reconfigured(platforms: Platforms) -> Registered:
+    """dev with another configuration: among it, its databases inside the cluster."""
+    config = {key: json.dumps(value) for key, value in RECONFIGURED.items()}
+    config["registry"] = "registry.example.com/team"
+    return Registered(platforms.bench("dev", config, "-reconfigured"), "dev")

@@ -226,7 +226,7 @@ def test_pods_and_services_have_ranges_of_their_own(spoke: Registered) -> None:
 
 
 @pytest.mark.rows("FS-CLU-07")
-def test_local_path_is_the_default_storage_class(spoke: Registered, in_cluster: Registered) -> None:
+def test_local_path_is_the_default_storage_class(spoke: Registered, reconfigured: Registered) -> None:
     """K3s makes `local-path` the default unless its provisioner is disabled; nothing else may claim to be one."""
     for item in nodes(spoke, "server"):
         assert "local-storage" not in item.configuration["disable"]
@@ -234,7 +234,7 @@ def test_local_path_is_the_default_storage_class(spoke: Registered, in_cluster: 
     assert not spoke.manifests("StorageClass")
     claims = [
         claim["spec"].get("storageClassName", "local-path")
-        for stack in (spoke, in_cluster)
+        for stack in (spoke, reconfigured)
         for item in stack.manifests("StatefulSet").values()
         for claim in item["spec"]["volumeClaimTemplates"]
     ]

@@ -231,8 +231,8 @@ def test_redis_asks_for_a_password(spoke: Registered) -> None:
 
 @pytest.mark.rows("FS-DAT-12")
 @pytest.mark.parametrize(("database", "service"), DATABASES.items())
-def test_the_alternative_keeps_a_database_in_the_cluster(in_cluster: Registered, database: str, service: str) -> None:
-    found = in_cluster.spec("StatefulSet", "fitsync", database)
+def test_the_alternative_keeps_a_database_in_the_cluster(reconfigured: Registered, database: str, service: str) -> None:
+    found = reconfigured.spec("StatefulSet", "fitsync", database)
     assert (found["serviceName"], found["replicas"]) == (database, 1)
     assert found["template"]["metadata"]["labels"]["app"] == database
     server = containers(found["template"])[0]
@@ -249,18 +249,18 @@ def test_the_alternative_keeps_a_database_in_the_cluster(in_cluster: Registered,
     assert claim["spec"]["storageClassName"] == "local-path"
     assert claim["spec"]["resources"]["requests"]["storage"] == "20Gi"
 
-    (container,) = in_cluster.spec("Deployment", "fitsync", service)["template"]["spec"]["containers"]
+    (container,) = reconfigured.spec("Deployment", "fitsync", service)["template"]["spec"]["containers"]
     assert environment(container)["DB_HOST"] == f"{database}.fitsync.svc.cluster.local"
-    inbound = network(in_cluster, "fitsync", "ingress")[database]
+    inbound = network(reconfigured, "fitsync", "ingress")[database]
     assert {who for who, _, port in inbound if port == 5432} == {f"fitsync/app={service},tier=application"}
-    assert apps([database], 5432) <= network(in_cluster, "fitsync", "egress")[service]
-    assert network(in_cluster, "fitsync", "egress")[database] == {ISTIOD, *DNS}
+    assert apps([database], 5432) <= network(reconfigured, "fitsync", "egress")[service]
+    assert network(reconfigured, "fitsync", "egress")[database] == {ISTIOD, *DNS}
 
 
 @pytest.mark.rows("FS-DAT-12")
-def test_the_alternative_has_no_machine_volume_or_name_for_databases(in_cluster: Registered) -> None:
-    assert not in_cluster.all("ec2.Instance")
-    assert not in_cluster.all("ebs.Volume")
-    names = [item.inputs["name"] for item in in_cluster.all("route53.Record")]
+def test_the_alternative_has_no_machine_volume_or_name_for_databases(reconfigured: Registered) -> None:
+    assert not reconfigured.all("ec2.Instance")
+    assert not reconfigured.all("ebs.Volume")
+    names = [item.inputs["name"] for item in reconfigured.all("route53.Record")]
     assert not [name for name in names if name.endswith(".database.internal")]
-    assert not [name for name in in_cluster.manifests("ServiceEntry") if name.removeprefix("fitsync/") in DATABASES]
+    assert not [name for name in reconfigured.manifests("ServiceEntry") if name.removeprefix("fitsync/") in DATABASES]

@@ -104,7 +104,7 @@ def test_hub_and_spokes_route_to_each_other(hub: Registered, spokes: Spokes) -> 
     gateway = transit_gateway(hub)
     for subnet in hub.all("ec2.Subnet"):
         found = {target: via for target, via in routes(hub, subnet).items() if target != ANYWHERE}
-        assert found == dict.fromkeys(("10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"), gateway)
+        assert found == dict.fromkeys(("10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16", OFFICE), gateway)
     for stack in spokes.values():
         attached = set(attachment(stack).inputs["subnetIds"])
         assert attached == {subnet.id for subnet in tiers(stack)["k8s"]}, "one interface in every zone of the cluster"
@@ -197,6 +197,7 @@ def test_the_edge_is_public_and_its_subnets_lead_to_the_internet_and_to_every_sp
                 "10.1.0.0/16": gateway,
                 "10.2.0.0/16": gateway,
                 "10.3.0.0/16": gateway,
+                OFFICE: gateway,
             }
 
 
