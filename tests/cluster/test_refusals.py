@@ -1,0 +1,120 @@
+"""The same servers refuse what is wrong, and the tests beside these see it: a check that cannot fail proves nothing."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+
+from tests.cluster import stack, workloads
+from tests.cluster.api import Object, Refused
+from tests.cluster.conftest import Deployed
+
+SECONDS = 30.0
+DRY = {"dryRun": "All"}
+RESTRICTED = {"runAsNonRoot": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def pod(namespace: str, **container: object) -> Object:
+    """A pod that Pod Security's strictest level admits, unless the container says otherwise; outside the mesh."""
+    security = {**RESTRICTED, "seccompProfile": {"type": "RuntimeDefault"}}
+    containers = [{"name": "one", "image": "one", "securityContext": security, **container}]
+    labels = {"sidecar.istio.io/inject": "false"}
+    metadata = {"name": "control", "namespace": namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": containers}}
+
+
+PRIVILEGED = {"securityContext": {"privileged": True}}
+
+
+def test_an_unknown_field_is_refused(deployed: Deployed) -> None:
+    workload = deepcopy(deployed.of_kind("Deployment")[0])
+    workload["spec"]["replica"] = 1
+    with pytest.raises(Refused, match=r"\.spec\.replica: field not declared in schema"):
+        deployed.api.apply(workload, **DRY)
+
+
+def test_an_unknown_field_of_a_custom_resource_is_refused(deployed: Deployed, definitions: list[Object]) -> None:
+    """Of every kind that a stack uses: a definition that keeps unknown fields would check none."""
+    if not definitions:
+        pytest.skip("CRDS_DIR names no folder of CustomResourceDefinitions")
+    kinds = {one["spec"]["names"]["kind"] for one in stack.defining(definitions, deployed.objects)}
+    assert kinds
+    for kind in sorted(kinds):
+        wrong = deepcopy(deployed.of_kind(kind)[0])
+        wrong["spec"]["noSuchField"] = 1
+        with pytest.raises(Refused, match=r"\.spec\.noSuchField: field not declared in schema"):
+            deployed.api.apply(wrong, **DRY)
+
+
+def test_a_wrong_value_is_refused(deployed: Deployed) -> None:
+    workload = deepcopy(deployed.of_kind("Deployment")[0])
+    workload["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = "Sometimes"
+    with pytest.raises(Refused, match="Unsupported value"):
+        deployed.api.apply(workload, **DRY)
+
+
+def test_a_privileged_pod_is_refused_wherever_a_stack_does_not_ask_for_them(deployed: Deployed) -> None:
+    """Also where nobody said anything: the API server's own default, from the machine's configuration."""
+    silent = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "silent"}}
+    deployed.api.apply(silent)
+    enforce = "pod-security.kubernetes.io/enforce"
+    for namespace in [silent, *deployed.of_kind("Namespace")]:
+        name, level = namespace["metadata"]["name"], namespace["metadata"].get("labels", {}).get(enforce)
+        account = {"name": "default", "namespace": name}
+        deployed.api.wait_for({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+        if level != "privileged":
+            with pytest.raises(Refused, match="violates PodSecurity"):
+                deployed.api.apply(pod(name, **PRIVILEGED), **DRY)
+
+
+def test_a_pod_beyond_the_quota_is_refused_and_one_within_takes_the_defaults(deployed: Deployed) -> None:
+    """Quota and limits are in force at all; without the second half the first could be any refusal."""
+    quotas = deployed.of_kind("ResourceQuota")
+    assert quotas
+    for quota in quotas:
+        namespace, hard = quota["metadata"]["namespace"], quota["spec"]["hard"]
+        limits = {"cpu": hard["limits.cpu"], "memory": "1Mi"}
+        with pytest.raises(Refused, match="exceeded quota"):
+            deployed.api.apply(
+                pod(namespace, resources={"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": limits}), **DRY
+            )
+    for limit in deployed.of_kind("LimitRange"):
+        admitted, _ = deployed.api.apply(pod(limit["metadata"]["namespace"]), **DRY)
+        (defaults,) = limit["spec"]["limits"]
+        resources = admitted["spec"]["containers"][0]["resources"]
+        assert resources == {"requests": defaults["defaultRequest"], "limits": defaults["default"]}
+
+
+@pytest.mark.parametrize("message", ["violates PodSecurity", "exceeded quota"])
+def test_pods_that_a_controller_does_not_get_are_noticed(deployed: Deployed, message: str) -> None:
+    """The Deployment itself is accepted; what happens to its pods shows in events and in what it lacks."""
+    api, quota = deployed.api, deployed.of_kind("ResourceQuota")[0]
+    namespace, hard = quota["metadata"]["namespace"], quota["spec"]["hard"]
+    wrong: dict[str, Object] = {
+        "violates PodSecurity": PRIVILEGED,
+        "exceeded quota": {"resources": {"limits": {"cpu": hard["limits.cpu"], "memory": "1Mi"}}},
+    }
+    alone = pod(namespace, **wrong[message])
+    labels = {"app": "control", **alone["metadata"]["labels"]}
+    template = {"metadata": {"labels": labels}, "spec": alone["spec"]}
+    metadata = {"name": "control", "namespace": namespace}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "control"}}, "template": template}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    api.apply(deployment)
+    deployed.machines.run_until(lambda: [] if workloads.refusals(api) else ["a refusal"], SECONDS)
+    refusals, unfinished = workloads.refusals(api), workloads.unfinished(api, [deployment])
+    api.send("DELETE", api.path_of(deployment))
+    workloads.forget_refusals(api, namespace)
+    assert refusals
+    assert all(message in refusal for refusal in refusals)
+    assert unfinished
+
+
+def test_a_template_that_pod_security_would_refuse_is_warned_of(deployed: Deployed) -> None:
+    """Where pods are refused, the server says so when it accepts their Deployment."""
+    workload = deepcopy(deployed.of_kind("Deployment")[0])
+    workload["spec"]["template"]["spec"]["containers"][0]["securityContext"] = {"privileged": True}
+    _, warnings = deployed.api.apply(workload, **DRY)
+    assert [warning for warning in warnings if "would violate PodSecurity" in warning]
