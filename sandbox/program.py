@@ -139,7 +139,15 @@ def _program_environment(project: Project, main: Path) -> Iterator[None]:
         for name in set(sys.modules) - before:
             file = getattr(sys.modules[name], "__file__", None)
             if name.partition(".")[0] != own and file and _is_program(Path(file), project):
-                del sys.modules[name]
+                _forget_module(name)
+
+
+def _forget_module(name: str) -> None:
+    """Also as a part of its package, which may stay: ``from package import part`` looks there first."""
+    module = sys.modules.pop(name)
+    package, _, part = name.rpartition(".")
+    if package in sys.modules and vars(sys.modules[package]).get(part) is module:
+        delattr(sys.modules[package], part)
 
 
 def _is_program(file: Path, project: Project) -> bool:

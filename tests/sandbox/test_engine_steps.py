@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from typing import Any
 
 import pytest
@@ -292,3 +294,22 @@ def test_a_shared_account_holds_the_other_stacks_too(shared: Any) -> None:
     assert shared.world.names("restore") == ["a", "b", "c"]
     message = shared.write("").run("destroy", stack="zhub").errors[0]
     assert "still used by c-0" in message
+
+
+def test_a_changed_part_of_a_package_that_stays_imported_is_read_again(
+    project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards against a second run in one process that gets the modules of the first, by the package's attribute."""
+    folder = project.folder / "kept_package"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(project.folder)
+    importlib.import_module("kept_package")
+    program = """
+        from kept_package import part
+        pulumi.export("value", part.VALUE)
+    """
+    for value in ("one", "another"):
+        (folder / "part.py").write_text(f"VALUE = {value!r}\n")
+        assert project.up(program).outputs["value"].value == value
+    del sys.modules["kept_package"]
