@@ -35,10 +35,23 @@ from derive.network import environment_addresses
 from derive.network_policies import Surroundings
 from derive.shapes import Deployment, Part, SecretPlan
 from derive.stores.common import StorePlan
+from derive.stores.pgbouncer import Server, pgbouncer
 from derive.stores.postgres import postgres
 from derive.stores.redis import redis
 from manifests.base import Manifest
-from model import Cilium, DeclarationError, Istio, K3s, PostgreSQL, Redis, Resources, Rolling, Service, ServicePolicy
+from model import (
+    Cilium,
+    DeclarationError,
+    Istio,
+    K3s,
+    Pooler,
+    PostgreSQL,
+    Redis,
+    Resources,
+    Rolling,
+    Service,
+    ServicePolicy,
+)
 from model.stores import Store
 
 
@@ -95,8 +108,13 @@ def application(deployment: Deployment, hosts: Mapping[str, str]) -> Application
     members.setdefault(system.home, [])
     demands: dict[str, list[Demand]] = defaultdict(list)
     service_parts = tuple(_service(context, service, demands) for service in system.services)
-    store_parts = tuple(
-        _store(context, store, demands) for store in system.stores if in_cluster(store, context.outside)
+    store_parts = (
+        *(_store(context, store, demands) for store in system.stores if in_cluster(store, context.outside)),
+        *(
+            _pooler(context, store, store.pooler, demands)
+            for store in system.stores
+            if isinstance(store, PostgreSQL) and store.pooler
+        ),
     )
     return ApplicationPlan(
         namespaces=tuple(_namespace(context, name, found, demands[name]) for name, found in members.items()),
@@ -215,7 +233,7 @@ def _template(context: _Context, service: Service, spread: bool) -> Manifest:
     deployment = context.deployment
     system = deployment.system
     found = context.links[service.name]
-    volumes, mounts = variables.ca_mounts(service, context.outside)
+    volumes, mounts = variables.ca_mounts(system, service, context.outside)
     contents = workloads.Contents(
         image=images.application_image(service, system.name, deployment.facts, deployment.name, deployment.environment),
         env=variables.variables(system, service, context.callees(found), context.outside, context.urls),
@@ -266,13 +284,24 @@ def _with_sidecar(context: _Context, found: Links, containers: tuple[Resources, 
 
 
 def _store(context: _Context, store: Store, demands: dict[str, list[Demand]]) -> Part:
-    """A store in the cluster: policies first, then what the store itself consists of."""
-    deployment = context.deployment
     found = context.links[store.name]
-    plan = _store_plan(context, store, found)
+    return _store_part(context, found, _store_plan(context, store, found), demands)
+
+
+def _pooler(context: _Context, store: PostgreSQL, pooler: Pooler, demands: dict[str, list[Demand]]) -> Part:
+    found = context.links[pooler.name]
+    inside = naming.fqdn(store.name, naming.store_namespace(context.deployment.system, store))
+    server = Server(context.outside.get(store.name, inside), store.port, verified=store.name in context.outside)
+    annotations = workloads.sidecar_annotations(context.deployment.system.platform.mesh)
+    return _store_part(context, found, pgbouncer(store, pooler, found, server, annotations), demands)
+
+
+def _store_part(context: _Context, found: Links, plan: StorePlan, demands: dict[str, list[Demand]]) -> Part:
+    """Policies first, then what the store itself consists of."""
+    deployment = context.deployment
     namespace = found.workload.namespace
     demands[namespace].append(Demand(plan.members, _with_sidecar(context, found, plan.containers), claims=plan.claims))
-    name = f"{store.name}-policy"
+    name = f"{found.workload.name}-policy"
     make: Callable[[str, Links, Surroundings], Manifest] = (
         network_policies.cilium_store_policy
         if isinstance(deployment.system.platform.cni, Cilium)
@@ -280,7 +309,7 @@ def _store(context: _Context, store: Store, demands: dict[str, list[Demand]]) ->
     )
     return _part(
         context,
-        store.name,
+        found.workload.name,
         namespace,
         [make(name, found, context.around), *_mesh_objects(context, found), *plan.objects],
     )

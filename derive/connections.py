@@ -9,11 +9,11 @@ from typing import Literal
 
 from derive import naming
 from derive.labels import selector
-from model import Bucket, DeclarationError, Redis, Service, System
+from model import Bucket, DeclarationError, Pooler, PostgreSQL, Redis, Service, System
 from model.stores import Store
 from model.workloads import Protocol
 
-STORE_METRICS = {"redis": 9121, "postgresql": 9187, "mysql": 9104}
+STORE_METRICS = {"redis": 9121, "postgresql": 9187, "mysql": 9104, "pgbouncer": 9127}
 """Default ports of the exporters beside stores (Prometheus' list of port allocations)."""
 
 
@@ -97,14 +97,23 @@ def in_cluster(store: Store, hosts: Mapping[str, str]) -> bool:
     return store.name not in hosts and not isinstance(store, Bucket)
 
 
+def pooler_of(store: Store) -> Pooler | None:
+    """What the store's users connect to instead of it."""
+    return store.pooler if isinstance(store, PostgreSQL) else None
+
+
 def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Links]:
-    """Every service and every store in the cluster, by name. ``hosts``: names of the databases outside the cluster."""
+    """Every service, store in the cluster and pooler, by name. ``hosts``: of the databases outside the cluster."""
     services = {service.name: service for service in system.services}
     stores = {store.name: store for store in system.stores if in_cluster(store, hosts)}
+    poolers = {pooler.name: store for store in system.stores if (pooler := pooler_of(store))}
     workloads = {
         name: Workload(name, naming.service_namespace(system, service), service.tier)
         for name, service in services.items()
-    } | {name: Workload(name, naming.store_namespace(system, store), "data") for name, store in stores.items()}
+    } | {
+        name: Workload(name, naming.store_namespace(system, store), "data")
+        for name, store in (stores | poolers).items()
+    }
     found = _connections(system, services, stores, workloads)
     inbound: dict[str, list[Connection]] = defaultdict(list)
     outbound: dict[str, list[Connection]] = defaultdict(list)
@@ -137,7 +146,22 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
             outbound=tuple(outbound[name]),
             in_mesh=store.in_mesh if isinstance(store, Redis) else True,
         )
+    for name, store in poolers.items():
+        result[name] = Links(
+            workload=workloads[name],
+            ports=(_door(store)[1],),
+            metrics=STORE_METRICS["pgbouncer"],
+            inbound=tuple(inbound[name]),
+            outbound=tuple(outbound[name]),
+            exits=tuple(exits[name]),
+        )
     return result
+
+
+def _door(store: Store) -> tuple[str, int]:
+    """Name and port of what a store's users connect to in the cluster."""
+    pooler = pooler_of(store)
+    return (pooler.name, pooler.port) if pooler else (store.name, _store_port(store))
 
 
 def _store_port(store: Store) -> int:
@@ -160,9 +184,13 @@ def _connections(
         for call in system.calls
     ]
     for service in system.services:
-        for name in service.uses:
-            if name in stores:
-                found.append(Connection(workloads[service.name], workloads[name], (_store_port(stores[name]),)))
+        for store in map(system.store, service.uses):
+            if store.name in stores or pooler_of(store):
+                door, port = _door(store)
+                found.append(Connection(workloads[service.name], workloads[door], (port,)))
+    for store in stores.values():
+        if pooler := pooler_of(store):
+            found.append(Connection(workloads[pooler.name], workloads[store.name], (_store_port(store),)))
     return found
 
 
@@ -171,8 +199,11 @@ def _exits(system: System, hosts: Mapping[str, str], region: str) -> dict[str, l
     outside = {store.name: store for store in system.stores if not in_cluster(store, hosts)}
     for service in system.services:
         for name in service.uses:
-            if name in outside:
+            if name in outside and not pooler_of(outside[name]):
                 exits[service.name].append(_store_exit(outside[name], hosts, region))
+    for store in outside.values():
+        if pooler := pooler_of(store):
+            exits[pooler.name].append(_store_exit(store, hosts, region))
     for external in system.externals:
         for name in external.used_by:
             exits[name].append(

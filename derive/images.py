@@ -11,6 +11,9 @@ REDIS_PATCH: Final = {"7.4": "7.4.6", "8.2": "8.2.2"}
 """Newest patch of each Redis release in use (Docker Hub, library/redis)."""
 REDIS_EXPORTER: Final = "oliver006/redis_exporter:v1.74.0"
 POSTGRES_EXPORTER: Final = "quay.io/prometheuscommunity/postgres-exporter:v0.20.1"
+PGBOUNCER: Final = "ghcr.io/cloudnative-pg/pgbouncer:1.25.2"
+"""The image of the CloudNativePG project; PgBouncer itself publishes none."""
+PGBOUNCER_EXPORTER: Final = "quay.io/prometheuscommunity/pgbouncer-exporter:v0.12.1"
 MOVING_TAGS: Final = frozenset({"latest", "main", "master", "edge", "nightly", "stable", "dev"})
 """Tags that name another image tomorrow."""
 

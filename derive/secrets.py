@@ -11,13 +11,17 @@ from typing import Final
 from derive import naming
 from derive.databases import owner_of
 from derive.shapes import SecretPlan
-from model import PostgreSQL, Redis, SecretKey, System
+from model import Pooler, PostgreSQL, Redis, SecretKey, System
 from model.stores import Store
 
 DATABASE_CA: Final = "database-ca"
 """A password name with a meaning of its own: the stack fills it with the PEM of the CA of its databases."""
 CA_FILE: Final = "ca.crt"
 ACL_FILE: Final = "users.acl"
+USER_LIST: Final = "userlist.txt"
+"""PgBouncer's users and their passwords."""
+POOLER_EXPORTER: Final = "exporter"
+"""The user that reads PgBouncer's statistics."""
 
 
 def credentials_name(store: str) -> str:
@@ -37,6 +41,11 @@ def redis_password(store: str) -> str:
 
 def redis_exporter_password(store: str) -> str:
     return f"{store}-exporter"
+
+
+def pooler_users(pooler: str) -> str:
+    """Name of the Secret with a pooler's user list."""
+    return f"{pooler}-users"
 
 
 def database_owner(system: System, store: PostgreSQL) -> str:
@@ -60,6 +69,11 @@ def secret_plans(system: System, outside: Mapping[str, str]) -> tuple[SecretPlan
         if store.name not in outside:
             spaces.insert(0, naming.store_namespace(system, store))
         plans.extend(_store_secrets(store, users, dict.fromkeys(spaces), store.name in outside))
+    plans.extend(
+        _pooler_secret(system, store, store.pooler, store.name in outside)
+        for store in system.stores
+        if isinstance(store, PostgreSQL) and store.pooler
+    )
     taken = {plan.name for plan in plans}
     return (*plans, *_declared_secrets(system, taken))
 
@@ -83,6 +97,18 @@ def _store_secrets(store: Store, users: tuple[str, ...], spaces: Iterable[str], 
                 | ({"exporter-password": redis_exporter_password(store.name)} if at_home else {}),
                 templates={ACL_FILE: redis_users(store.name)} if at_home else {},
             )
+
+
+def _pooler_secret(system: System, store: PostgreSQL, pooler: Pooler, outside: bool) -> SecretPlan:
+    """The owner with the password that the server knows too, and the exporter."""
+    own, exporter = database_password(store.name), f"{pooler.name}-exporter"
+    role = database_role(store, system.users(store.name))
+    return SecretPlan(
+        name=pooler_users(pooler.name),
+        namespace=naming.store_namespace(system, store),
+        passwords={"exporter-password": exporter} | ({CA_FILE: DATABASE_CA} if outside else {}),
+        templates={USER_LIST: f'"{role}" "{{{own}}}"\n"{POOLER_EXPORTER}" "{{{exporter}}}"\n'},
+    )
 
 
 def redis_users(store: str) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from derive import naming, secrets
+from derive.connections import pooler_of
 from manifests import pods
 from manifests.base import Manifest
 from model import MySQL, PostgreSQL, Redis, SecretKey, Service, System
@@ -59,25 +60,26 @@ def _family(store: Store) -> str | None:
 
 def _store_variables(prefix: str, store: Store, system: System, outside: Mapping[str, str]) -> Iterable[Manifest]:
     credentials = secrets.credentials_name(store.name)
-    host = outside.get(store.name) or naming.fqdn(store.name, naming.store_namespace(system, store))
-    yield pods.value(f"{prefix}_HOST", host)
-    if isinstance(store, Redis):
-        yield pods.value(f"{prefix}_PORT", str(store.port))
-    elif isinstance(store, PostgreSQL | MySQL):
-        yield pods.value(f"{prefix}_PORT", str(store.port))
+    pooler = pooler_of(store)
+    inside = naming.fqdn(pooler.name if pooler else store.name, naming.store_namespace(system, store))
+    yield pods.value(f"{prefix}_HOST", inside if pooler else outside.get(store.name, inside))
+    if isinstance(store, Redis | PostgreSQL | MySQL):
+        yield pods.value(f"{prefix}_PORT", str(pooler.port if pooler else store.port))
+    if isinstance(store, PostgreSQL | MySQL):
         yield pods.value(f"{prefix}_NAME", store.name)
         yield pods.secret_value(f"{prefix}_USER", credentials, "username")
     yield pods.secret_value(f"{prefix}_PASSWORD", credentials, "password")
     if isinstance(store, PostgreSQL):
         # In the cluster the sidecars encrypt; outside, the server proves its name with the stack's own CA.
-        yield pods.value(f"{prefix}_SSLMODE", "verify-full" if store.name in outside else "disable")
-        if store.name in outside:
+        verified = store.name in outside and pooler is None
+        yield pods.value(f"{prefix}_SSLMODE", "verify-full" if verified else "disable")
+        if verified:
             yield pods.value(f"{prefix}_SSLROOTCERT", f"{CA_DIRECTORY}/{store.name}/{secrets.CA_FILE}")
 
 
-def ca_mounts(service: Service, outside: Mapping[str, str]) -> tuple[list[Manifest], list[Manifest]]:
+def ca_mounts(system: System, service: Service, outside: Mapping[str, str]) -> tuple[list[Manifest], list[Manifest]]:
     """Volumes and mounts of the certificates by which a service knows its databases outside the cluster."""
-    names = [name for name in service.uses if name in outside]
+    names = [name for name in service.uses if name in outside and not pooler_of(system.store(name))]
     volumes = [pods.secret_volume(f"{name}-ca", secrets.credentials_name(name), [secrets.CA_FILE]) for name in names]
     mounts = [pods.mount(f"{name}-ca", f"{CA_DIRECTORY}/{name}", read_only=True) for name in names]
     return volumes, mounts

@@ -45,6 +45,24 @@ class OnRds(Declared):
 Placement = Annotated[OnEc2 | InCluster | OnRds, Field(discriminator="kind")]
 
 
+class Pooler(Declared):
+    """PgBouncer in the cluster, which the users of a database connect to instead of the database."""
+
+    name: Name
+    port: Port = 6432
+    members: int = Field(2, ge=1)
+    mode: Literal["session", "transaction"] = "transaction"
+    """When a connection to the server is free for another client: after the client's session, or its transaction."""
+    max_clients: int = Field(1000, ge=1)
+    """Connections of clients, for each member."""
+    pool_size: int = Field(25, ge=1)
+    """Connections to the server, for each member."""
+    authentication: Literal["scram-sha-256", "plain"] = "scram-sha-256"
+    """How clients prove their password; ``plain`` sends it, for drivers that know nothing else. Towards the server it
+    is always SCRAM."""
+    resources: Resources = Resources(cpu="100m", memory="64Mi", cpu_limit="500m", memory_limit="128Mi")
+
+
 class PostgreSQL(Declared):
     """A PostgreSQL database with one owning service."""
 
@@ -59,8 +77,8 @@ class PostgreSQL(Declared):
     """Image of the in-cluster placement. Absent: ``postgres:<version>-alpine``."""
     placement: Placement = OnEc2()
     port: Port = 5432
-    pooler: bool = False
-    """Whether clients reach it through PgBouncer only."""
+    pooler: Pooler | None = None
+    """What clients connect to instead. Absent: they connect to the database itself."""
     resources: Resources = Resources(cpu="250m", memory="512Mi", cpu_limit="1", memory_limit="1Gi")
 
 

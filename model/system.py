@@ -67,7 +67,8 @@ class System(Declared):
     def _references(self) -> System:
         services = {service.name for service in self.services}
         stores = {store.name for store in self.stores}
-        duplicates = sorted(n for n in services | stores if self._names().count(n) > 1)
+        names = self._names()
+        duplicates = sorted(name for name in set(names) if names.count(name) > 1)
         if duplicates:
             raise DeclarationError(f"'{duplicates[0]}' is declared more than once; names are unique in a system")
         for place, name, kind in self._mentions():
@@ -77,7 +78,9 @@ class System(Declared):
         return self
 
     def _names(self) -> list[str]:
-        return [service.name for service in self.services] + [store.name for store in self.stores]
+        """Of everything that gets pods of its own, or is reached by name."""
+        poolers = (store.pooler for store in self.stores if isinstance(store, PostgreSQL))
+        return [part.name for part in (*self.services, *self.stores, *poolers) if part is not None]
 
     def _mentions(self) -> Iterator[tuple[str, str, str]]:
         for i, call in enumerate(self.calls):
