@@ -36,7 +36,7 @@ class TransitArgs:
 
 
 class Transit(pulumi.ComponentResource):
-    """Transit Gateway with two route tables: ``hub`` knows every spoke, ``spokes`` knows only the hub and the VPN.
+    """Transit Gateway with two route tables: ``hub`` knows everybody, ``spokes`` knows only the hub and the VPN.
 
     Makes: the gateway, both tables, the hub's attachment, routes from the hub's subnets to every spoke and to the
     networks behind the VPN, and a site-to-site VPN per peer that ends on the gateway.
@@ -90,7 +90,7 @@ class Transit(pulumi.ComponentResource):
             tags={"Name": f"{self._name}-hub"},
             opts=self._children,
         )
-        self._join("hub", attachment.id, self.hub_table, self.spoke_table)
+        self._join("hub", attachment.id)
         behind = {f"{peer.name}-{place(cidr)}": cidr for peer in args.vpn_peers for cidr in peer.ranges}
         for destination, cidr in {**args.spokes, **behind}.items():
             for subnet, table in args.hub.route_tables.items():
@@ -120,12 +120,18 @@ class Transit(pulumi.ComponentResource):
             tags={"Name": peer.name},
             opts=self._children,
         )
-        self._join(peer.name, connection.transit_gateway_attachment_id, self.hub_table, self.spoke_table)
+        self._join(peer.name, connection.transit_gateway_attachment_id)
 
-    def _join(
-        self, role: str, attachment: pulumi.Output[str], table: pulumi.Output[str], known_to: pulumi.Output[str]
-    ) -> None:
-        associate_and_propagate(f"{self._name}-{role}", attachment, table, known_to, self._children)
+    def _join(self, role: str, attachment: pulumi.Output[str]) -> None:
+        """The hub and the VPN use the table that knows the spokes, and are known there to each other."""
+        name = f"{self._name}-{role}"
+        associate_and_propagate(name, attachment, self.hub_table, self.spoke_table, self._children)
+        aws.ec2transitgateway.RouteTablePropagation(
+            f"{name}-propagation-hub",
+            transit_gateway_attachment_id=attachment,
+            transit_gateway_route_table_id=self.hub_table,
+            opts=self._children,
+        )
 
 
 def place(cidr: str) -> str:

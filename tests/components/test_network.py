@@ -162,11 +162,13 @@ def joined(monitor: StrictMonitor, what: str) -> set[tuple[str, str]]:
     return {(item.inputs["transitGatewayAttachmentId"], item.inputs["transitGatewayRouteTableId"]) for item in found}
 
 
-def test_the_hub_and_the_vpn_use_the_table_that_knows_the_spokes() -> None:
-    """They are announced to the spokes; on the spokes' own table the hub could not answer."""
+def test_the_hub_and_the_vpn_use_the_table_that_knows_everybody() -> None:
+    """They are announced to the spokes and to each other; on the spokes' own table the hub could not answer, and a
+    route of the hub's subnets to the VPN would end in the Transit Gateway."""
     members = ("transit-hub-attachment.id", "transit-office-vpn.transitGatewayAttachmentId")
     assert joined(transit(), "Association") == {(member, "transit-hub.id") for member in members}
-    assert joined(transit(), "Propagation") == {(member, "transit-spokes.id") for member in members}
+    tables = ("transit-spokes.id", "transit-hub.id")
+    assert joined(transit(), "Propagation") == {(member, table) for member in members for table in tables}
 
 
 def test_the_hub_answers_spokes_and_the_networks_behind_the_vpn() -> None:
