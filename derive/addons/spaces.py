@@ -147,7 +147,7 @@ def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:
         Rule(
             "prometheus",
             naming.PROMETHEUS_LABELS,
-            (_from([cilium.endpoints(GRAFANA), PROMETHEUS], 9090, 8080),),
+            (_from([cilium.endpoints(GRAFANA), PROMETHEUS], 9090), _from([PROMETHEUS], 8080)),
             (API_SERVER, *_scrapes(deployment)),
         ),
         Rule(
