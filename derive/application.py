@@ -181,7 +181,7 @@ def _part(context: _Context, name: str, namespace: str, objects: list[Manifest |
 
 
 def _namespace(context: _Context, name: str, members: list[Links], demands: list[Demand]) -> Part:
-    """Namespace, quota, defaults, default deny; with a mesh also its mTLS, deny-all, default rule and exits."""
+    """Namespace, quota, defaults, default deny; with a mesh also its mTLS, deny-all, defaults and exits."""
     cilium = isinstance(context.deployment.system.platform.cni, Cilium)
     deny = network_policies.cilium_default_deny if cilium else network_policies.standard_default_deny
     objects: list[Manifest | None] = [
@@ -193,6 +193,7 @@ def _namespace(context: _Context, name: str, members: list[Links], demands: list
     if context.mesh:
         objects += mtls.peer_authentications(name, context.mesh, members)
         objects.append(authorization.deny_all(name))
+        objects.append(traffic.default_sidecar(name))
         objects.append(traffic.default_rule(name, context.mesh))
         objects += traffic.service_entries(name, members)
     return _part(context, name, name, objects)

@@ -62,6 +62,11 @@ def virtual_service(links: Links, policy: ServicePolicy | None) -> Manifest | No
     return istio.virtual_service(releases.internal_route(links), workload.namespace, [workload.fqdn], [route])
 
 
+def default_sidecar(namespace: str) -> Manifest:
+    """What a proxy knows that nobody declared: the mesh and DNS. Without it, every host of the mesh."""
+    return istio.sidecar("default", namespace, None, ALWAYS_KNOWN)
+
+
 def sidecar(links: Links, traces: bool) -> Manifest:
     """What a workload's proxy can reach: what it declares, and nothing else of the mesh."""
     known = [f"{connection.target.namespace}/{connection.target.fqdn}" for connection in links.outbound]

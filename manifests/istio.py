@@ -189,13 +189,16 @@ def passthrough_server(name: str, hosts: Sequence[str], port: int) -> Manifest:
     }
 
 
-def sidecar(name: str, namespace: str, selector: Mapping[str, str], hosts: Sequence[str]) -> Manifest:
-    """What the pods' proxies know at all (``namespace/host``); every other destination is refused."""
-    spec = {
-        "workloadSelector": {"labels": dict(selector)},
-        "egress": [{"hosts": list(hosts)}],
-        "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
-    }
+def sidecar(name: str, namespace: str, selector: Mapping[str, str] | None, hosts: Sequence[str]) -> Manifest:
+    """What the pods' proxies know at all (``namespace/host``); every other destination is refused.
+
+    ``selector`` absent: the pods of the namespace that no other Sidecar selects.
+    """
+    spec = compact(
+        workloadSelector={"labels": dict(selector)} if selector else None,
+        egress=[{"hosts": list(hosts)}],
+        outboundTrafficPolicy={"mode": "REGISTRY_ONLY"},
+    )
     return manifest(NETWORKING, "Sidecar", name, namespace, spec=spec)
 
 

@@ -22,6 +22,7 @@ def test_the_namespace_comes_first_and_then_what_closes_it() -> None:
         ("PeerAuthentication", "fitsync-metrics-9090"),
         ("PeerAuthentication", "fitsync-metrics-9121"),
         ("AuthorizationPolicy", "deny-all"),
+        ("Sidecar", "default"),
         ("DestinationRule", "fitsync-mtls"),
         ("ServiceEntry", "userdb"),
         ("ServiceEntry", "trainingdb"),
