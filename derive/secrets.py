@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from derive import naming
-from derive.databases import owner_of
+from derive.databases import MONITORING, owner_of
 from derive.shapes import SecretPlan
 from model import Pooler, PostgreSQL, Redis, SecretKey, System
 from model.stores import Store
@@ -17,6 +17,8 @@ from model.stores import Store
 DATABASE_CA: Final = "database-ca"
 """A password name with a meaning of its own: the stack fills it with the PEM of the CA of its databases."""
 CA_FILE: Final = "ca.crt"
+EXPORTER_PASSWORD: Final = "exporter-password"
+"""Key of a store's Secret, in its own namespace, for the exporter beside it."""
 ACL_FILE: Final = "users.acl"
 USER_LIST: Final = "userlist.txt"
 """PgBouncer's users and their passwords."""
@@ -32,6 +34,11 @@ def credentials_name(store: str) -> str:
 def database_password(database: str) -> str:
     """Name of the generated password of the role that owns a database."""
     return f"{database}-owner"
+
+
+def monitoring_password(database: str) -> str:
+    """Name of the generated password of the role that an exporter logs in with."""
+    return f"{database}-{MONITORING}"
 
 
 def redis_password(store: str) -> str:
@@ -81,20 +88,22 @@ def secret_plans(system: System, outside: Mapping[str, str]) -> tuple[SecretPlan
 def _store_secrets(store: Store, users: tuple[str, ...], spaces: Iterable[str], outside: bool) -> Iterable[SecretPlan]:
     name = credentials_name(store.name)
     for position, space in enumerate(spaces):
+        at_home = position == 0 and not outside
         if isinstance(store, PostgreSQL):
             yield SecretPlan(
                 name=name,
                 namespace=space,
                 literals={"username": database_role(store, users)},
-                passwords={"password": database_password(store.name)} | ({CA_FILE: DATABASE_CA} if outside else {}),
+                passwords={"password": database_password(store.name)}
+                | ({CA_FILE: DATABASE_CA} if outside else {})
+                | ({EXPORTER_PASSWORD: monitoring_password(store.name)} if at_home else {}),
             )
         elif isinstance(store, Redis):
-            at_home = position == 0
             yield SecretPlan(
                 name=name,
                 namespace=space,
                 passwords={"password": redis_password(store.name)}
-                | ({"exporter-password": redis_exporter_password(store.name)} if at_home else {}),
+                | ({EXPORTER_PASSWORD: redis_exporter_password(store.name)} if at_home else {}),
                 templates={ACL_FILE: redis_users(store.name)} if at_home else {},
             )
 
@@ -106,7 +115,7 @@ def _pooler_secret(system: System, store: PostgreSQL, pooler: Pooler, outside: b
     return SecretPlan(
         name=pooler_users(pooler.name),
         namespace=naming.store_namespace(system, store),
-        passwords={"exporter-password": exporter} | ({CA_FILE: DATABASE_CA} if outside else {}),
+        passwords={EXPORTER_PASSWORD: exporter} | ({CA_FILE: DATABASE_CA} if outside else {}),
         templates={USER_LIST: f'"{role}" "{{{own}}}"\n"{POOLER_EXPORTER}" "{{{exporter}}}"\n'},
     )
 

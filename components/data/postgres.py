@@ -23,7 +23,7 @@ from derive.databases import (
     bundle_key,
     postgres_host,
 )
-from derive.secrets import database_password
+from derive.secrets import database_password, monitoring_password
 
 
 def password_names(plans: Sequence[DatabasePlan]) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def password_names(plans: Sequence[DatabasePlan]) -> tuple[str, ...]:
     return tuple(
         name
         for plan in plans
-        for name in (database_password(plan.name), f"{plan.name}-{MONITORING}", f"{plan.name}-{REPLICATION}")
+        for name in (database_password(plan.name), monitoring_password(plan.name), f"{plan.name}-{REPLICATION}")
     )
 
 
@@ -88,7 +88,7 @@ class PostgresTier(pulumi.ComponentResource):
     def _create_database(self, plan: DatabasePlan) -> None:
         roles = {
             plan.owner: database_password(plan.name),
-            MONITORING: f"{plan.name}-{MONITORING}",
+            MONITORING: monitoring_password(plan.name),
             REPLICATION: f"{plan.name}-{REPLICATION}",
         }
         verifiers = {

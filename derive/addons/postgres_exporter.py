@@ -11,15 +11,13 @@ from typing import Any, Final
 from derive import versions
 from derive.addons import kube_prometheus_stack
 from derive.addons.chart import Release
-from derive.databases import placed_on_ec2
-from derive.secrets import CA_FILE, DATABASE_CA
+from derive.databases import MONITORING, placed_on_ec2
+from derive.secrets import CA_FILE, DATABASE_CA, monitoring_password
 from derive.shapes import Deployment, SecretPlan
 from model import PostgreSQL
 
 NAMESPACE: Final = versions.POSTGRES_EXPORTER.namespace
 PORT: Final = 9187
-ROLE: Final = "monitoring"
-"""The role that the database machines create for it, member of pg_monitor."""
 _AUTHORITY: Final = "/etc/database"
 
 
@@ -38,7 +36,7 @@ class Target:
     @property
     def secret(self) -> str:
         """Name of the Secret, and of the generated password of the monitoring role."""
-        return f"{self.name}-monitoring"
+        return monitoring_password(self.name)
 
 
 def targets(deployment: Deployment) -> tuple[Target, ...]:
@@ -68,7 +66,7 @@ def secret(target: Target) -> SecretPlan:
     return SecretPlan(
         name=target.secret,
         namespace=NAMESPACE,
-        literals={"username": ROLE},
+        literals={"username": MONITORING},
         passwords={"password": target.secret, CA_FILE: DATABASE_CA},
     )
 
@@ -84,7 +82,7 @@ def values(target: Target) -> dict[str, Any]:
             "datasource": {
                 "host": target.host,
                 "port": str(target.port),
-                "user": ROLE,
+                "user": MONITORING,
                 "passwordSecret": {"name": target.secret, "key": "password"},
                 "database": target.name,
                 # The server proves its name with the stack's own authority.

@@ -134,7 +134,7 @@ def _exporter(pooler: Pooler, links: Links) -> Manifest:
         images.PGBOUNCER_EXPORTER,
         links.metrics or 0,
         [
-            pods.secret_value("PASSWORD", secrets.pooler_users(pooler.name), "exporter-password"),
+            pods.secret_value("PASSWORD", secrets.pooler_users(pooler.name), secrets.EXPORTER_PASSWORD),
             pods.value("PGBOUNCER_EXPORTER_CONNECTION_STRING", target),
         ],
         args=[f"--web.listen-address=:{links.metrics}"],

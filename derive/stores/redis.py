@@ -116,7 +116,7 @@ def _exporter(store: Redis, links: Links) -> Manifest:
         [
             pods.value("REDIS_ADDR", f"redis://localhost:{store.port}"),
             pods.value("REDIS_USER", "exporter"),
-            pods.secret_value("REDIS_PASSWORD", secrets.credentials_name(store.name), "exporter-password"),
+            pods.secret_value("REDIS_PASSWORD", secrets.credentials_name(store.name), secrets.EXPORTER_PASSWORD),
             pods.value("REDIS_EXPORTER_WEB_LISTEN_ADDRESS", f":{port}"),
         ],
     )
