@@ -7,6 +7,7 @@ pg_hba.conf before the server opens its port (docker-library/postgres, docker-en
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -141,7 +142,7 @@ def test_the_exporter_reads_statistics_and_nothing_else(pod: Pod) -> None:
     assert pod.login(user, password, "userdb", statistics) == "t"
     for statement in (
         "SELECT * FROM public.watched",
-        "CREATE TABLE mine ()",
+        "CREATE TABLE public.mine ()",
         "CREATE TEMPORARY TABLE mine ()",
         "SET ROLE user_service",
         "SELECT rolpassword FROM pg_authid",
@@ -151,6 +152,17 @@ def test_the_exporter_reads_statistics_and_nothing_else(pod: Pod) -> None:
     for database in ("postgres", "template1"):
         refused = pod.login(user, password, database, "SELECT 1", check=False)
         assert "permission denied for database" in refused
+
+
+def test_the_runbook_s_dump_and_restore_move_every_row(pod: Pod, root: Path) -> None:
+    """There is no archive here: these two commands are the backup, and the way to the machines and back."""
+    dump, restore = re.findall(r"-- sh -c '([^']+)'", (root / "docs/runbooks/postgresql.md").read_text())
+    owner = (SECRET["username"], SECRET["password"], "userdb")
+    pod.login(*owner, "CREATE TABLE moved AS SELECT generate_series(1, 100) AS id")
+    pod.run("sh", "-c", f"{dump} >{pod.folder}/dump")
+    pod.login(*owner, "DROP TABLE moved")
+    pod.run("sh", "-c", f"{restore} <{pod.folder}/dump")
+    assert pod.login(*owner, "SELECT count(*) || ' ' || sum(id) FROM moved") == "100 5050"
 
 
 @pytest.mark.parametrize("name", NAMES)
