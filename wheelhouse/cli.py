@@ -1,7 +1,8 @@
 """The `wheelhouse` command: try a project's stacks in the embedded sandbox, with no account and no cluster.
 
-Exit codes: 0 done; 1 a run failed; 2 nothing was begun (a wrong option, an unknown stack, bad settings, a locked or
-damaged state, a wrong passphrase); 3 `preview --expect-no-changes` found changes; 130 interrupted.
+Exit codes: 0 done; 1 a run failed, or the audit found differences; 2 nothing was begun (a wrong option, an unknown
+stack, bad settings, a locked or damaged state, a wrong passphrase); 3 `preview --expect-no-changes` found changes; 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from rich.console import Console
 import sandbox.run
 from sandbox.events import Operation, Result, SandboxError
 from sandbox.program import INTERRUPTED
-from wheelhouse import passphrase, report
+from wheelhouse import audit, passphrase, report
 from wheelhouse.errors import Exit, UserError
 from wheelhouse.progress import show
 from wheelhouse.project import Project, destroy_order, find, has_resources, refuse_read
@@ -164,6 +165,9 @@ def export(
         file.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"{file} cannot be written: {error.strerror}") from error
+
+
+app.command(name="audit")(audit.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,212 @@
+"""From registered resources to actors: the only place that decides which resource is which declared thing.
+
+A pod template belongs to the declared service or store whose name its ServiceAccount has, in the declared namespace. A
+host outside the cluster belongs to the declared store or external whose DNS name it has. Beside them stand strangers:
+pods that nobody declared, one per namespace and one elsewhere, so that a rule that is too wide has somebody to admit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from audit.addresses import PRIVATE, PUBLIC, Ranges, merged, ranges, without
+from audit.charts import CHARTS, Release
+from audit.cilium import policed_names
+from audit.hosts import host_covers, name_matches
+from audit.platform import API_SERVER, DNS, INTERNET, NODES
+from audit.population import Actor, Port, Proxy
+from audit.resources import Object, Registry
+from audit.scope import Scope
+from audit.services import NETWORKING
+from model import Bucket
+
+STRANGER: Final = "stranger"
+ELSEWHERE: Final = "elsewhere"
+UNKNOWN: Final = "unknown"
+OWN_NODE: Final = "its own node"
+TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
+    "Deployment": ("template",),
+    "StatefulSet": ("template",),
+    "DaemonSet": ("template",),
+    "ReplicaSet": ("template",),
+    "Rollout": ("template",),
+    "Job": ("template",),
+    "CronJob": ("jobTemplate", "spec", "template"),
+}
+"""Kinds that make pods, and where their pod template is."""
+
+
+def actors(registry: Registry, scope: Scope, releases: Iterable[Release]) -> list[Actor]:
+    """Everybody, each under a name of its own."""
+    installed = list(releases)
+    injector = any(release.chart == "istiod" for release in installed)
+    namespaces = {item.name: item.labels for item in registry.objects("Namespace", group="core")}
+    found = [
+        *_workloads(registry, scope, namespaces, injector),
+        *_chart_pods(installed, namespaces, injector),
+        *_strangers(namespaces, injector),
+        Actor(
+            "cluster DNS",
+            "pod",
+            "kube-system",
+            {"k8s-app": "kube-dns"},
+            account="coredns",
+            role=DNS,
+            listens=frozenset({("UDP", 53), ("TCP", 53), ("TCP", 9153)}),
+            hosts=("kube-dns.kube-system.svc.cluster.local",),
+        ),
+        *_nodes(registry),
+        *_outside(registry, scope),
+    ]
+    return _named(found)
+
+
+def _named(found: list[Actor]) -> list[Actor]:
+    taken = Counter(actor.name for actor in found)
+    return [
+        replace(actor, name=f"{actor.name} in {actor.namespace}") if taken[actor.name] > 1 else actor for actor in found
+    ]
+
+
+def _workloads(
+    registry: Registry, scope: Scope, namespaces: Mapping[str, Mapping[str, str]], injector: bool
+) -> Iterator[Actor]:
+    declared = {(scope.namespace(item), item.name): f"service:{item.name}" for item in scope.system.services}
+    declared |= {
+        (scope.namespace(item), item.name): f"store:{item.name}"
+        for item in scope.system.stores
+        if scope.in_cluster(item)
+    }
+    for kind, path in TEMPLATES.items():
+        for item in registry.objects(kind):
+            template: Any = item.spec
+            for key in path:
+                template = (template or {}).get(key)
+            pod = (template or {}).get("spec") or {}
+            if item.namespace not in namespaces or pod.get("hostNetwork"):
+                continue
+            labels = ((template or {}).get("metadata") or {}).get("labels") or {}
+            account = str(pod.get("serviceAccountName") or "default")
+            yield Actor(
+                name=item.name,
+                kind="pod",
+                namespace=item.namespace,
+                labels=labels,
+                namespace_labels=namespaces[item.namespace],
+                account=account,
+                proxy=_proxy(labels, namespaces[item.namespace], injector),
+                named_ports={name: port for name, (_, port) in _named_ports(pod)},
+                listens=frozenset(_container_ports(pod)),
+                role=declared.get((item.namespace, account)) or item.name,
+            )
+
+
+def _container_ports(pod: Mapping[str, Any]) -> Iterator[Port]:
+    for container in pod.get("containers") or ():
+        for port in container.get("ports") or ():
+            yield str(port.get("protocol") or "TCP"), int(port["containerPort"])
+
+
+def _named_ports(pod: Mapping[str, Any]) -> Iterator[tuple[str, Port]]:
+    for container in pod.get("containers") or ():
+        for port in container.get("ports") or ():
+            if port.get("name"):
+                yield str(port["name"]), (str(port.get("protocol") or "TCP"), int(port["containerPort"]))
+
+
+def _proxy(labels: Mapping[str, str], namespace: Mapping[str, str], injector: bool) -> Proxy:
+    """Istio's injection: the pod's label decides, then the namespace's; an annotation alone does nothing."""
+    own = labels.get("sidecar.istio.io/inject")
+    if not injector or own == "false" or namespace.get("istio-injection") == "disabled":
+        return "none"
+    injected = own == "true" or namespace.get("istio-injection") == "enabled" or "istio.io/rev" in namespace
+    return "sidecar" if injected or "istio.io/rev" in labels else "none"
+
+
+def _chart_pods(
+    releases: Iterable[Release], namespaces: Mapping[str, Mapping[str, str]], injector: bool
+) -> Iterator[Actor]:
+    for release in releases:
+        make = CHARTS.get(release.chart)
+        for pod in make(release) if make else ():
+            around = namespaces.get(release.namespace, {})
+            name = pod.suffix or release.name
+            yield Actor(
+                name=name,
+                kind="pod",
+                namespace=release.namespace,
+                labels=pod.labels,
+                namespace_labels=around,
+                account=pod.account,
+                proxy=pod.proxy if pod.proxy != "none" else _proxy(pod.labels, around, injector),
+                listens=frozenset(("TCP", port) for port in pod.ports),
+                hosts=(f"{name}.{release.namespace}.svc.cluster.local",),
+                calls=pod.calls,
+                role=pod.role,
+            )
+
+
+def _strangers(namespaces: Mapping[str, Mapping[str, str]], injector: bool) -> Iterator[Actor]:
+    for namespace, labels in namespaces.items():
+        yield Actor(
+            name=f"any other pod in {namespace}",
+            kind="pod",
+            namespace=namespace,
+            namespace_labels=labels,
+            account="default",
+            proxy=_proxy({}, labels, injector),
+            role=STRANGER,
+        )
+    yield Actor("any pod elsewhere", "pod", ELSEWHERE, account="default", role=ELSEWHERE)
+
+
+def _nodes(registry: Registry) -> Iterator[Actor]:
+    groups = registry.of("aws:autoscaling/group:Group", "aws:eks/nodeGroup:NodeGroup")
+    names = {
+        name for group in groups for key in ("vpcZoneIdentifiers", "subnetIds") for name in group.values.get(key) or ()
+    }
+    subnets = [item.values["cidrBlock"] for item in registry.of("aws:ec2/subnet:Subnet") if item.id in names]
+    where = ranges(*subnets)
+    yield Actor(OWN_NODE, "host", addresses=where, role=NODES)
+    yield Actor("another node", "remote-node", addresses=where, role=NODES)
+    yield Actor("the Kubernetes API", "api-server", addresses=where, role=API_SERVER)
+
+
+def _outside(registry: Registry, scope: Scope) -> Iterator[Actor]:
+    records = _records(registry)
+    known: list[Actor] = []
+    for store in scope.system.stores:
+        if not scope.in_cluster(store):
+            host = scope.host(store)
+            hosts: tuple[str, ...] = (host, f"any.{host}") if isinstance(store, Bucket) else (host,)
+            where = PUBLIC if isinstance(store, Bucket) else records.get(host, ())
+            known.append(Actor(store.name, "world", hosts=hosts, addresses=where, role=f"store:{store.name}"))
+    for external in scope.system.externals:
+        names = tuple(host.replace("*", "any") for host in external.hosts)
+        known.append(Actor(external.name, "world", hosts=names, addresses=PUBLIC, role=f"external:{external.name}"))
+    for host in sorted(_mentioned(registry)):
+        covered = any(
+            own == host or name_matches(host, own) or host_covers(host, own) for actor in known for own in actor.hosts
+        )
+        if host != "*" and not covered:
+            known.append(Actor(host, "world", hosts=(host.replace("*", "any"),), addresses=PUBLIC, role=UNKNOWN))
+    yield from known
+    yield Actor("the internet", "world", hosts=("undeclared.example",), addresses=PUBLIC, role=INTERNET)
+    stores = merged(part for actor in known for part in actor.addresses)
+    yield Actor("other private addresses", "world", addresses=without(PRIVATE, stores), role=UNKNOWN)
+
+
+def _records(registry: Registry) -> dict[str, Ranges]:
+    return {
+        str(item.values["name"]).rstrip("."): ranges(*item.values["records"])
+        for item in registry.of("aws:route53/record:Record")
+        if item.values.get("type") == "A" and item.values.get("records")
+    }
+
+
+def _mentioned(registry: Registry) -> set[str]:
+    entries: Iterable[Object] = registry.objects("ServiceEntry", group=NETWORKING)
+    return policed_names(registry) | {str(host) for entry in entries for host in entry.spec.get("hosts") or ()}

@@ -1,0 +1,70 @@
+"""Load balancers: which machines a port of each leads to, and which public name leads to which balancer."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from audit.addresses import common, ranges, size
+from audit.resources import Registry
+from audit.sites import NODE, Site, Sites
+
+
+class Balancers:
+    """Listeners, target groups and targets."""
+
+    def __init__(self, registry: Registry, sites: Sites) -> None:
+        self._sites = sites
+        self._names = {
+            str(item.values.get("arn") or item.id): item.name
+            for item in registry.of("aws:lb/loadBalancer:LoadBalancer")
+        }
+        self._dns = {
+            str(item.values.get("dnsName")): item.name for item in registry.of("aws:lb/loadBalancer:LoadBalancer")
+        }
+        ports = {
+            str(item.values.get("arn") or item.id): int(item.values.get("port") or 0)
+            for item in registry.of("aws:lb/targetGroup:TargetGroup")
+        }
+        self._targets: dict[str, set[tuple[str, int]]] = defaultdict(set)
+        for item in registry.of("aws:lb/targetGroupAttachment:TargetGroupAttachment"):
+            group = str(item.values["targetGroupArn"])
+            for site in self._targeted(str(item.values["targetId"])):
+                self._targets[group].add((site.name, int(item.values.get("port") or ports.get(group, 0))))
+        machines = {site.name for site in sites.machines if site.role == NODE}
+        for item in registry.of("aws:autoscaling/group:Group"):
+            for group in item.values.get("targetGroupArns") or ():
+                if item.name in machines:
+                    self._targets[str(group)].add((item.name, ports.get(str(group), 0)))
+        self._listeners: dict[str, dict[int, set[tuple[str, int]]]] = defaultdict(lambda: defaultdict(set))
+        for item in registry.of("aws:lb/listener:Listener"):
+            balancer = self._names.get(str(item.values["loadBalancerArn"]), "")
+            port = int(item.values["port"])
+            self._listeners[balancer][port] |= set()
+            for action in item.values.get("defaultActions") or ():
+                self._listeners[balancer][port] |= self._targets.get(str(action.get("targetGroupArn")), set())
+        self.aliases: dict[str, str] = {}
+        """Public name -> balancer."""
+        for item in registry.of("aws:route53/record:Record"):
+            for alias in item.values.get("aliases") or ():
+                self.aliases[str(item.values["name"]).rstrip(".")] = self._dns.get(str(alias.get("name")), "")
+
+    def _targeted(self, address: str) -> list[Site]:
+        """The machine at an address: the one with the fewest addresses to its name, for a group has whole subnets."""
+        if not address[:1].isdigit():
+            return []
+        wanted = ranges(address)
+        found = [site for site in self._sites.machines if common(site.addresses, wanted)]
+        least = min((size(site.addresses) for site in found), default=0)
+        return [site for site in found if size(site.addresses) == least]
+
+    def listeners(self, balancer: str) -> dict[int, set[tuple[str, int]]]:
+        """Port -> targets (machine, port)."""
+        return dict(self._listeners.get(balancer, {}))
+
+    def roles(self, balancer: str) -> dict[int, frozenset[str]]:
+        """Port -> kinds of machines and their port: ``node:443``."""
+        roles = {site.name: site.role for site in self._sites.machines}
+        return {
+            port: frozenset(f"{roles.get(name, name)}:{number}" for name, number in targets)
+            for port, targets in self.listeners(balancer).items()
+        }

@@ -1,0 +1,152 @@
+"""What the registered policies of a cluster let pass, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from audit import policies
+from audit.authorization import Authorization
+from audit.charts import Release
+from audit.cilium import CiliumPolicies
+from audit.doors import Door, Doors
+from audit.layers import ANY_OTHER, AUTHORIZATION, EGRESS, INGRESS, MTLS, ROUTING, Question, Verdicts
+from audit.mtls import ACCEPTED, ClientModes, PeerModes, accepts
+from audit.platform import DNS, SIDECAR_METRICS
+from audit.population import Mask, Population, Port, bits
+from audit.requests import Request, representatives
+from audit.resources import Registry
+from audit.routing import Routing
+from audit.rules import PolicyRules
+from audit.services import Hosts
+
+BYPASSED: Final = (SIDECAR_METRICS, 15021, 15090)
+"""Ports of the proxy itself: what arrives there is neither intercepted nor judged."""
+ISTIOD_CHART: Final = "istiod"
+CILIUM_CHART: Final = "cilium"
+
+
+class Cluster:
+    """The evaluators over one population."""
+
+    def __init__(self, registry: Registry, population: Population, releases: Iterable[Release]) -> None:
+        charts = {release.chart: release for release in releases}
+        istiod, cilium = charts.get(ISTIOD_CHART), charts.get(CILIUM_CHART)
+        self.population = population
+        root = istiod.namespace if istiod else "istio-system"
+        mode = str(istiod.value("meshConfig.outboundTrafficPolicy.mode", "ALLOW_ANY")) if istiod else "ALLOW_ANY"
+        self.rules = PolicyRules(population)
+        by_address = population.world
+        if cilium:
+            if "nodes" in cilium.value("policyCIDRMatchMode", ()):
+                by_address |= (
+                    population.kinds["remote-node"] | population.kinds["host"] | population.kinds["api-server"]
+                )
+            CiliumPolicies(population, self.rules, population.role(DNS), by_address).add_all(registry)
+        else:
+            by_address |= population.pods
+        policies.add_all(registry, population, self.rules, by_address=by_address)
+        self.peers = PeerModes(registry, population, root)
+        self.authorization = Authorization(registry, population, root)
+        self.hosts = Hosts(registry, population)
+        self._clients = ClientModes(registry, root)
+        self.routing = Routing(registry, population, self.hosts, self._clients, root, mode)
+        self.entrances = population.role("ingress-gateway")
+        self.doors = Doors(registry, population, self.routing, self.entrances)
+        self._sidecars: Mask = 0
+        for index in bits(population.meshed):
+            if population.actors[index].proxy == "sidecar":
+                self._sidecars |= 1 << index
+        self.callers: Mask = population.everyone & ~population.kinds["host"]
+        """Everybody but a pod's own node, whose probes no policy can refuse."""
+        self._published = self._behind_doors()
+
+    def ports(self, callee: int, declared: Iterable[Port]) -> list[Port]:
+        """Every port of an actor that anything names, and one for all others."""
+        actor = self.population.actors[callee]
+        named = {*actor.listens, *self.hosts.ports(callee), *self.rules.edges(callee), *declared}
+        named |= {("TCP", port) for port in self.authorization.mentioned(callee)[0] | self.peers.ports(callee)}
+        return [*sorted(named), ANY_OTHER]
+
+    def requests(
+        self, callee: int, port: Port, methods: Iterable[str], paths: Iterable[str], prefixes: Iterable[str]
+    ) -> tuple[Request | None, ...]:
+        """One request of every kind that the declaration or any rule tells apart."""
+        if port[1] in BYPASSED or not self.judged(callee) or not self.hosts.is_http(callee, port):
+            return (None,)
+        _, own_methods, own_paths = self.authorization.mentioned(callee)
+        registered = self.routing.prefixes(callee)
+        return representatives({*methods, *own_methods}, {*paths, *own_paths}, {*prefixes, *registered})
+
+    def judged(self, callee: int) -> bool:
+        """Whether a proxy stands before the actor."""
+        return self.population.actors[callee].proxy != "none"
+
+    def verdicts(self, question: Question) -> Verdicts:
+        """Who passes each layer."""
+        callee, port, request = question.callee, question.port, question.request
+        everyone = self.population.everyone
+        offers = self._offers(callee, port)
+        mode = self.peers.mode(callee, port[1])
+        passes, admitted = everyone, everyone
+        proxy = self.population.actors[callee].proxy
+        if proxy == "sidecar" and port[1] not in BYPASSED:
+            passes = accepts(mode, offers)
+            identified = offers["mutual"] if ACCEPTED[mode][0] else 0
+            admitted = self.authorization.admitted(callee, port, request, identified)
+        elif proxy == "gateway" and port[1] not in BYPASSED:
+            admitted = self.authorization.admitted(callee, port, request, 0)
+        elif proxy == "none" and self.population.pods >> callee & 1:
+            passes = offers["plain"]
+        found = {
+            EGRESS: self.rules.egress_admitted(callee, port),
+            INGRESS: self.rules.ingress_admitted(callee, port),
+            MTLS: passes,
+            AUTHORIZATION: admitted,
+            ROUTING: self._routed(callee, port, request),
+        }
+        return {layer: mask & self.callers for layer, mask in found.items()}
+
+    def _routed(self, callee: int, port: Port, request: Request | None) -> Mask:
+        outside = self.population.everyone & ~self._sidecars & ~self.entrances
+        found = outside | self.routing.admitted(callee, port, request) & self._sidecars
+        if self._published >> callee & 1 and self._behind(callee, port, request):
+            found |= self.entrances
+        return found
+
+    def _behind_doors(self) -> Mask:
+        found = 0
+        for branches in self.routing.branches.values():
+            for branch in branches:
+                if branch.gateways != ("mesh",):
+                    for backends, _ in branch.destinations:
+                        found |= backends
+        return found
+
+    def _behind(self, callee: int, port: Port, request: Request | None) -> bool:
+        path = request.path if request else "/"
+        for host in self.doors.hosts():
+            for number in self.doors.ports():
+                answer = self.doors.answer(Door(host, number, path))
+                if answer.backends >> callee & 1 and answer.port == port[1]:
+                    return True
+        return False
+
+    def _offers(self, callee: int, port: Port) -> dict[str, Mask]:
+        """What arrives at a port, by caller: the mesh's TLS, plain text, or other TLS."""
+        population = self.population
+        meshed = population.actors[callee].proxy == "sidecar"
+        found = {"mutual": 0, "plain": population.everyone & ~population.meshed, "other": 0}
+        addresses = self.hosts.leading_to(callee, port)
+        for namespace, members in population.namespaces.items():
+            clients = members & population.meshed
+            if not clients:
+                continue
+            if not addresses:
+                found["mutual" if meshed else "plain"] |= clients
+            for host, number in addresses:
+                offer = self._clients.offered(namespace, host.name, host.namespace, number, meshed=meshed)
+                unknown = clients & self.routing.passthrough & ~self.routing.visible(host)
+                found["plain"] |= unknown
+                found[offer] |= clients & ~unknown
+        return found

@@ -1,0 +1,313 @@
+"""What the declaration says about the pods' connections, layer by layer.
+
+Every layer is expected to be exact on its own: a declared connection passes all of them, and what is not declared is
+stopped by each layer that can tell callers apart. So a policy that is lost or too wide shows even while another layer
+still stops the connection.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from audit.actors import ELSEWHERE, STRANGER
+from audit.cluster import BYPASSED
+from audit.layers import AUTHORIZATION, EGRESS, INGRESS, MTLS, ROUTING, Question, Verdicts
+from audit.platform import (
+    API_SERVER,
+    CLUSTER,
+    DNS,
+    EVERYBODY,
+    INTERNET,
+    KNOWN,
+    LINKS,
+    NODES,
+    PROXIES,
+    SIDECAR_METRICS,
+)
+from audit.population import Actor, Mask, Population, Port, bits, union
+from audit.requests import Request, matches
+from audit.scope import Scope, store_metrics, store_port
+from model import Cilium, Redis
+
+METRICS_PATH = "/metrics"
+
+
+@dataclass
+class Admission:
+    """Callers of one port of one actor."""
+
+    leave: Mask = 0
+    """Let out by their own policy."""
+    enter: Mask = 0
+    """Let in by the callee's."""
+
+
+@dataclass
+class Callee:
+    """What is declared of one actor as a callee."""
+
+    served: set[int] = field(default_factory=set)
+    metrics: set[int] = field(default_factory=set)
+    routes: dict[int, list[str]] = field(default_factory=dict)
+    """Published path prefixes by port."""
+    methods: tuple[str, ...] = ()
+    calls: list[tuple[Mask, tuple[str, ...], tuple[str, ...]]] = field(default_factory=list)
+    """Callers with their methods and paths; empty: all."""
+    known_to: Mask = 0
+    """Sidecars that know its host."""
+
+    @property
+    def named_methods(self) -> set[str]:
+        return {*self.methods, *(method for _, methods, _ in self.calls for method in methods)}
+
+    @property
+    def named_paths(self) -> set[str]:
+        return {path for _, _, paths in self.calls for path in paths}
+
+    @property
+    def prefixes(self) -> set[str]:
+        return {prefix for prefixes in self.routes.values() for prefix in prefixes}
+
+
+class Expectation:
+    """The declared connections of one environment, over the same population as the evaluators."""
+
+    def __init__(self, scope: Scope, population: Population) -> None:
+        self._scope = scope
+        self._population = population
+        self._admissions: dict[int, dict[Port | None, Admission]] = defaultdict(lambda: defaultdict(Admission))
+        self._callees: dict[int, Callee] = defaultdict(Callee)
+        system = scope.system
+        enforced_everywhere = isinstance(system.platform.cni, Cilium)
+        self.home = {scope.namespace(item) for item in system.services} | {
+            scope.namespace(item) for item in system.stores if scope.in_cluster(item)
+        }
+        self.governed = self._where(
+            lambda actor: (
+                actor.kind == "pod"
+                and actor.role not in (ELSEWHERE, DNS)
+                and (enforced_everywhere or actor.namespace in self.home)
+            )
+        )
+        outside = union(
+            population.role(f"store:{store.name}")
+            for store in system.stores
+            if isinstance(store, Redis) and not store.in_mesh
+        )
+        self._sidecars = self._where(lambda actor: actor.namespace in self.home) & ~outside if scope.mesh else 0
+        self._entrances = population.role("ingress-gateway")
+        self._gateways = self._entrances | population.role("egress-gateway") if scope.mesh else 0
+        self._add_services()
+        self._add_stores()
+        self._add_externals()
+        self._add_platform()
+
+    def _where(self, holds: object) -> Mask:
+        assert callable(holds)
+        return union(1 << index for index, actor in enumerate(self._population.actors) if holds(actor))
+
+    # -- the declared graph --------------------------------------------------------------------
+
+    def _add_services(self) -> None:
+        scope, role = self._scope, self._population.role
+        for service in scope.system.services:
+            for index in bits(role(f"service:{service.name}")):
+                callee = self._callees[index]
+                callee.served, callee.methods = set(scope.ports(service)), service.methods
+                if service.metrics:
+                    callee.metrics.add(service.metrics)
+        for call in scope.system.calls:
+            service = scope.system.service(call.callee)
+            self._connect(
+                role(f"service:{call.caller}"),
+                role(f"service:{call.callee}"),
+                scope.ports(service),
+                call.methods or service.methods,
+                call.paths,
+            )
+        for route in scope.system.routes:
+            service = scope.system.service(route.to)
+            callees = role(f"service:{route.to}")
+            self._admit(self._entrances, callees, scope.ports(service))
+            for index in bits(callees):
+                callee = self._callees[index]
+                callee.calls.append((self._entrances, service.methods, ()))
+                for port in (service.port,) if service.port else ():
+                    callee.routes.setdefault(port, []).append(route.prefix)
+
+    def _add_stores(self) -> None:
+        scope, role = self._scope, self._population.role
+        for store in scope.system.stores:
+            callees = role(f"store:{store.name}")
+            port, metrics = store_port(store), store_metrics(store)
+            for index in bits(callees):
+                self._callees[index].served = {port}
+                if metrics and scope.in_cluster(store):
+                    self._callees[index].metrics = {metrics}
+            for user in scope.system.users(store.name):
+                self._connect(role(f"service:{user}"), callees, (port,))
+            host = scope.host(store)
+            watchers = self._where(lambda actor, host=host: host in actor.calls)
+            self._admit(watchers, callees, (port,))
+
+    def _add_externals(self) -> None:
+        scope, role = self._scope, self._population.role
+        for external in scope.system.externals:
+            callees = role(f"external:{external.name}")
+            users = union(role(f"service:{user}") for user in external.used_by)
+            for index in bits(callees):
+                self._callees[index].served |= {external.port}
+                self._callees[index].known_to |= users
+            if external.through_gateway:
+                gateway = role("egress-gateway")
+                self._admit(users, gateway, (external.port,))
+                self._admit(gateway, callees, (external.port,))
+            else:
+                self._admit(users, callees, (external.port,))
+
+    def _connect(
+        self,
+        callers: Mask,
+        callees: Mask,
+        ports: Iterable[int],
+        methods: tuple[str, ...] = (),
+        paths: tuple[str, ...] = (),
+    ) -> None:
+        self._admit(callers, callees, ports)
+        for index in bits(callees):
+            self._callees[index].calls.append((callers, methods, paths))
+            self._callees[index].known_to |= callers
+
+    # -- the platform --------------------------------------------------------------------------
+
+    def _add_platform(self) -> None:
+        for link in LINKS:
+            callers, callees = self._group(link.caller), self._group(link.callee)
+            for index in bits(callees):
+                admission = self._admissions[index][None if link.port is None else (link.protocol, link.port)]
+                admission.leave |= callers
+                admission.enter |= self._group(link.at_callee) | callers if link.at_callee else callers
+        self._add_scrapes()
+
+    def _add_scrapes(self) -> None:
+        """A scraper finds its targets by itself: its own end is open to every pod of a measured namespace on the
+        ports of metrics; the callees' ends name each its own."""
+        scraper = self._population.role("prometheus")
+        own = {SIDECAR_METRICS} if self._scope.mesh else set()
+        for namespace in self.home:
+            members = self._population.namespaces.get(namespace, 0)
+            ports = own.union(*(self._callees[index].metrics for index in bits(members)))
+            for index in bits(members):
+                for port in ports:
+                    self._admissions[index]["TCP", port].leave |= scraper
+                for port in self._callees[index].metrics:
+                    self._admissions[index]["TCP", port].enter |= scraper
+                if self._sidecars >> index & 1 and self._population.actors[index].role != STRANGER:
+                    self._admissions[index]["TCP", SIDECAR_METRICS].enter |= scraper
+        mesh = {self._population.actors[index].namespace for index in bits(self._population.role("istiod"))}
+        for namespace in mesh:
+            for index in bits(self._population.namespaces.get(namespace, 0)):
+                self._admissions[index]["TCP", SIDECAR_METRICS].leave |= scraper
+
+    def _group(self, name: str) -> Mask:
+        population = self._population
+        everyone = population.everyone
+        strangers = population.role(STRANGER) | population.role(ELSEWHERE) | population.role(DNS)
+        groups = {
+            EVERYBODY: everyone,
+            CLUSTER: everyone & ~population.world,
+            KNOWN: population.pods & ~strangers,
+            PROXIES: (self._sidecars | self._gateways) & ~strangers,
+            NODES: population.kinds["host"] | population.kinds["remote-node"] | population.kinds["api-server"],
+            API_SERVER: population.kinds["api-server"],
+            INTERNET: population.role(INTERNET),
+        }
+        return groups[name] if name in groups else population.role(name)
+
+    def _admit(self, callers: Mask, callees: Mask, ports: Iterable[int]) -> None:
+        for index in bits(callees):
+            for port in ports:
+                admission = self._admissions[index]["TCP", port]
+                admission.leave |= callers
+                admission.enter |= callers
+
+    # -- the answers ---------------------------------------------------------------------------
+
+    def callee(self, index: int) -> Callee:
+        return self._callees.get(index) or Callee()
+
+    def ports(self, index: int) -> Iterator[Port]:
+        """Ports of an actor that the declaration or the platform names."""
+        for port in self._admissions.get(index, ()):
+            if port is not None:
+                yield port
+
+    def declared(self, index: int, port: Port) -> Mask:
+        """Callers that are declared by name, without those that nothing governs."""
+        admission = self._admissions.get(index, {}).get(port) or Admission()
+        return admission.leave & admission.enter
+
+    def verdicts(self, question: Question) -> Verdicts:
+        """Who is expected to pass each layer. What is not declared of a layer is left out: scrapes go to addresses, so
+        nothing says where the mesh leads a call to a host's metrics port."""
+        index, port, request = question.callee, question.port, question.request
+        everyone = self._population.everyone
+        admission = self._admissions.get(index, {}).get(port) or Admission()
+        always = self._admissions.get(index, {}).get(None) or Admission()
+        closed = self.governed >> index & 1
+        answers = {
+            EGRESS: (everyone & ~self.governed) | admission.leave | always.leave,
+            INGRESS: admission.enter | always.enter if closed else everyone,
+            MTLS: self._transport(index, port),
+            AUTHORIZATION: self._authorized(index, port, request),
+        }
+        if port[1] not in self.callee(index).metrics:
+            answers[ROUTING] = self._routed(index, port, request)
+        return answers
+
+    def _transport(self, index: int, port: Port) -> Mask:
+        mesh = self._scope.mesh
+        inside = self._sidecars >> index & 1
+        if mesh is None or not inside or port[1] in BYPASSED or mesh.mtls == "PERMISSIVE":
+            return self._population.everyone
+        if port[1] in self.callee(index).metrics:
+            return self._population.everyone
+        return self._sidecars | self._gateways
+
+    def _authorized(self, index: int, port: Port, request: Request | None) -> Mask:
+        if not self._sidecars >> index & 1 or port[1] in BYPASSED:
+            return self._population.everyone
+        callee = self.callee(index)
+        if port[1] in callee.metrics:
+            scraped = request is not None and request.method == "GET" and request.path == METRICS_PATH
+            return self._population.everyone if scraped else 0
+        if port[1] not in callee.served:
+            return 0
+        return union(callers for callers, methods, paths in callee.calls if _asked(request, methods, paths))
+
+    def _routed(self, index: int, port: Port, request: Request | None) -> Mask:
+        found = self._population.everyone & ~self._sidecars & ~self._entrances
+        callee, actor = self.callee(index), self._population.actors[index]
+        if port[1] in callee.served and port[0] == "TCP":
+            found |= callee.known_to & self._sidecars
+        elif self._always_known(actor):
+            found |= self._sidecars
+        path = request.path if request else "/"
+        if any(path.startswith(prefix) for prefix in callee.routes.get(port[1], ())):
+            found |= self._entrances
+        return found
+
+    def _always_known(self, actor: Actor) -> bool:
+        """The mesh's own hosts and the cluster's DNS are known to every proxy."""
+        mesh = {self._population.actors[index].namespace for index in bits(self._population.role("istiod"))}
+        return bool(actor.hosts) and actor.kind == "pod" and (actor.role == DNS or actor.namespace in mesh)
+
+
+def _asked(request: Request | None, methods: tuple[str, ...], paths: tuple[str, ...]) -> bool:
+    if request is None:
+        return True
+    return (not methods or request.method in methods) and (
+        not paths or any(matches(path, request.path) for path in paths)
+    )

@@ -1,0 +1,75 @@
+"""The connections that the platform's own parts need, whatever system runs on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+NODES: Final = "nodes"
+API_SERVER: Final = "api-server"
+DNS: Final = "cluster-dns"
+INTERNET: Final = "internet"
+EVERYBODY: Final = "everybody"
+CLUSTER: Final = "cluster"
+PROXIES: Final = "proxies"
+"""Pods with a sidecar, and gateways."""
+KNOWN: Final = "known"
+"""Every pod that somebody knows by name: all but strangers."""
+SIDECAR_METRICS: Final = 15020
+"""The proxy's own port for scrapes: plain text, outside what the proxy intercepts and judges."""
+ISTIOD_PORT: Final = 15012
+
+
+@dataclass(frozen=True)
+class Link:
+    """``caller`` and ``callee`` are roles of pods or the words above. No port: all of them."""
+
+    caller: str
+    callee: str
+    port: int | None
+    protocol: str = "TCP"
+    at_callee: str = ""
+    """Whom the callee's own end admits, where that is more than the caller."""
+
+
+_API_CLIENTS: Final = (
+    "istiod",
+    "prometheus",
+    "grafana",
+    "prometheus-operator",
+    "prometheus-hooks",
+    "kube-state-metrics",
+    "fluent-bit",
+)
+
+LINKS: Final = (
+    Link(KNOWN, DNS, 53, "UDP"),
+    Link(KNOWN, DNS, 53, "TCP"),
+    Link(PROXIES, "istiod", ISTIOD_PORT, at_callee=CLUSTER),
+    Link(API_SERVER, "istiod", 15017, at_callee=NODES),
+    Link(API_SERVER, "prometheus-operator", 10250, at_callee=NODES),
+    *(Link(INTERNET, "ingress-gateway", port, at_callee=EVERYBODY) for port in (80, 443, 15021)),
+    Link("prometheus", "ingress-gateway", SIDECAR_METRICS),
+    Link("prometheus", "egress-gateway", SIDECAR_METRICS),
+    Link("prometheus", "istiod", 15014),
+    Link("prometheus", "prometheus", 9090),
+    Link("prometheus", "prometheus", 8080),
+    Link("prometheus", "alertmanager", 9093),
+    Link("prometheus", "alertmanager", 8080),
+    Link("prometheus", "grafana", 3000),
+    Link("prometheus", "prometheus-operator", 10250),
+    Link("prometheus", "kube-state-metrics", 8080),
+    Link("prometheus", "postgres-exporter", 9187),
+    Link("prometheus", "fluent-bit", 2020),
+    Link("prometheus", DNS, 9153),
+    *(Link("prometheus", NODES, port) for port in (10250, 9100, 9962, 9963)),
+    Link("grafana", "prometheus", 9090),
+    Link("grafana", "alertmanager", 9093),
+    Link("alertmanager", "alertmanager", 9094, "TCP"),
+    Link("alertmanager", "alertmanager", 9094, "UDP"),
+    Link("fluent-bit", "opensearch", 9200),
+    Link("log-retention", "opensearch", 9200),
+    Link("opensearch", "opensearch", 9300),
+    *(Link(role, API_SERVER, None) for role in _API_CLIENTS),
+)
+"""What the charts' own documentation lists."""

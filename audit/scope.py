@@ -1,0 +1,81 @@
+"""What is audited: one environment of a system, as declared and configured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from model import Bucket, DeclarationError, InCluster, Istio, PostgreSQL, System
+from model.environment import Environment
+from model.stores import Store
+from model.workloads import Service
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The expectation comes from here and from nowhere else."""
+
+    system: System
+    environment: str
+    region: str
+    placements: Mapping[str, str] = field(default_factory=dict)
+    """Placement by database where the stack's settings choose one."""
+    operators: tuple[str, ...] = ()
+    """Ranges behind the VPN that may reach the Kubernetes API."""
+
+    @property
+    def settings(self) -> Environment:
+        try:
+            return self.system.environments[self.environment]
+        except KeyError as error:
+            raise DeclarationError(
+                f"system '{self.system.name}' has no environment '{self.environment}'; "
+                f"declared are: {', '.join(self.system.environments)}"
+            ) from error
+
+    @property
+    def mesh(self) -> Istio | None:
+        mesh = self.system.platform.mesh
+        return mesh if isinstance(mesh, Istio) else None
+
+    @property
+    def private_zone(self) -> str:
+        return self.system.network.private_zone
+
+    def namespace(self, item: Service | Store) -> str:
+        own = None if isinstance(item, Bucket) else item.namespace
+        return own or self.system.home
+
+    def in_cluster(self, store: Store) -> bool:
+        """Whether a store's pods run in the cluster. The settings' placement wins over the declaration's."""
+        if isinstance(store, Bucket):
+            return False
+        if isinstance(store, PostgreSQL):
+            return self.placements.get(store.name, store.placement.kind) == InCluster().kind
+        return True
+
+    def host(self, store: Store) -> str:
+        """The name of a store outside the cluster."""
+        if isinstance(store, Bucket):
+            return f"s3.{self.region}.amazonaws.com"
+        return f"{store.name}.{self.private_zone}"
+
+    def public_host(self, host: str) -> str:
+        return self.settings.domain if host == "@" else f"{host}.{self.settings.domain}"
+
+    def ports(self, service: Service) -> tuple[int, ...]:
+        """What callers of a service may use; the metrics port is not among them."""
+        own = (service.port,) if service.port else ()
+        return (*own, *(extra.port for extra in service.extra_ports))
+
+
+METRICS = {"redis": 9121, "postgresql": 9187, "mysql": 9104}
+"""Ports of the exporters beside stores in the cluster (Prometheus' list of port allocations)."""
+
+
+def store_port(store: Store) -> int:
+    return 443 if isinstance(store, Bucket) else store.port
+
+
+def store_metrics(store: Store) -> int | None:
+    return METRICS.get(store.kind)

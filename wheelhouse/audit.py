@@ -1,0 +1,232 @@
+"""`wheelhouse audit`: who can reach whom, read from what was registered, against what is declared."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import sandbox.run
+from audit.audit import audit
+from audit.errors import AuditError
+from audit.findings import Report
+from audit.layers import LAYERS
+from audit.resources import STACK, read, referenced
+from audit.scope import Scope
+from sandbox.config import find_passphrase, load_config, load_project
+from stacks.settings import HUB, KEYS, OBJECTS, Settings, validated
+from wheelhouse import passphrase
+from wheelhouse.errors import Exit, UserError
+from wheelhouse.project import Project, find, has_resources
+
+LETTERS: Final[Mapping[str, str]] = dict(zip(LAYERS, "NEITAR", strict=True))
+"""Layer -> its letter in the matrix."""
+MOST: Final = 40
+"""Callees that fit into a matrix; beyond that only sums are shown."""
+SHOWN: Final = 40
+"""Lines of one kind that are printed; ``--json`` has all."""
+
+Documents = Mapping[str, Mapping[str, Any]]
+
+
+def command(
+    stacks: Annotated[list[str] | None, typer.Argument(metavar="STACK", show_default=False)] = None,
+    cwd: Annotated[
+        Path, typer.Option("--cwd", "-C", metavar="DIR", help="The project's folder, or one below it.")
+    ] = Path(),
+    backend: Annotated[
+        Path | None, typer.Option("--backend", metavar="DIR", help="Folder of the saved stacks.", show_default=False)
+    ] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="A file of `pulumi stack export` instead of the saved stacks; once per stack, the hub's included.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+) -> None:
+    """Say who can reach whom, at which layer the others are stopped, and whether that is what is declared."""
+    project = find(cwd, backend)
+    source = _files(files) if files else _saved(project)
+    chosen = list(stacks or [name for name, document in source.items() if has_resources(document)])
+    reports = [_audit(project, name, source) for name in chosen]
+    if as_json:
+        documents = [report.document() for report in reports]
+        sys.stdout.write(json.dumps({"clean": all(r.clean for r in reports), "stacks": documents}, indent=2) + "\n")
+    else:
+        console = Console()
+        if not reports:
+            console.print("No stack is up; there is nothing to audit.")
+        for report in reports:
+            show(console, report)
+    if not all(report.clean for report in reports):
+        raise typer.Exit(Exit.FAILED)
+
+
+def _audit(project: Project, stack: str, source: Documents) -> Report:
+    needed = _with_referenced(stack, source)
+    settings = _settings(project, stack)
+    scope = Scope(
+        settings.declaration,
+        settings.environment,
+        settings.region,
+        settings.databases,
+        tuple(str(network) for network in settings.admin_ranges),
+    )
+    try:
+        return audit(stack, scope, needed, hub=settings.environment == HUB)
+    except AuditError as error:
+        raise UserError(f"stack {stack!r}: {error}") from error
+
+
+def _with_referenced(stack: str, source: Documents) -> Documents:
+    """The stack's document and those of the stacks that it reads."""
+    if stack not in source:
+        raise UserError(f"stack {stack!r} is not among what is audited; there is: {', '.join(source) or 'nothing'}")
+    found = {stack: source[stack]}
+    for name in referenced(source[stack]):
+        if name not in source:
+            raise UserError(
+                f"stack {stack!r} reads stack {name!r}, which is missing; bring it up, or add its --from file"
+            )
+        found[name] = source[name]
+    return found
+
+
+def _saved(project: Project) -> Documents:
+    return {
+        name: sandbox.run.export(name, project_dir=project.root, backend=project.backend) for name in project.saved()
+    }
+
+
+def _files(files: Sequence[Path]) -> Documents:
+    found: dict[str, Mapping[str, Any]] = {}
+    for path in files:
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            roots = [item for item in read(document) if item.type == STACK]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path} is no exported stack: {error}") from error
+        if not roots:
+            raise UserError(f"{path} holds no stack; give the output of `pulumi stack export` of a stack that is up")
+        found[roots[0].urn.split(":")[2]] = document
+    return found
+
+
+def _settings(project: Project, stack: str) -> Settings:
+    """The stack's settings, from its file."""
+    loaded = load_project(project.root)
+    config = load_config(loaded, stack, _passphrase(project), {}).values
+    values: dict[str, Any] = {}
+    for key, name in KEYS.items():
+        text = config.get(f"{project.name}:{key}", "")
+        if text:
+            values[name] = json.loads(text) if key in OBJECTS else text
+    return validated({**values, "region": config.get("aws:region", "")}, stack)
+
+
+def _passphrase(project: Project) -> str:
+    """Needed only where the stack's file holds a secret."""
+    if project.saved():
+        return find_passphrase(passphrase.find(project, os.environ, lambda line: None))
+    return os.environ.get("PULUMI_CONFIG_PASSPHRASE", "")
+
+
+# -- what is printed -------------------------------------------------------------------------------
+
+
+def show(console: Console, report: Report) -> None:
+    """The matrix, what one layer alone stops, the doors, the machines, the differences, and the verdict."""
+    console.print(Text(f"{report.stack}: who can reach whom", style="bold"))
+    if report.callees and len(report.callees) <= MOST:
+        console.print(_matrix(report))
+        console.print(_legend())
+    elif report.callees:
+        possible = sum(cell.possible for cell in report.cells.values())
+        console.print(f"{possible} of {len(report.cells)} pairs are possible; the matrix is in --json")
+    _list(console, "Stopped by one layer only", _thin(report))
+    _list(console, "Possible though not declared: no policy holds the caller", _exposed(report), style="yellow")
+    _list(console, "The ingress gateway answers", [f"{door}  {answer}" for door, answer in report.doors.items()])
+    _list(console, "Machines", _machines(report))
+    for note in report.notes:
+        console.print(f"note: {note}", style="yellow", soft_wrap=True)
+    if report.clean:
+        console.print(Text(f"{report.stack} is as declared", style="bold green"))
+        return
+    _list(console, "Differences", [f"{item.text}" for item in report.differences], style="red")
+    count = len(report.differences)
+    console.print(Text(f"{report.stack} differs from the declaration in {count} places", style="bold red"))
+
+
+def _matrix(report: Report) -> Table:
+    names = list(dict.fromkeys([*report.callees, *report.callers]))
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    table.add_column("")
+    table.add_column("caller", no_wrap=True)
+    for callee in report.callees:
+        table.add_column(str(names.index(callee) + 1), justify="center", no_wrap=True)
+    for caller in names:
+        if caller not in report.callers:
+            table.add_row(str(names.index(caller) + 1), Text(caller, style="dim"))
+            continue
+        cells = [_cell(report, caller, callee) for callee in report.callees]
+        table.add_row(str(names.index(caller) + 1), caller, *cells)
+    return table
+
+
+def _cell(report: Report, caller: str, callee: str) -> Text:
+    cell = report.cells.get((caller, callee))
+    if cell is None:
+        return Text("")
+    if cell.possible:
+        return Text("yes", style="bold green")
+    letters = "".join(LETTERS[layer] for layer in cell.stopped_by)
+    return Text(letters or "?", style="yellow" if len(letters) == 1 else "dim")
+
+
+def _legend() -> Text:
+    letters = ", ".join(f"{letter} {layer}" for layer, letter in LETTERS.items())
+    return Text(f"yes: every layer lets it pass. Otherwise the layers that stop it: {letters}", style="dim")
+
+
+def _thin(report: Report) -> list[str]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for caller, callee, layer in report.thin:
+        if caller in report.callers:
+            groups.setdefault((layer, callee), []).append(caller)
+    return [f"{layer}: {', '.join(callers)} -> {callee}" for (layer, callee), callers in groups.items()]
+
+
+def _exposed(report: Report) -> list[str]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for item in report.exposed:
+        groups.setdefault((item.callee, item.port), []).append(item.caller)
+    return [f"{', '.join(dict.fromkeys(callers))} -> {callee} on {port}" for (callee, port), callers in groups.items()]
+
+
+def _machines(report: Report) -> list[str]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for (source, target), ports in report.machines.items():
+        groups.setdefault((target, ports), []).append(source)
+    return [f"{target} <- {ports} <- {', '.join(sources)}" for (target, ports), sources in groups.items()]
+
+
+def _list(console: Console, title: str, lines: Sequence[str], style: str = "") -> None:
+    if not lines:
+        return
+    console.print(Text(title, style="bold"))
+    for line in lines[:SHOWN]:
+        console.print(Text(f"  {line}", style=style), soft_wrap=True)
+    if len(lines) > SHOWN:
+        console.print(f"  and {len(lines) - SHOWN} more; --json has them all")
