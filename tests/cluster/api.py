@@ -19,6 +19,7 @@ MERGE: Final = "merge-patch+json"
 STRATEGIC: Final = "strategic-merge-patch+json"
 """By key where a list is a map: one condition of a status is changed, the others stay."""
 SECONDS: Final = 30
+SETTLED_SECONDS: Final = 120
 NOT_FOUND: Final = 404
 _WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
@@ -118,11 +119,14 @@ class Api:
         return [{"apiVersion": api_version, "kind": kind, **one} for one in found]
 
     def wait_for(self, manifest: Mapping[str, Any], holds: Callable[[Object], bool] = bool) -> None:
-        """Wait until something holds of the live object, or until it is there at all; AssertionError if it never is."""
-        deadline = time.monotonic() + SECONDS
+        """Wait until something holds of the live object, or until it is there at all; AssertionError if it never is.
+
+        A controller that met conflicts on a busy machine takes up its work again after a minute or more.
+        """
+        deadline = time.monotonic() + SETTLED_SECONDS
         live: Object = {}
         while not (live and holds(live)):
-            assert time.monotonic() < deadline, f"not within {SECONDS} s: {live or manifest}"
+            assert time.monotonic() < deadline, f"not within {SETTLED_SECONDS} s: {live or manifest}"
             try:
                 live = self.get(self.path_of(manifest))
             except Refused as refused:

@@ -41,6 +41,11 @@ class Deployed:
     def of_kind(self, *kinds: str) -> list[Object]:
         return stack.of_kind(self.objects, *kinds)
 
+    @property
+    def namespaces(self) -> set[str]:
+        """Where the stack has objects."""
+        return {one["metadata"].get("namespace", "") for one in self.objects} - {""}
+
 
 @pytest.fixture(scope="session")
 def built() -> None:
@@ -92,9 +97,7 @@ def _cases() -> list[str]:
     return cases
 
 
-@pytest.fixture(
-    scope="session", params=[pytest.param(case, marks=pytest.mark.xdist_group(case), id=case) for case in _cases()]
-)
+@pytest.fixture(scope="session", params=_cases())
 def deployed(
     built: None,
     request: pytest.FixtureRequest,
@@ -144,4 +147,9 @@ def _apply(deployed: Deployed, manifest: Object, defined: bool) -> None:
     if warnings:
         deployed.warnings[label(manifest)] = warnings
     if manifest["kind"] == "ResourceQuota":
-        api.wait_for(manifest, lambda live: live.get("status", {}).get("hard") == live["spec"]["hard"])
+        api.wait_for(manifest, quota_in_force)
+
+
+def quota_in_force(quota: Object) -> bool:
+    """Whether what is used was counted: until then the server admits anything."""
+    return bool(quota.get("status", {}).get("hard") == quota["spec"]["hard"])

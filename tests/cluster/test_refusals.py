@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster import stack, workloads
 from tests.cluster.api import Object, Refused
-from tests.cluster.conftest import Deployed
+from tests.cluster.conftest import Deployed, quota_in_force
 
 SECONDS = 30.0
 DRY = {"dryRun": "All"}
@@ -89,27 +89,37 @@ def test_a_pod_beyond_the_quota_is_refused_and_one_within_takes_the_defaults(dep
 
 @pytest.mark.parametrize("message", ["violates PodSecurity", "exceeded quota"])
 def test_pods_that_a_controller_does_not_get_are_noticed(deployed: Deployed, message: str) -> None:
-    """The Deployment itself is accepted; what happens to its pods shows in events and in what it lacks."""
-    api, quota = deployed.api, deployed.of_kind("ResourceQuota")[0]
-    namespace, hard = quota["metadata"]["namespace"], quota["spec"]["hard"]
+    """The Deployment itself is accepted; what happens to its pods shows in events and in what it lacks. Tried beside
+    the stack's namespaces, in one with the labels and the quota of theirs."""
+    api, name = deployed.api, message.partition(" ")[0]
+    _guard(deployed, deployed.of_kind("ResourceQuota")[0], name)
     wrong: dict[str, Object] = {
         "violates PodSecurity": PRIVILEGED,
-        "exceeded quota": {"resources": {"limits": {"cpu": hard["limits.cpu"], "memory": "1Mi"}}},
+        "exceeded quota": {"resources": {"limits": {"cpu": "1", "memory": "1Ti"}}},
     }
-    alone = pod(namespace, **wrong[message])
+    alone = pod(name, **wrong[message])
     labels = {"app": "control", **alone["metadata"]["labels"]}
     template = {"metadata": {"labels": labels}, "spec": alone["spec"]}
-    metadata = {"name": "control", "namespace": namespace}
     spec = {"replicas": 1, "selector": {"matchLabels": {"app": "control"}}, "template": template}
+    metadata = {"name": "control", "namespace": name}
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
     api.apply(deployment)
-    deployed.machines.run_until(lambda: [] if workloads.refusals(api) else ["a refusal"], SECONDS)
-    refusals, unfinished = workloads.refusals(api), workloads.unfinished(api, [deployment])
-    api.send("DELETE", api.path_of(deployment))
-    workloads.forget_refusals(api, namespace)
+    deployed.machines.run_until(lambda: [] if workloads.refusals(api, [name]) else ["a refusal"], SECONDS)
+    refusals = workloads.refusals(api, [name])
     assert refusals
     assert all(message in refusal for refusal in refusals)
-    assert unfinished
+    assert workloads.unfinished(api, [deployment])
+    assert not workloads.refusals(api, deployed.namespaces)
+
+
+def _guard(deployed: Deployed, quota: Object, name: str) -> None:
+    """Make a namespace like that of a quota, and wait until a copy of the quota is in force there."""
+    of_quota = quota["metadata"]["namespace"]
+    (origin,) = [one for one in deployed.of_kind("Namespace") if one["metadata"]["name"] == of_quota]
+    deployed.api.apply({**origin, "metadata": {**origin["metadata"], "name": name}})
+    copy = {**quota, "metadata": {**quota["metadata"], "namespace": name}}
+    deployed.api.apply(copy)
+    deployed.api.wait_for(copy, quota_in_force)
 
 
 def test_a_template_that_pod_security_would_refuse_is_warned_of(deployed: Deployed) -> None:

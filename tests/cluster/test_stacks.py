@@ -95,4 +95,4 @@ def test_every_autoscaler_and_disruption_budget_finds_its_target(deployed: Deplo
 def _assert_runs(deployed: Deployed, declared: list[dict[str, object]]) -> None:
     """All have all their pods, and none was refused on the way."""
     left = deployed.machines.run_until(lambda: workloads.unfinished(deployed.api, declared), SECONDS)
-    assert (left, workloads.refusals(deployed.api)) == ([], [])
+    assert (left, workloads.refusals(deployed.api, deployed.namespaces)) == ([], [])

@@ -35,19 +35,14 @@ def _finished(live: Object) -> bool:
     return rolled and {wanted} == {status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")}
 
 
-def refusals(api: Api) -> list[str]:
+def refusals(api: Api, namespaces: Iterable[str]) -> list[str]:
     """The pods that admission refused to their controllers: by a quota, a limit or Pod Security."""
-    events = api.list("v1", "Event")
     return [
         f"{event['involvedObject']['kind']} {event['involvedObject']['name']}: {event['message']}"
-        for event in events
+        for namespace in sorted(namespaces)
+        for event in api.list("v1", "Event", namespace)
         if event.get("reason") == "FailedCreate" and "forbidden" in event["message"]
     ]
-
-
-def forget_refusals(api: Api, namespace: str) -> None:
-    """Delete a namespace's events, so that a refusal on purpose is not found again."""
-    api.send("DELETE", api.path("v1", "Event", namespace))
 
 
 def scale(api: Api, target: Mapping[str, Any], namespace: str, replicas: int) -> None:
