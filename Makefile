@@ -7,11 +7,11 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 STACK  ?=
 
-.PHONY: up preview destroy outputs test lint types contracts tests format bench lock clean help
+.PHONY: up preview destroy outputs test lint types contracts tests cluster-test format bench lock clean help
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -46,7 +46,11 @@ contracts: $(READY) ## Who may import whom
 	$(BIN)/lint-imports
 
 tests: $(READY) ## The tests alone
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --ignore=tests/cluster
+
+cluster-test: $(READY) ## Apply the stacks to a real Kubernetes API server, built once; needs Go and etcd
+	@$(BIN)/python -m tests.cluster.programs
+	$(BIN)/python -m pytest tests/cluster
 
 format: $(READY) ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
