@@ -86,6 +86,13 @@ def test_what_forces_a_replacement(
         assert diff.delete_before_replace == first
 
 
+def test_an_address_is_free_again_once_its_instance_is_gone(network: World) -> None:
+    """Guards against machines at fixed addresses that cannot be replaced."""
+    fixed = {**network.saved["box"].inputs, "privateIp": "10.0.1.77"}
+    network.provider.delete(network.make("aws:ec2/instance:Instance", "first", **fixed))
+    assert network.make("aws:ec2/instance:Instance", "second", **fixed).outputs["privateIp"] == "10.0.1.77"
+
+
 def test_an_equal_policy_in_another_spelling_is_no_change(network: World) -> None:
     spaced = json.dumps(json.loads(READ), indent=2)
     diff, _ = network.plan("reader", **{**network.saved["reader"].inputs, "policy": spaced})

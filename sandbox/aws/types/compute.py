@@ -82,6 +82,14 @@ def _instance_update(context: Context) -> None:
         context.call("ModifyInstanceMetadataOptions", InstanceId=context.id, **options)
 
 
+def _own_interfaces(context: Context) -> None:
+    """AWS deletes the interfaces that an instance brought along, and their addresses are free; moto keeps them."""
+    if not context.inputs.get("networkInterfaces"):
+        instance = context.cloud.backend("ec2", context.region, context.account).get_instance(context.id)
+        for interface in instance.nics.values():
+            interface.delete_on_termination = True
+
+
 _INSTANCE: Final = Row(
     "ec2",
     "RunInstances",
@@ -138,6 +146,7 @@ _INSTANCE: Final = Row(
         "availabilityZone": "@Placement.AvailabilityZone",
         "rootBlockDevice": _root_device,
     },
+    before_delete=_own_interfaces,
     delete="TerminateInstances",
     delete_args={"InstanceIds": ["{id}"]},
 )
