@@ -162,10 +162,9 @@ ROWS: Final[Mapping[str, Row]] = {
         "ec2",
         "EnableTransitGatewayRouteTablePropagation",
         id="{transitGatewayRouteTableId}_{transitGatewayAttachmentId}",
+        store=True,  # moto keeps one table per attachment, and fails to disable the other
         replace="transitGatewayAttachmentId transitGatewayRouteTableId",
         outputs={"resourceType": lambda _: "vpc"},
-        delete="DisableTransitGatewayRouteTablePropagation",
-        delete_args=_TABLE_AND_ATTACHMENT,
         delete_first=True,
     ),
     "aws:ec2transitgateway/route:Route": Row(
