@@ -28,6 +28,7 @@ class Line:
 
 LINES: Final = (
     Line("derive 1,000 services", "derivation", 1, "derive_seconds", 2, "s"),
+    Line("through the components, to registered raw", "components", 1, "ratio", 1.3, "x"),
     Line("up of the default stacks, from nothing", "stacks", 1, "seconds", 20, "s"),
     Line("up of the default stacks, unchanged", "stacks", 2, "seconds", 10, "s"),
     Line("up of 5,000 resources, from nothing", "many", 1, "seconds", 40, "s"),
@@ -74,7 +75,7 @@ def _add(table: Table, line: Line, figures: dict[str, Any]) -> None:
     value = float(figures[line.figure])
     resources = f"{figures['resources']:.0f} ({figures['changed']:.0f} changed)" if "resources" in figures else ""
     style = "" if value <= line.budget else "yellow"
-    table.add_row(line.title, f"{value:.1f} {line.unit}", f"{line.budget:.0f} {line.unit}", resources, style=style)
+    table.add_row(line.title, f"{value:.2f} {line.unit}", f"{line.budget:g} {line.unit}", resources, style=style)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ that a second case can go on from what the first one saved.
 
 from __future__ import annotations
 
+import importlib
 import json
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import systems
+from benchmarks import registration
 from derive.plan import system_plan
 from derive.shapes import Deployment, Facts
 from model import Call, Service, System
@@ -32,6 +35,9 @@ SERVICES: Final = 1_000
 GROUPS: Final = 100
 RULES: Final = 49
 """Rules per security group: with it and the VPC, 100 groups of 50 resources are about 5,000."""
+
+PAIRS: Final = 7
+"""Previews of either program; the figure is the median of their ratios."""
 
 MANY: Final = f"""
 import pulumi
@@ -61,16 +67,17 @@ def derivation(_: Path) -> Figures:
     template = next(service for service in shipped.services if service.metrics)
     services = tuple(Service(name=name, port=8080, metrics=template.metrics) for name in names)
     calls = tuple(Call(caller=names[(index - 1) // 3], callee=names[index]) for index in range(1, SERVICES))
-    started = time.monotonic()
+    started = time.process_time()
     system = System(**(dict(shipped) | {"services": shipped.services + services, "calls": shipped.calls + calls}))
-    declared = time.monotonic()
-    name, environment = next(iter(system.environments.items()))
-    plan = system_plan(Deployment(system, name, environment, Facts("eu-west-1")))
-    return {
-        "declare_seconds": declared - started,
-        "derive_seconds": time.monotonic() - declared,
-        "secrets": len(plan.secrets),
-    }
+    declared = time.process_time()
+    return {"declare_seconds": declared - started, "derive_seconds": _derive(system, next(iter(system.environments)))}
+
+
+def _derive(system: System, name: str) -> float:
+    """CPU seconds of deriving an environment's plan."""
+    started = time.process_time()
+    system_plan(Deployment(system, name, system.environments[name], Facts("eu-west-1")))
+    return time.process_time() - started
 
 
 def stacks(folder: Path) -> Figures:
@@ -84,14 +91,51 @@ def stacks(folder: Path) -> Figures:
 
 def many(folder: Path) -> Figures:
     """Bring about 5,000 AWS resources up."""
-    (folder / "Pulumi.yaml").write_text("name: many\nruntime: python\n", encoding="utf-8")
-    (folder / "Pulumi.dev.yaml").write_text("config:\n  aws:region: eu-west-1\n", encoding="utf-8")
-    (folder / "__main__.py").write_text(MANY, encoding="utf-8")
+    root = _project(folder, "many", MANY)
     started = time.monotonic()
-    return _figures([_up(folder, "dev", folder, packages())], time.monotonic() - started)
+    return _figures([_up(root, "dev", folder, packages())], time.monotonic() - started)
 
 
-CASES: Final[Mapping[str, Callable[[Path], Figures]]] = {"derivation": derivation, "stacks": stacks, "many": many}
+def components(folder: Path) -> Figures:
+    """Preview an environment registered through the components, and its resources registered raw, in turns.
+
+    In CPU time, as the two share one machine's noise, and without the derivation, which has a budget of its own.
+    """
+    found, real = project.find(ROOT), packages()
+    names = found.choose(())
+    for name in names:
+        _up(found.root, name, folder, real)
+    for module in ("stacks.environment", "stacks.hub"):
+        importlib.import_module(module)  # what a program is the first to import is read again by its next run
+    backend, stack, idle = folder / "stacks", names[-1], registration.idle(real)
+    registration.RESOURCES.extend(registration.saved(backend, found.name, stack, PASSPHRASE))
+    raw = _project(folder, "raw", registration.PROGRAM)
+    _up(raw, "dev", folder, idle)
+    pairs = []
+    for _ in range(PAIRS + 1):
+        through = registration.cpu_seconds(stack, found.root, backend, idle, PASSPHRASE)
+        plain = registration.cpu_seconds("dev", raw, backend, idle, PASSPHRASE)
+        pairs.append((through - _derive(systems.load("fitsync"), stack), plain))
+    ratios = [through / plain for through, plain in pairs[1:]]  # the first pair warms the process up
+    return {"ratio": statistics.median(ratios), "resources": len(registration.RESOURCES), "changed": 0}
+
+
+CASES: Final[Mapping[str, Callable[[Path], Figures]]] = {
+    "derivation": derivation,
+    "stacks": stacks,
+    "many": many,
+    "components": components,
+}
+
+
+def _project(folder: Path, name: str, program: str) -> Path:
+    """A project with one stack, ``dev``, in a folder of its own."""
+    root = folder / name
+    root.mkdir(exist_ok=True)
+    (root / "Pulumi.yaml").write_text(f"name: {name}\nruntime: python\n", encoding="utf-8")
+    (root / "Pulumi.dev.yaml").write_text("config:\n  aws:region: eu-west-1\n", encoding="utf-8")
+    (root / "__main__.py").write_text(program, encoding="utf-8")
+    return root
 
 
 def _up(root: Path, stack: str, backend: Path, providers: Mapping[str, Package]) -> Result:

@@ -63,8 +63,8 @@ def declared(token: str) -> Declared:
     Raises :class:`ResourceError` for a token no installed SDK knows.
     """
     with _IMPORT_LOCK:
-        resource = _resource_class(token)
-        args = _args_class(resource)
+        resource = resource_class(token)
+        args = args_class(resource)
         hints = sdk_types._raw_return_hints(resource)
         return Declared(
             inputs=sdk_types.input_type_types(args),
@@ -101,7 +101,8 @@ def _raise_first(problems: Sequence[Problem]) -> None:
         raise ResourceError(f"{problems[0].message}{more}", path=problems[0].path)
 
 
-def _resource_class(token: str) -> type:
+def resource_class(token: str) -> type:
+    """The SDK's class of a resource type. :class:`ResourceError` for a token that no installed SDK knows."""
     match = _TOKEN.match(token)
     if match is None:
         raise ResourceError(f"{token!r} is not a resource type token (package:module:Type)")
@@ -122,8 +123,11 @@ def _resource_class(token: str) -> type:
     raise ResourceError(f"{sdk} has no resource type {token!r}")
 
 
-def _args_class(resource: type) -> type:
-    """``XInitArgs`` comes first: it exists just where ``XArgs`` is the name of a nested type."""
+def args_class(resource: type) -> type:
+    """The class of a resource's arguments.
+
+    ``XInitArgs`` comes first: it exists just where ``XArgs`` is the name of a nested type.
+    """
     module = sys.modules[resource.__module__]
     for suffix in ("InitArgs", "Args"):
         args = getattr(module, resource.__name__ + suffix, None)
