@@ -35,6 +35,11 @@ def transit_gateway(hub: Registered) -> str:
     return hub.one("ec2transitgateway.TransitGateway").id
 
 
+def vpns(hub: Registered) -> set[str]:
+    """The VPN's attachments to the Transit Gateway."""
+    return {vpn.outputs["transitGatewayAttachmentId"] for vpn in hub.all("ec2.VpnConnection")}
+
+
 @pytest.mark.rows("FS-NET-01", "FS-NET-19")
 def test_four_networks_that_do_not_overlap_resolve_names(hub: Registered, spokes: Spokes) -> None:
     found = {stack.stack: stack.one("ec2.Vpc").inputs for stack in (hub, *spokes.values())}
@@ -112,16 +117,15 @@ def test_hub_and_spokes_route_to_each_other(hub: Registered, spokes: Spokes) -> 
             assert routes(stack, subnet)[HUB_RANGE] == gateway
     transit = Transit.of((hub, *spokes.values()))
     targets = {attachment(stack).id for stack in spokes.values()}
-    assert transit.reaches(attachment(hub).id) == targets
+    assert transit.reaches(attachment(hub).id) - vpns(hub) == targets
     assert all(attachment(hub).id in transit.reaches(target) for target in targets)
 
 
 @pytest.mark.rows("FS-NET-07")
 def test_no_spoke_reaches_another(hub: Registered, spokes: Spokes) -> None:
     transit = Transit.of((hub, *spokes.values()))
-    outside = {vpn.outputs["transitGatewayAttachmentId"] for vpn in hub.all("ec2.VpnConnection")}
     for stack in spokes.values():
-        assert transit.reaches(attachment(stack).id) - outside == {attachment(hub).id}
+        assert transit.reaches(attachment(stack).id) - vpns(hub) == {attachment(hub).id}
         others = {f"{prefix}.0.0/16" for name, prefix in SPOKES.items() if name != stack.stack}
         assert not [subnet for subnet in stack.all("ec2.Subnet") if others & set(routes(stack, subnet))]
     for stack in (hub, *spokes.values()):
@@ -177,7 +181,8 @@ def test_the_vpn_ends_on_the_transit_gateway_and_reaches_the_spokes(hub: Registe
     assert customer["ipAddress"] == "198.51.100.10"
     outside = vpn.outputs["transitGatewayAttachmentId"]
     transit = Transit.of((hub, *spokes.values()))
-    assert transit.reaches(outside) == {attachment(stack).id for stack in spokes.values()}
+    assert transit.reaches(outside) == {attachment(stack).id for stack in (hub, *spokes.values())}
+    assert outside in transit.reaches(attachment(hub).id)
     for stack in spokes.values():
         assert outside in transit.reaches(attachment(stack).id)
         assert all(routes(stack, subnet)[OFFICE] == gateway for subnet in tiers(stack)["k8s"])

@@ -91,6 +91,7 @@ CHANGED = {
     ("dlm.LifecyclePolicy", "policyDetails.schedules[].retainRule.count"): RETENTION,
     ("s3.BucketLifecycleConfiguration", "rules[].expiration.days"): RETENTION,
     ("ebs.Volume", "(protected)"): PROTECTION,
+    ("ebs.Volume", "finalSnapshot"): PROTECTION,
     ("ec2.Instance", "disableApiTermination"): PROTECTION,
     ("s3.Bucket", "(protected)"): PROTECTION,
     ("s3.Bucket", "forceDestroy"): PROTECTION,
