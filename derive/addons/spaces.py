@@ -10,7 +10,7 @@ from derive import naming
 from derive.addons import kube_prometheus_stack, opensearch, postgres_exporter
 from derive.addons.fluent_bit import NAME as FLUENT_BIT
 from derive.addons.istio import GATEWAY_PORTS
-from derive.connections import STORE_METRICS
+from derive.connections import STORE_METRICS, pooler_of
 from derive.observability.fluent_bit import HTTP_PORT
 from derive.shapes import AddonPlan, Deployment
 from manifests import cilium, core
@@ -213,7 +213,7 @@ def _scrapes(deployment: Deployment) -> tuple[Manifest, ...]:
 
 
 def measured(deployment: Deployment) -> dict[str, set[int]]:
-    """Ports of metrics by namespace of the system: those of services, and of the exporters beside stores."""
+    """Ports of metrics by namespace of the system: of services, and of the exporters beside stores and poolers."""
     system = deployment.system
     found: dict[str, set[int]] = {naming.service_namespace(system, service): set() for service in system.services}
     for service in system.services:
@@ -224,6 +224,8 @@ def measured(deployment: Deployment) -> dict[str, set[int]]:
         port = STORE_METRICS.get(store.kind)
         if port and store.name not in outside and not isinstance(store, Bucket):
             found.setdefault(naming.store_namespace(system, store), set()).add(port)
+        if pooler_of(store):
+            found.setdefault(naming.store_namespace(system, store), set()).add(STORE_METRICS["pgbouncer"])
     return found
 
 
