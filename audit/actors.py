@@ -1,8 +1,9 @@
 """From registered resources to actors: the only place that decides which resource is which declared thing.
 
-A pod template belongs to the declared service or store whose name its ServiceAccount has, in the declared namespace. A
-host outside the cluster belongs to the declared store or external whose DNS name it has. Beside them stand strangers:
-pods that nobody declared, one per namespace and one elsewhere, so that a rule that is too wide has somebody to admit.
+A pod template belongs to the declared service, store or pooler whose name its ServiceAccount has, in the declared
+namespace. A host outside the cluster belongs to the declared store or external whose DNS name it has. Beside them stand
+strangers: pods that nobody declared, one per namespace and one elsewhere, so that a rule that is too wide has somebody
+to admit.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from audit.hosts import host_covers, name_matches
 from audit.platform import API_SERVER, DNS, INTERNET, NODES
 from audit.population import Actor, Port, Proxy
 from audit.resources import Object, Registry
-from audit.scope import Scope
+from audit.scope import Scope, pooler_of
 from audit.services import NETWORKING
 from model import Bucket
 
 STRANGER: Final = "stranger"
 ELSEWHERE: Final = "elsewhere"
 UNKNOWN: Final = "unknown"
+INJECT: Final = "sidecar.istio.io/inject"
 OWN_NODE: Final = "its own node"
 TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
     "Deployment": ("template",),
@@ -80,6 +82,11 @@ def _workloads(
         for item in scope.system.stores
         if scope.in_cluster(item)
     }
+    declared |= {
+        (scope.namespace(item), pooler.name): f"pooler:{pooler.name}"
+        for item in scope.system.stores
+        if (pooler := pooler_of(item))
+    }
     for kind, path in TEMPLATES.items():
         for item in registry.objects(kind):
             template: Any = item.spec
@@ -88,7 +95,8 @@ def _workloads(
             pod = (template or {}).get("spec") or {}
             if item.namespace not in namespaces or pod.get("hostNetwork"):
                 continue
-            labels = ((template or {}).get("metadata") or {}).get("labels") or {}
+            metadata = (template or {}).get("metadata") or {}
+            labels = metadata.get("labels") or {}
             account = str(pod.get("serviceAccountName") or "default")
             yield Actor(
                 name=item.name,
@@ -97,7 +105,7 @@ def _workloads(
                 labels=labels,
                 namespace_labels=namespaces[item.namespace],
                 account=account,
-                proxy=_proxy(labels, namespaces[item.namespace], injector),
+                proxy=_proxy(labels, namespaces[item.namespace], injector, metadata.get("annotations")),
                 named_ports={name: port for name, (_, port) in _named_ports(pod)},
                 listens=frozenset(_container_ports(pod)),
                 role=declared.get((item.namespace, account)) or item.name,
@@ -117,9 +125,16 @@ def _named_ports(pod: Mapping[str, Any]) -> Iterator[tuple[str, Port]]:
                 yield str(port["name"]), (str(port.get("protocol") or "TCP"), int(port["containerPort"]))
 
 
-def _proxy(labels: Mapping[str, str], namespace: Mapping[str, str], injector: bool) -> Proxy:
-    """Istio's injection: the pod's label decides, then the namespace's; an annotation alone does nothing."""
-    own = labels.get("sidecar.istio.io/inject")
+def _proxy(
+    labels: Mapping[str, str],
+    namespace: Mapping[str, str],
+    injector: bool,
+    annotations: Mapping[str, str] | None = None,
+) -> Proxy:
+    """Istio's injection: the pod's label decides, then the namespace's. The older annotation can only refuse."""
+    own = labels.get(INJECT)
+    if own is None and (annotations or {}).get(INJECT) == "false":
+        own = "false"
     if not injector or own == "false" or namespace.get("istio-injection") == "disabled":
         return "none"
     injected = own == "true" or namespace.get("istio-injection") == "enabled" or "istio.io/rev" in namespace

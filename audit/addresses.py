@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Network
 from typing import Final
 
@@ -14,12 +15,13 @@ Ranges = tuple[Range, ...]
 
 def ranges(*cidrs: str) -> Ranges:
     """The addresses of IPv4 networks; a bare address is a network of one. IPv6 networks have no addresses here."""
-    found = []
-    for cidr in cidrs:
-        if ":" not in cidr:
-            network = IPv4Network(cidr, strict=False)
-            found.append((int(network.network_address), int(network.broadcast_address)))
-    return merged(found)
+    return merged(_range(cidr) for cidr in cidrs if ":" not in cidr)
+
+
+@lru_cache(maxsize=8192)
+def _range(cidr: str) -> Range:
+    network = IPv4Network(cidr, strict=False)
+    return int(network.network_address), int(network.broadcast_address)
 
 
 def merged(parts: Iterable[Range]) -> Ranges:

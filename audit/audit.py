@@ -10,16 +10,16 @@ from audit.cluster import Cluster
 from audit.doors import CLOSED, NO_ROUTE, REDIRECT, Door, probes
 from audit.expected import Expectation
 from audit.findings import Cell, Connection, Difference, Report
-from audit.layers import LAYERS, NETWORK, Question, port_name
+from audit.layers import LAYERS, MTLS, NETWORK, Question, port_name
 from audit.machines import Machines
 from audit.platform import INTERNET, NODES
 from audit.population import Mask, Population, Port, bits
 from audit.requests import Request
 from audit.resources import Registry, Values, read
-from audit.scope import Scope
+from audit.scope import Scope, pooler_of
 from model.stores import Store
 
-CALLEES = ("service:", "store:", "external:")
+CALLEES = ("service:", "store:", "pooler:", "external:")
 CALLERS = (STRANGER, ELSEWHERE, INTERNET, NODES, "ingress-gateway", "egress-gateway", "prometheus")
 """Rows of the matrix beside the system's own; the platform's other pods are compared, too, but not shown."""
 DOOR = "ingress gateway"
@@ -78,6 +78,7 @@ class PodAudit:
         system = self._scope.system
         wanted = [f"service:{service.name}" for service in system.services]
         wanted += [f"store:{store.name}" for store in system.stores if self._scope.in_cluster(store)]
+        wanted += [f"pooler:{pooler.name}" for store in system.stores if (pooler := pooler_of(store))]
         for role in wanted:
             if not self._population.role(role):
                 kind, _, name = role.partition(":")
@@ -207,17 +208,21 @@ class PodAudit:
     def _defaults(self) -> Iterator[Difference]:
         """What holds for pods that come later, and how calls behave: no pair shows it, so it is compared itself."""
         mesh = self._scope.mesh
-        if mesh is not None and self._cluster.peers.mesh != mesh.mtls:
-            detail = f"the mesh's own mode is {self._cluster.peers.mesh}, declared is {mesh.mtls}"
-            yield Difference(
-                "mutual TLS", "changed", ("any pod",), "any pod without a policy of its own", "", detail=detail
-            )
+        for where, mode in self._modes().items() if mesh else ():
+            if mesh and mode != mesh.mtls:
+                detail = f"its own mode is {mode or 'not set'}, declared is {mesh.mtls}"
+                yield Difference(MTLS, "changed", ("any pod",), f"any pod of {where}", "", detail=detail)
         for policy in self._scope.system.policies if mesh else ():
             found = self._cluster.routing.timeout(self._host(policy.to))
             wanted = f"{policy.timeout.total_seconds():g}s" if policy.timeout else None
             if wanted and found != wanted:
                 detail = f"the timeout is {found or 'not set'}, declared is {wanted}"
                 yield Difference(BEHAVIOUR, "changed", ("every caller",), policy.to, "", detail=detail)
+
+    def _modes(self) -> dict[str, str]:
+        """The mode of mutual TLS that the mesh and each of the system's namespaces sets for itself."""
+        peers = self._cluster.peers
+        return {"the mesh": peers.mesh} | {name: peers.namespaces.get(name, "") for name in self._expected.home}
 
     def _host(self, name: str) -> str:
         system = self._scope.system

@@ -60,6 +60,7 @@ class Cluster:
         self.callers: Mask = population.everyone & ~population.kinds["host"]
         """Everybody but a pod's own node, whose probes no policy can refuse."""
         self._published = self._behind_doors()
+        self._known: dict[tuple[int, Port], tuple[Verdicts, Mask]] = {}
 
     def ports(self, callee: int, declared: Iterable[Port]) -> list[Port]:
         """Every port of an actor that anything names, and one for all others."""
@@ -85,27 +86,37 @@ class Cluster:
     def verdicts(self, question: Question) -> Verdicts:
         """Who passes each layer."""
         callee, port, request = question.callee, question.port, question.request
-        everyone = self.population.everyone
-        offers = self._offers(callee, port)
-        mode = self.peers.mode(callee, port[1])
-        passes, admitted = everyone, everyone
-        proxy = self.population.actors[callee].proxy
-        if proxy == "sidecar" and port[1] not in BYPASSED:
-            passes = accepts(mode, offers)
-            identified = offers["mutual"] if ACCEPTED[mode][0] else 0
+        base = self._known.get((callee, port))
+        if base is None:
+            base = self._known[callee, port] = self._connection(callee, port)
+        layers, identified = base
+        admitted = self.population.everyone
+        if self.judged(callee) and port[1] not in BYPASSED:
             admitted = self.authorization.admitted(callee, port, request, identified)
-        elif proxy == "gateway" and port[1] not in BYPASSED:
-            admitted = self.authorization.admitted(callee, port, request, 0)
-        elif proxy == "none" and self.population.pods >> callee & 1:
-            passes = offers["plain"]
+        return {
+            **layers,
+            AUTHORIZATION: admitted & self.callers,
+            ROUTING: self._routed(callee, port, request) & self.callers,
+        }
+
+    def _connection(self, callee: int, port: Port) -> tuple[Verdicts, Mask]:
+        """The layers that see no request, and the callers that arrive with an identity."""
+        passes, identified = self.population.everyone, 0
+        proxy = self.population.actors[callee].proxy
+        if self.population.pods >> callee & 1 and port[1] not in BYPASSED:
+            offers = self._offers(callee, port)
+            if proxy == "sidecar":
+                mode = self.peers.mode(callee, port[1])
+                passes = accepts(mode, offers)
+                identified = offers["mutual"] if ACCEPTED[mode][0] else 0
+            elif proxy == "none":
+                passes = offers["plain"]
         found = {
             EGRESS: self.rules.egress_admitted(callee, port),
             INGRESS: self.rules.ingress_admitted(callee, port),
             MTLS: passes,
-            AUTHORIZATION: admitted,
-            ROUTING: self._routed(callee, port, request),
         }
-        return {layer: mask & self.callers for layer, mask in found.items()}
+        return {layer: mask & self.callers for layer, mask in found.items()}, identified
 
     def _routed(self, callee: int, port: Port, request: Request | None) -> Mask:
         outside = self.population.everyone & ~self._sidecars & ~self.entrances

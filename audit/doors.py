@@ -105,11 +105,12 @@ class Doors:
         return found
 
     def _route(self, gateway: str, server: Mapping[str, Any], door: Door) -> Answer:
+        """Routes of several VirtualServices for one host are merged, what takes every path last."""
         names = [name for name in self._routing.branches if host_covers(name, door.host)]
         for name in sorted(names, key=lambda name: (name.startswith("*"), -len(name))):
             if not any(host_covers(_host(own), name) or host_covers(name, _host(own)) for own in server["hosts"]):
                 continue
-            for branch in self._routing.branches[name]:
+            for branch in sorted(self._routing.branches[name], key=lambda branch: branch.catches_all):
                 if gateway in branch.gateways and branch.takes(Request("GET", door.path), door.port):
                     return self._led(branch.destinations)
         return Answer(NO_ROUTE)

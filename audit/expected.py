@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from audit.actors import ELSEWHERE, STRANGER
+from audit.addresses import PUBLIC, common
 from audit.cluster import BYPASSED
 from audit.layers import AUTHORIZATION, EGRESS, INGRESS, MTLS, ROUTING, Question, Verdicts
 from audit.platform import (
@@ -28,7 +29,7 @@ from audit.platform import (
 )
 from audit.population import Actor, Mask, Population, Port, bits, union
 from audit.requests import Request, matches
-from audit.scope import Scope, store_metrics, store_port
+from audit.scope import POOLER_METRICS, Scope, pooler_of, store_metrics, store_port
 from model import Cilium, Redis
 
 METRICS_PATH = "/metrics"
@@ -60,11 +61,13 @@ class Callee:
 
     @property
     def named_methods(self) -> set[str]:
-        return {*self.methods, *(method for _, methods, _ in self.calls for method in methods)}
+        scraped = {"GET"} if self.metrics else set()
+        return {*scraped, *self.methods, *(method for _, methods, _ in self.calls for method in methods)}
 
     @property
     def named_paths(self) -> set[str]:
-        return {path for _, _, paths in self.calls for path in paths}
+        scraped = {METRICS_PATH} if self.metrics else set()
+        return scraped | {path for _, _, paths in self.calls for path in paths}
 
     @property
     def prefixes(self) -> set[str]:
@@ -80,15 +83,16 @@ class Expectation:
         self._admissions: dict[int, dict[Port | None, Admission]] = defaultdict(lambda: defaultdict(Admission))
         self._callees: dict[int, Callee] = defaultdict(Callee)
         system = scope.system
-        enforced_everywhere = isinstance(system.platform.cni, Cilium)
+        self._by_name = isinstance(system.platform.cni, Cilium)
+        """Whether the network plug-in knows names outside the cluster, and guards the platform's own namespaces."""
         self.home = {scope.namespace(item) for item in system.services} | {
-            scope.namespace(item) for item in system.stores if scope.in_cluster(item)
+            scope.namespace(item) for item in system.stores if scope.in_cluster(item) or pooler_of(item)
         }
         self.governed = self._where(
             lambda actor: (
                 actor.kind == "pod"
                 and actor.role not in (ELSEWHERE, DNS)
-                and (enforced_everywhere or actor.namespace in self.home)
+                and (self._by_name or actor.namespace in self.home)
             )
         )
         outside = union(
@@ -102,6 +106,8 @@ class Expectation:
         self._add_services()
         self._add_stores()
         self._add_externals()
+        if not self._by_name:
+            self._blur_outside()
         self._add_platform()
 
     def _where(self, holds: object) -> Mask:
@@ -146,8 +152,14 @@ class Expectation:
                 self._callees[index].served = {port}
                 if metrics and scope.in_cluster(store):
                     self._callees[index].metrics = {metrics}
-            for user in scope.system.users(store.name):
-                self._connect(role(f"service:{user}"), callees, (port,))
+            users = union(role(f"service:{user}") for user in scope.system.users(store.name))
+            if pooler := pooler_of(store):
+                doors = role(f"pooler:{pooler.name}")
+                for index in bits(doors):
+                    self._callees[index].served, self._callees[index].metrics = {pooler.port}, {POOLER_METRICS}
+                self._connect(users, doors, (pooler.port,))
+                users = doors
+            self._connect(users, callees, (port,))
             host = scope.host(store)
             watchers = self._where(lambda actor, host=host: host in actor.calls)
             self._admit(watchers, callees, (port,))
@@ -166,6 +178,21 @@ class Expectation:
                 self._admit(gateway, callees, (external.port,))
             else:
                 self._admit(users, callees, (external.port,))
+
+    def _blur_outside(self) -> None:
+        """The standard policy knows addresses only: who may leave to one database may leave to the data subnets, who
+        may leave to one external to the internet, on that port. The mesh tells the names apart."""
+        population = self._population
+        private = [index for index in bits(population.world) if not _public(population.actors[index])]
+        public = [index for index in bits(population.world) if _public(population.actors[index])]
+        for group in (private, public):
+            leaving: dict[Port | None, Mask] = defaultdict(int)
+            for index in group:
+                for port, admission in self._admissions.get(index, {}).items():
+                    leaving[port] |= admission.leave
+            for index in group:
+                for port, callers in leaving.items():
+                    self._admissions[index][port].leave |= callers
 
     def _connect(
         self,
@@ -303,6 +330,10 @@ class Expectation:
         """The mesh's own hosts and the cluster's DNS are known to every proxy."""
         mesh = {self._population.actors[index].namespace for index in bits(self._population.role("istiod"))}
         return bool(actor.hosts) and actor.kind == "pod" and (actor.role == DNS or actor.namespace in mesh)
+
+
+def _public(actor: Actor) -> bool:
+    return bool(common(actor.addresses, PUBLIC))
 
 
 def _asked(request: Request | None, methods: tuple[str, ...], paths: tuple[str, ...]) -> bool:

@@ -28,7 +28,8 @@ class PeerModes:
 
     def __init__(self, registry: Registry, population: Population, root: str) -> None:
         self._mesh = "PERMISSIVE"
-        self._namespaces: dict[str, str] = {}
+        self.namespaces: dict[str, str] = {}
+        """What a namespace sets for all of its pods."""
         self._pods: dict[int, Object] = {}
         policies = registry.objects("PeerAuthentication", group=GROUP)
         for policy in sorted(policies, key=lambda item: (item.namespace, item.name), reverse=True):
@@ -40,7 +41,7 @@ class PeerModes:
             elif not labels and policy.namespace == root and mode != UNSET:
                 self._mesh = mode
             if not labels and mode != UNSET:
-                self._namespaces[policy.namespace] = mode
+                self.namespaces[policy.namespace] = mode
         self._population = population
 
     @property
@@ -54,7 +55,7 @@ class PeerModes:
         return {int(port) for port in (policy.spec.get("portLevelMtls") or {})} if policy else set()
 
     def mode(self, pod: int, port: int) -> str:
-        inherited = self._namespaces.get(self._population.actors[pod].namespace, self._mesh)
+        inherited = self.namespaces.get(self._population.actors[pod].namespace, self._mesh)
         policy = self._pods.get(pod)
         if policy is None:
             return inherited
@@ -79,6 +80,7 @@ class ClientModes:
     def __init__(self, registry: Registry, root: str) -> None:
         self._root = root
         self._rules: dict[str, list[tuple[str, Object]]] = {}
+        self._known: dict[tuple[str, str, str], Object | None] = {}
         for rule in registry.objects("DestinationRule", group=NETWORKING):
             if not rule.spec.get("workloadSelector"):
                 host = qualified(str(rule.spec.get("host")), rule.namespace)
@@ -86,6 +88,12 @@ class ClientModes:
 
     def rule(self, client: str, host: str, service: str) -> Object | None:
         """The DestinationRule that holds; the longest host wins within a namespace."""
+        key = (client, host, service)
+        if key not in self._known:
+            self._known[key] = self._rule(client, host, service)
+        return self._known[key]
+
+    def _rule(self, client: str, host: str, service: str) -> Object | None:
         for namespace in dict.fromkeys((client, service, self._root)):
             found = [
                 (pattern.startswith("*"), -len(pattern), rule.name, rule)

@@ -17,7 +17,7 @@ KUBERNETES: Final = "kubernetes:"
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One registered resource. ``values``: its outputs, over its inputs where an output is absent."""
+    """One registered resource. ``values``: its outputs; its inputs where it has none yet."""
 
     type: str
     urn: str
@@ -64,7 +64,7 @@ def read(document: Values) -> list[Resource]:
         if raw.get("delete"):
             continue
         inputs, outputs = raw.get("inputs") or {}, raw.get("outputs") or {}
-        found.append(Resource(raw["type"], raw["urn"], str(raw.get("id", "")), inputs, {**inputs, **outputs}))
+        found.append(Resource(raw["type"], raw["urn"], str(raw.get("id", "")), inputs, outputs or inputs))
     return found
 
 

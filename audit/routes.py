@@ -42,6 +42,7 @@ class Routes:
     def __init__(self, registry: Registry, sites: Sites) -> None:
         self._sites = sites
         self._registry = registry
+        self._known: dict[tuple[str, str], frozenset[str]] = {}
         self._tables: dict[str, list[Route]] = defaultdict(list)
         self._table_of: dict[str, str] = {}
         self._endpoints: set[tuple[str, str]] = set()
@@ -54,12 +55,19 @@ class Routes:
         self._transit: dict[str, list[Route]] = defaultdict(list)
         self._read_attachments()
         self._read_transit()
+        self._internet = {item.id for item in registry.of("aws:ec2/internetGateway:InternetGateway")}
         self._nat_subnets = {
             item.id: str(item.values.get("subnetId")) for item in registry.of("aws:ec2/natGateway:NatGateway")
         }
 
     def path(self, source: Site, place: Site) -> frozenset[str]:
         """How packets from a subnet, or from outside through the Transit Gateway, get to a place."""
+        known = self._known.get((source.name, place.name))
+        if known is None:
+            known = self._known[source.name, place.name] = self._path(source, place)
+        return known
+
+    def _path(self, source: Site, place: Site) -> frozenset[str]:
         if place.role == INTERNET6 or (place.role == S3 and not source.subnets):
             return frozenset({NOWHERE})
         if source.subnets:
@@ -87,9 +95,12 @@ class Routes:
         if route.via == NAT:
             stands = self._nat_subnets.get(route.target, "")
             table = self._table_of.get(stands, "")
-            out = any(item.via == INTERNET_GATEWAY and item.length == 0 for item in self._tables.get(table, ()))
+            out = any(
+                item.via == INTERNET_GATEWAY and item.length == 0 and item.target in self._internet
+                for item in self._tables.get(table, ())
+            )
             return (NAT if out and not private else NOWHERE,)
-        if route.via == INTERNET_GATEWAY and private:
+        if route.via == INTERNET_GATEWAY and (private or route.target not in self._internet):
             return (NOWHERE,)
         return (route.via,)
 

@@ -33,6 +33,14 @@ class Branch:
     def takes(self, request: Request | None, port: int) -> bool:
         return not self.matches or any(_matches(match, request, port) for match in self.matches)
 
+    def leads(self, actor: int, port: int) -> bool:
+        return any(backends >> actor & 1 and at == port for backends, at in self.destinations)
+
+    @property
+    def catches_all(self) -> bool:
+        """Whether it takes every path."""
+        return not self.matches or {"uri": {"prefix": "/"}} in self.matches
+
     @property
     def certain(self) -> bool:
         """Whether what it takes is taken always: a match on headers depends on what the caller sends."""
@@ -108,11 +116,18 @@ class Routing:
             return any(item.name == host.name and at == number for item, at in self._hosts.leading_to(actor, port))
         for branch in branches:
             if branch.takes(request, number):
-                if any(backends >> actor & 1 and at == port[1] for backends, at in branch.destinations):
+                if branch.leads(actor, port[1]) or self._onwards(host, branch, actor, port[1]):
                     return True
                 if branch.certain:
                     return False
         return False
+
+    def _onwards(self, host: Host, branch: Branch, actor: int, port: int) -> bool:
+        """Whether a gateway that the mesh sends calls to hands them on."""
+        through = any(backends & _gateways(self._population) for backends, _ in branch.destinations)
+        return through and any(
+            other.leads(actor, port) for other in self.branches.get(host.name, ()) if MESH not in other.gateways
+        )
 
     def _sidecars(self, registry: Registry, root: str, mesh_mode: str) -> None:
         """Each proxy obeys one Sidecar: one that selects it, its namespace's, or the root namespace's."""
@@ -204,6 +219,8 @@ class Routing:
                 labels = self._clients.subset(name, host.namespace, str(destination["subset"]))
                 backends = 0 if labels is None else self._population.has(labels, backends)
             wanted = (destination.get("port") or {}).get("number")
+            if host.every_port and wanted:
+                found.append((backends, wanted))
             for item in host.ports:
                 if item.number == wanted or (wanted is None and len(host.ports) == 1):
                     for index in bits(backends):

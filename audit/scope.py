@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from model import Bucket, DeclarationError, InCluster, Istio, PostgreSQL, System
 from model.environment import Environment
-from model.stores import Store
+from model.stores import Pooler, Store
 from model.workloads import Service
 
 
@@ -69,8 +70,14 @@ class Scope:
         return (*own, *(extra.port for extra in service.extra_ports))
 
 
-METRICS = {"redis": 9121, "postgresql": 9187, "mysql": 9104}
+METRICS: Final = {"redis": 9121, "postgresql": 9187, "mysql": 9104}
 """Ports of the exporters beside stores in the cluster (Prometheus' list of port allocations)."""
+POOLER_METRICS: Final = 9127
+
+
+def pooler_of(store: Store) -> Pooler | None:
+    """What the users of a database connect to instead of it."""
+    return store.pooler if isinstance(store, PostgreSQL) else None
 
 
 def store_port(store: Store) -> int:

@@ -1,0 +1,86 @@
+"""Every way to lose or widen one rule of a registered platform, each as a small change of a saved stack.
+
+A mutation is undone by its own context manager, so that thousands of them run on one document.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+Resource = dict[str, Any]
+Change = Callable[[Resource], None]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One change of one resource."""
+
+    name: str
+    stack: str
+    urn: str
+    layers: tuple[str, ...]
+    """A difference at one of these layers is what the audit must report."""
+    mentions: str
+    """What that difference must name: a workload, a machine, a host."""
+    change: Change | None
+    """None: the resource is gone."""
+
+    @contextmanager
+    def applied(self, documents: Mapping[str, Any]) -> Iterator[None]:
+        resources = documents[self.stack]["deployment"]["resources"]
+        index = next(i for i, item in enumerate(resources) if item["urn"] == self.urn)
+        original = resources[index]
+        if self.change is None:
+            del resources[index]
+        else:
+            changed = copy.deepcopy(original)
+            self.change(changed)
+            assert changed != original, f"{self.name} changes nothing"
+            resources[index] = changed
+        try:
+            yield
+        finally:
+            if self.change is None:
+                resources.insert(index, original)
+            else:
+                resources[index] = original
+
+
+def outputs(change: Callable[[dict[str, Any]], None]) -> Change:
+    """Changes what was registered of the resource."""
+    return lambda resource: change(resource["outputs"])
+
+
+def at(path: Sequence[str | int], change: Callable[[Any], None]) -> Change:
+    """Changes one place of the resource's outputs."""
+
+    def apply(resource: Resource) -> None:
+        found: Any = resource["outputs"]
+        for key in path:
+            found = found[key]
+        change(found)
+
+    return apply
+
+
+def drop(path: Sequence[str | int]) -> Change:
+    """Removes one key or element."""
+    return at(path[:-1], lambda found: found.pop(path[-1]))
+
+
+def put(path: Sequence[str | int], value: Any) -> Change:
+    """Sets one key or element."""
+
+    def set_(found: Any) -> None:
+        found[path[-1]] = value
+
+    return at(path[:-1], set_)
+
+
+def append(path: Sequence[str | int], value: Any) -> Change:
+    """Adds one element."""
+    return at(path, lambda found: found.append(value))

@@ -1,0 +1,183 @@
+"""Mutations of what the cluster enforces: network policies, the mesh's policies, and its routing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.audit.mutations import Change, Mutation, append, drop, put
+
+EGRESS, INGRESS, MTLS, AUTHORIZATION, ROUTING = (
+    "egress policy",
+    "ingress policy",
+    "mutual TLS",
+    "authorization",
+    "mesh routing",
+)
+DOOR, BEHAVIOUR = "ingress gateway", "mesh behaviour"
+
+
+def of(stack: str, resource: dict[str, Any]) -> Iterator[Mutation]:
+    """Every mutation of one Kubernetes object."""
+    kind = resource["type"].rpartition(":")[2]
+    make = KINDS.get(kind)
+    if make is None:
+        return
+    body = resource["outputs"]
+    key = f"{kind} {body['metadata']['namespace']}/{body['metadata']['name']}"
+    for what, layers, mentions, change in make(body):
+        yield Mutation(f"{key}: {what}", stack, resource["urn"], layers, mentions, change)
+
+
+Found = Iterator[tuple[str, tuple[str, ...], str, Change | None]]
+
+
+def _cilium(body: dict[str, Any]) -> Found:
+    spec = body["spec"]
+    subject = _subject(body, spec["endpointSelector"].get("matchLabels") or {})
+    yield "is gone", (EGRESS, INGRESS), subject, None
+    for section, layer, everybody in (
+        ("ingress", INGRESS, {"fromEntities": ["all"]}),
+        ("egress", EGRESS, {"toEntities": ["all"]}),
+    ):
+        yield f"{section} admits all", (layer,), subject, append(("spec", section), everybody)
+        for index, rule in enumerate(spec[section]):
+            path = ("spec", section, index)
+            if rule == {}:
+                if body["metadata"]["name"] == "default-deny":
+                    yield f"{section} is open", (layer,), subject, drop(("spec", section))
+                continue
+            yield f"{section}[{index}] is gone", (layer,), "", drop(path)
+            if "toPorts" in rule:
+                yield f"{section}[{index}] has no ports", (layer,), "", drop((*path, "toPorts"))
+            peers = next(name for name in rule if name != "toPorts")
+            wide = {"toPorts": rule["toPorts"]} if "toPorts" in rule else everybody
+            if rule.get("fromEntities") != ["all"]:
+                yield f"{section}[{index}] is for all", (layer,), "", put(path, wide)
+            for number, _ in enumerate(rule[peers]):
+                if rule[peers] not in (["host", "remote-node"], ["kube-apiserver", "remote-node", "host"]):
+                    yield f"{section}[{index}] loses a peer", (layer,), "", drop((*path, peers, number))
+            for number, _ in enumerate((rule.get("toPorts") or [{"ports": ()}])[0]["ports"]):
+                yield f"{section}[{index}] loses a port", (layer,), "", drop((*path, "toPorts", 0, "ports", number))
+            yield from _another_port(section, index, rule, layer)
+
+
+def _another_port(section: str, index: int, rule: dict[str, Any], layer: str) -> Found:
+    if "toPorts" in rule:
+        port = {"port": "8443", "protocol": "TCP"}
+        path = ("spec", section, index, "toPorts", 0, "ports")
+        yield f"{section}[{index}] has one more port", (layer,), "", append(path, port)
+
+
+def _authorization(body: dict[str, Any]) -> Found:
+    spec = body["spec"]
+    labels = (spec.get("selector") or {}).get("matchLabels") or {}
+    subject = _subject(body, labels)
+    yield "is gone", (AUTHORIZATION,), subject, None
+    yield "allows all", (AUTHORIZATION,), subject, put(("spec", "rules"), [*(spec.get("rules") or ()), {}])
+    for index, rule in enumerate(spec.get("rules") or ()):
+        path = ("spec", "rules", index)
+        yield f"rules[{index}] is gone", (AUTHORIZATION,), subject, drop(path)
+        if "from" in rule:
+            yield f"rules[{index}] is for anybody", (AUTHORIZATION,), subject, drop((*path, "from"))
+            principals = (*path, "from", 0, "source", "principals")
+            for number, _ in enumerate(rule["from"][0]["source"]["principals"]):
+                name = f"rules[{index}] loses principal {number}"
+                yield name, (AUTHORIZATION,), subject, drop((*principals, number))
+            yield f"rules[{index}] is for any identity", (AUTHORIZATION,), subject, put(principals, ["*"])
+        yield f"rules[{index}] is for any request", (AUTHORIZATION,), subject, drop((*path, "to"))
+        for key in rule["to"][0]["operation"]:
+            if len(rule["to"][0]["operation"]) > 1:
+                name = f"rules[{index}] has no {key}"
+                yield name, (AUTHORIZATION,), subject, drop((*path, "to", 0, "operation", key))
+
+
+def _peer_authentication(body: dict[str, Any]) -> Found:
+    spec = body["spec"]
+    for mode in ("PERMISSIVE", "DISABLE"):
+        yield f"is {mode}", (MTLS,), "", put(("spec", "mtls", "mode"), mode)
+    yield "is gone", (MTLS,), "", None
+    for port in spec.get("portLevelMtls") or ():
+        yield f"port {port} is STRICT", (MTLS,), "", put(("spec", "portLevelMtls", port, "mode"), "STRICT")
+
+
+def _sidecar(body: dict[str, Any]) -> Found:
+    labels = (body["spec"].get("workloadSelector") or {}).get("labels") or {}
+    subject = _subject(body, labels)
+    hosts = ("spec", "egress", 0, "hosts")
+    alike = body["metadata"]["name"] in ("redis", "default")  # the namespace's Sidecar knows the same hosts
+    if not alike or not labels:
+        yield "is gone", (ROUTING,), subject, None
+    yield "knows all", (ROUTING,), subject, append(hosts, "*/*")
+    yield "lets all pass", (ROUTING,), subject, put(("spec", "outboundTrafficPolicy", "mode"), "ALLOW_ANY")
+    for index, host in enumerate(body["spec"]["egress"][0]["hosts"]):
+        yield f"does not know {host}", (ROUTING,), subject, drop((*hosts, index))
+
+
+def _virtual_service(body: dict[str, Any]) -> Found:
+    spec, name = body["spec"], body["metadata"]["name"]
+    yield "is gone", (DOOR, BEHAVIOUR), "", None
+    elsewhere = {"host": "redis.fitsync.svc.cluster.local", "port": {"number": 6379}}
+    layers = (DOOR, ROUTING)
+    for index, route in enumerate(spec["http"]):
+        path = ("spec", "http", index)
+        yield f"http[{index}] leads elsewhere", layers, "", put((*path, "route", 0, "destination"), elsewhere)
+        if name == "api-gateway":
+            yield f"http[{index}] takes every path", layers, name, drop((*path, "match"))
+        if "gateways" not in spec:
+            limited = [{"uri": {"prefix": "/only"}}]
+            yield f"http[{index}] takes some paths", (ROUTING,), name, put((*path, "match"), limited)
+            yield f"http[{index}] has no timeout", (BEHAVIOUR,), name, drop((*path, "timeout"))
+            published = ["mesh", "fitsync-gateway"]
+            host = put(("spec",), {**spec, "hosts": ["app.dev.fitsync.com"], "gateways": published})
+            if index == 0 and route:
+                yield "is published", (DOOR, ROUTING, BEHAVIOUR), "", host
+
+
+def _gateway(body: dict[str, Any]) -> Found:
+    yield "is gone", (DOOR,), "", None
+    for index, server in enumerate(body["spec"]["servers"]):
+        path = ("spec", "servers", index)
+        yield f"servers[{index}] is gone", (DOOR,), server["hosts"][0], drop(path)
+        yield f"servers[{index}] is for all hosts", (DOOR,), "", put((*path, "hosts"), ["*"])
+        if server["tls"].get("httpsRedirect"):
+            yield f"servers[{index}] does not redirect", (DOOR,), server["hosts"][0], drop((*path, "tls"))
+        else:
+            missing = put((*path, "tls", "credentialName"), "nowhere")
+            yield f"servers[{index}] has no certificate", (DOOR,), server["hosts"][0], missing
+
+
+def _service_entry(body: dict[str, Any]) -> Found:
+    name = body["metadata"]["name"]
+    yield "is gone", (ROUTING,), name, None
+    yield "has another port", (ROUTING,), name, put(("spec", "ports", 0, "number"), 5433)
+    yield "has another host", (ROUTING,), "", put(("spec", "hosts"), ["elsewhere.example"])
+
+
+def _service(body: dict[str, Any]) -> Found:
+    name = body["metadata"]["name"]
+    yield "is gone", (ROUTING,), name, None
+    yield "selects nobody", (ROUTING,), name, put(("spec", "selector"), {"app": "nobody"})
+    yield "leads to another port", (ROUTING,), name, put(("spec", "ports", 0, "targetPort"), 1)
+
+
+def _destination_rule(body: dict[str, Any]) -> Found:
+    yield "offers no TLS", (MTLS,), "", put(("spec", "trafficPolicy", "tls", "mode"), "DISABLE")
+
+
+def _subject(body: dict[str, Any], labels: dict[str, str]) -> str:
+    """The workload that a policy is about, as far as its labels name one of the system's."""
+    return labels.get("app", "") if body["metadata"]["namespace"] == "fitsync" else ""
+
+
+KINDS = {
+    "CiliumNetworkPolicy": _cilium,
+    "AuthorizationPolicy": _authorization,
+    "PeerAuthentication": _peer_authentication,
+    "Sidecar": _sidecar,
+    "VirtualService": _virtual_service,
+    "Gateway": _gateway,
+    "ServiceEntry": _service_entry,
+    "Service": _service,
+    "DestinationRule": _destination_rule,
+}
