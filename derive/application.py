@@ -6,7 +6,7 @@ Read the functions from top to bottom as the table of contents: namespaces, serv
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from derive import (
@@ -28,25 +28,23 @@ from derive import (
     variables,
     workloads,
 )
-from derive.connections import Links, in_cluster, links
+from derive.connections import links
 from derive.databases import placed_on_ec2
+from derive.graph import Links
 from derive.namespaces import Demand
 from derive.network import environment_addresses
 from derive.network_policies import Surroundings
 from derive.shapes import Deployment, Part, SecretPlan
-from derive.stores.common import StorePlan
-from derive.stores.pgbouncer import Server, pgbouncer
-from derive.stores.postgres import postgres
-from derive.stores.redis import redis
+from derive.stores import kind_of, place_of
+from derive.stores.kind import Site, StorePlan
 from manifests.base import Manifest
 from model import (
+    Bucket,
     Cilium,
     DeclarationError,
     Istio,
     K3s,
-    Pooler,
     PostgreSQL,
-    Redis,
     Resources,
     Rolling,
     Service,
@@ -108,14 +106,7 @@ def application(deployment: Deployment, hosts: Mapping[str, str]) -> Application
     members.setdefault(system.home, [])
     demands: dict[str, list[Demand]] = defaultdict(list)
     service_parts = tuple(_service(context, service, demands) for service in system.services)
-    store_parts = (
-        *(_store(context, store, demands) for store in system.stores if in_cluster(store, context.outside)),
-        *(
-            _pooler(context, store, store.pooler, demands)
-            for store in system.stores
-            if isinstance(store, PostgreSQL) and store.pooler
-        ),
-    )
+    store_parts = tuple(part for store in system.stores for part in _store(context, store, demands))
     return ApplicationPlan(
         namespaces=tuple(_namespace(context, name, found, demands[name]) for name, found in members.items()),
         services=service_parts,
@@ -284,50 +275,27 @@ def _with_sidecar(context: _Context, found: Links, containers: tuple[Resources, 
     )
 
 
-def _store(context: _Context, store: Store, demands: dict[str, list[Demand]]) -> Part:
-    found = context.links[store.name]
-    return _store_part(context, found, _store_plan(context, store, found), demands)
-
-
-def _pooler(context: _Context, store: PostgreSQL, pooler: Pooler, demands: dict[str, list[Demand]]) -> Part:
-    found = context.links[pooler.name]
-    inside = naming.fqdn(store.name, naming.store_namespace(context.deployment.system, store))
-    server = Server(context.outside.get(store.name, inside), store.port, verified=store.name in context.outside)
-    annotations = workloads.sidecar_annotations(context.deployment.system.platform.mesh)
-    return _store_part(context, found, pgbouncer(store, pooler, found, server, annotations), demands)
-
-
-def _store_part(context: _Context, found: Links, plan: StorePlan, demands: dict[str, list[Demand]]) -> Part:
-    """Policies first, then what the store itself consists of."""
-    deployment = context.deployment
-    namespace = found.workload.namespace
-    demands[namespace].append(Demand(plan.members, _with_sidecar(context, found, plan.containers), claims=plan.claims))
-    name = f"{found.workload.name}-policy"
-    make: Callable[[str, Links, Surroundings], Manifest] = (
-        network_policies.cilium_store_policy
-        if isinstance(deployment.system.platform.cni, Cilium)
-        else network_policies.standard_policy
+def _store(context: _Context, store: Store, demands: dict[str, list[Demand]]) -> Iterator[Part]:
+    """What of a store runs in the cluster, member by member: policies first, then what the member consists of."""
+    if isinstance(store, Bucket):
+        return
+    system = context.deployment.system
+    platform = system.platform
+    site = Site(
+        annotations=lambda links: workloads.sidecar_annotations(platform.mesh, injected=links.in_mesh),
+        storage_class="local-path" if isinstance(platform.cluster, K3s) else None,
     )
-    return _part(
-        context,
-        found.workload.name,
-        namespace,
-        [make(name, found, context.around), *_mesh_objects(context, found), *plan.objects],
+    policy: Callable[[str, Links, Surroundings], Manifest] = (
+        network_policies.cilium_store_policy if isinstance(platform.cni, Cilium) else network_policies.standard_policy
     )
-
-
-def _store_plan(context: _Context, store: Store, found: Links) -> StorePlan:
-    platform = context.deployment.system.platform
-    annotations = workloads.sidecar_annotations(platform.mesh, injected=found.in_mesh)
-    storage_class = "local-path" if isinstance(platform.cluster, K3s) else None
-    if isinstance(store, Redis):
-        return redis(store, found, annotations, storage_class)
-    if isinstance(store, PostgreSQL):
-        return postgres(store, found, annotations, storage_class)
-    raise DeclarationError(
-        f"store '{store.name}' is of kind '{store.kind}', which has no derivation in the cluster; "
-        "declare a redis or postgresql store"
-    )
+    place = place_of(system, store, context.outside)
+    plans: Mapping[str, StorePlan] = kind_of(store).plans(store, place, context.links, site)
+    for name, plan in plans.items():
+        found = context.links[name]
+        containers = _with_sidecar(context, found, plan.containers)
+        demands[place.namespace].append(Demand(plan.members, containers, claims=plan.claims))
+        objects = [policy(f"{name}-policy", found, context.around), *_mesh_objects(context, found), *plan.objects]
+        yield _part(context, name, place.namespace, objects)
 
 
 def _edge(context: _Context) -> tuple[Part, ...]:

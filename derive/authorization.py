@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from derive.connections import Links
+from derive.graph import Links
 from manifests import istio
 from manifests.base import Manifest
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from derive import naming, releases
-from derive.connections import Links
+from derive.graph import Links
 from derive.shapes import SecretPlan
 from manifests import istio
 from manifests.base import Manifest

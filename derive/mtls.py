@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from derive.connections import Links
+from derive.graph import Links
 from derive.labels import METRICS_PORT
 from manifests import istio
 from manifests.base import Manifest

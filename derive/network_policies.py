@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from derive import naming
-from derive.connections import Connection, Exit, Links, Workload
+from derive.graph import Connection, Exit, Links, Workload
 from manifests import cilium, network
 from manifests.base import Manifest
 

@@ -12,8 +12,8 @@ from derive.databases import DatabasePlan, databases
 from derive.naming import public_host
 from derive.network import NetworkPlan, network_plan
 from derive.observability import observability
-from derive.secrets import database_owner
 from derive.shapes import AddonPlan, Deployment, Part, SecretPlan
+from derive.stores.postgres import owner_of
 from model import DeclarationError, PostgreSQL
 from model.platform import K3s
 
@@ -60,7 +60,8 @@ def system_plan(deployment: Deployment) -> SystemPlan:
         raise DeclarationError(f"platform.cluster '{cluster.kind}' of '{system.name}' cannot be deployed; use K3s()")
     network = network_plan(system, deployment.name, environment, facts.region, facts.admin_ranges)
     private_zone = system.network.private_zone
-    owners = {store.name: database_owner(system, store) for store in system.stores if isinstance(store, PostgreSQL)}
+    relational = [store for store in system.stores if isinstance(store, PostgreSQL)]
+    owners = {store.name: owner_of(store, system.users(store.name)) for store in relational}
     tier = databases(
         system.stores,
         owners,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from derive import labels, naming
-from derive.connections import Links
+from derive.graph import Links
 from manifests import core, istio, rollouts
 from manifests.base import Manifest
 from model import BlueGreen, Canary, Service

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from derive.connections import Links
+from derive.graph import Links
 from manifests import scaling
 from manifests.base import Manifest
 from model import DeclarationError, Environment, Rolling, Service

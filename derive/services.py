@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from derive import labels
-from derive.connections import Links
+from derive.graph import Links
 from manifests import core
 from manifests.base import Manifest
 from model import Service

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from derive.databases import DatabaseState
+from derive.database_state import DatabaseState
 from model import Environment, System
 
 
@@ -47,6 +47,12 @@ class Deployment:
     def zones(self) -> tuple[str, ...]:
         """Names of the availability zones in use."""
         return tuple(f"{self.facts.region}{letter}" for letter in "abcdef"[: self.environment.zones])
+
+
+STACK_CA: Final = "stack-ca"
+"""A password name with a meaning of its own: the stack fills it with the PEM of its own certificate authority."""
+CA_FILE: Final = "ca.crt"
+"""Key of that certificate in a Secret."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from derive import naming, releases
-from derive.connections import Exit, Links
+from derive.graph import Exit, Links
 from manifests import istio
 from manifests.base import Manifest
 from model import DeclarationError, Istio, ServicePolicy

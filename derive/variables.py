@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from derive import naming, secrets
-from derive.connections import pooler_of
+from derive import naming
+from derive.shapes import CA_FILE
+from derive.stores import kind_of, place_of, postgres
+from derive.stores.kind import credentials_name
 from manifests import pods
 from manifests.base import Manifest
-from model import MySQL, PostgreSQL, Redis, SecretKey, Service, System
+from model import Bucket, SecretKey, Service, System
 from model.stores import Store
 
 MODE = {"node": "NODE_ENV", "static": "NODE_ENV", "python": "ENVIRONMENT", "jvm": "ENVIRONMENT", "other": "ENVIRONMENT"}
 """Which variable tells a runtime that it runs deployed; every environment runs the production build."""
-CA_DIRECTORY = "/etc/database"
 
 
 def variables(
@@ -40,7 +41,7 @@ def variables(
         family = _family(store)
         if family:
             prefix = family if families[family] == 1 else f"{naming.variable(store.name)}_{family}"
-            derived.extend(_store_variables(prefix, store, system, outside))
+            derived.extend(kind_of(store).variables(store, place_of(system, store, outside), prefix))
     derived.extend(pods.value(cache.variable, f"{cache.ttl.total_seconds():g}") for cache in service.caches)
     for callee in callees:
         host = naming.fqdn(callee.name, naming.service_namespace(system, callee))
@@ -53,35 +54,18 @@ def variables(
 
 
 def _family(store: Store) -> str | None:
-    if isinstance(store, PostgreSQL | MySQL):
-        return "DB"
-    return "REDIS" if isinstance(store, Redis) else None
-
-
-def _store_variables(prefix: str, store: Store, system: System, outside: Mapping[str, str]) -> Iterable[Manifest]:
-    credentials = secrets.credentials_name(store.name)
-    pooler = pooler_of(store)
-    inside = naming.fqdn(pooler.name if pooler else store.name, naming.store_namespace(system, store))
-    yield pods.value(f"{prefix}_HOST", inside if pooler else outside.get(store.name, inside))
-    if isinstance(store, Redis | PostgreSQL | MySQL):
-        yield pods.value(f"{prefix}_PORT", str(pooler.port if pooler else store.port))
-    if isinstance(store, PostgreSQL | MySQL):
-        yield pods.value(f"{prefix}_NAME", store.name)
-        yield pods.secret_value(f"{prefix}_USER", credentials, "username")
-    yield pods.secret_value(f"{prefix}_PASSWORD", credentials, "password")
-    if isinstance(store, PostgreSQL):
-        # In the cluster the sidecars encrypt; outside, the server proves its name with the stack's own CA.
-        verified = store.name in outside and pooler is None
-        yield pods.value(f"{prefix}_SSLMODE", "verify-full" if verified else "disable")
-        if verified:
-            yield pods.value(f"{prefix}_SSLROOTCERT", f"{CA_DIRECTORY}/{store.name}/{secrets.CA_FILE}")
+    return None if isinstance(store, Bucket) else kind_of(store).family
 
 
 def ca_mounts(system: System, service: Service, outside: Mapping[str, str]) -> tuple[list[Manifest], list[Manifest]]:
     """Volumes and mounts of the certificates by which a service knows its databases outside the cluster."""
-    names = [name for name in service.uses if name in outside and not pooler_of(system.store(name))]
-    volumes = [pods.secret_volume(f"{name}-ca", secrets.credentials_name(name), [secrets.CA_FILE]) for name in names]
-    mounts = [pods.mount(f"{name}-ca", f"{CA_DIRECTORY}/{name}", read_only=True) for name in names]
+    names = [
+        store.name
+        for store in map(system.store, service.uses)
+        if not isinstance(store, Bucket) and kind_of(store).trusted(store, place_of(system, store, outside))
+    ]
+    volumes = [pods.secret_volume(f"{name}-ca", credentials_name(name), [CA_FILE]) for name in names]
+    mounts = [pods.mount(f"{name}-ca", f"{postgres.CA_DIRECTORY}/{name}", read_only=True) for name in names]
     return volumes, mounts
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from derive import labels
-from derive.connections import Links
+from derive.graph import Links
 from derive.images import pull_policy
 from manifests import apps, core, pods, rollouts
 from manifests.base import Manifest

@@ -19,8 +19,7 @@ from derive.bootstrap.postgres_host import expiry_days
 from derive.databases import ARCHIVE
 from derive.firewall import DATABASES, ENTRY, nodes_of
 from derive.plan import SystemPlan, system_plan
-from derive.secrets import DATABASE_CA
-from derive.shapes import Deployment, Part
+from derive.shapes import STACK_CA, Deployment, Part
 from model import DeclarationError
 from stacks.common import Stack, account, machine_image, tags
 from stacks.network import Site, single, spoke
@@ -46,11 +45,11 @@ def deploy(settings: Settings) -> None:
         stack.options,
     )
     authority = Authority(f"{stack.name}-authority", AuthorityArgs(f"{stack.name} platform"), stack.options)
-    wanted = (plan.passwords | set(password_names(plan.databases))) - {DATABASE_CA}
+    wanted = (plan.passwords | set(password_names(plan.databases))) - {STACK_CA}
     passwords = Passwords(f"{stack.name}-passwords", wanted, stack.options)
     tier = _databases(stack, site, bucket, image, authority, passwords) if plan.databases else None
     cluster = _cluster(stack, site, bucket, image)
-    values = {**passwords.values, DATABASE_CA: authority.certificate}
+    values = {**passwords.values, STACK_CA: authority.certificate}
     target = _target(stack, cluster)
     _platform(stack, target, SecretsArgs(plan.secrets, values, authority, target), [tier] if tier else [])
     EnvironmentOutputs(

@@ -10,7 +10,7 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 import systems
-from derive.databases import DatabaseState
+from derive.database_state import DatabaseState
 from derive.shapes import Deployment, Facts
 from model import DeclarationError, PostgreSQL, System
 from model.base import did_you_mean

@@ -15,7 +15,6 @@ from components.identity.authority import Authority
 from components.network.vpc import Vpc
 from derive.bootstrap.postgres_host import PostgresHost
 from derive.databases import (
-    MONITORING,
     REPLICATION,
     DatabasePlan,
     DatabaseSite,
@@ -23,7 +22,7 @@ from derive.databases import (
     bundle_key,
     postgres_host,
 )
-from derive.secrets import database_password, monitoring_password
+from derive.stores.postgres import MONITORING, monitoring_password, owner_password
 
 
 def password_names(plans: Sequence[DatabasePlan]) -> tuple[str, ...]:
@@ -31,7 +30,7 @@ def password_names(plans: Sequence[DatabasePlan]) -> tuple[str, ...]:
     return tuple(
         name
         for plan in plans
-        for name in (database_password(plan.name), monitoring_password(plan.name), f"{plan.name}-{REPLICATION}")
+        for name in (owner_password(plan.name), monitoring_password(plan.name), f"{plan.name}-{REPLICATION}")
     )
 
 
@@ -87,7 +86,7 @@ class PostgresTier(pulumi.ComponentResource):
 
     def _create_database(self, plan: DatabasePlan) -> None:
         roles = {
-            plan.owner: database_password(plan.name),
+            plan.owner: owner_password(plan.name),
             MONITORING: monitoring_password(plan.name),
             REPLICATION: f"{plan.name}-{REPLICATION}",
         }

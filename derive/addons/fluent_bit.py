@@ -9,7 +9,7 @@ from derive import versions
 from derive.addons import opensearch
 from derive.addons.chart import Release
 from derive.observability import fluent_bit as logs
-from derive.secrets import CA_FILE
+from derive.shapes import CA_FILE
 from manifests.base import Manifest
 
 NAME: Final = "fluent-bit"

@@ -12,8 +12,7 @@ import yaml
 
 from derive import naming, versions
 from derive.addons.chart import Release
-from derive.secrets import CA_FILE, DATABASE_CA
-from derive.shapes import Deployment, SecretPlan
+from derive.shapes import CA_FILE, STACK_CA, Deployment, SecretPlan
 from manifests.base import Manifest, manifest
 from model import Environment
 
@@ -65,7 +64,7 @@ def secrets() -> tuple[SecretPlan, ...]:
         SecretPlan(name=name, namespace=NAMESPACE, literals={"username": name}, passwords={"password": name})
         for name in (ADMIN, WRITER, KEEPER)
     )
-    certificate = SecretPlan(name=CERTIFICATE, namespace=NAMESPACE, certificate=names, passwords={CA_FILE: DATABASE_CA})
+    certificate = SecretPlan(name=CERTIFICATE, namespace=NAMESPACE, certificate=names, passwords={CA_FILE: STACK_CA})
     return (certificate, *users)
 
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 from derive import versions
 from derive.addons import kube_prometheus_stack
 from derive.addons.chart import Release
-from derive.databases import MONITORING, placed_on_ec2
-from derive.secrets import CA_FILE, DATABASE_CA, monitoring_password
-from derive.shapes import Deployment, SecretPlan
+from derive.databases import placed_on_ec2
+from derive.shapes import CA_FILE, STACK_CA, Deployment, SecretPlan
+from derive.stores.postgres import MONITORING, monitoring_password
 from model import PostgreSQL
 
 NAMESPACE: Final = versions.POSTGRES_EXPORTER.namespace
@@ -67,7 +67,7 @@ def secret(target: Target) -> SecretPlan:
         name=target.secret,
         namespace=NAMESPACE,
         literals={"username": MONITORING},
-        passwords={"password": target.secret, CA_FILE: DATABASE_CA},
+        passwords={"password": target.secret, CA_FILE: STACK_CA},
     )
 
 

@@ -10,13 +10,12 @@ from derive import naming
 from derive.addons import kube_prometheus_stack, opensearch, postgres_exporter
 from derive.addons.fluent_bit import NAME as FLUENT_BIT
 from derive.addons.istio import GATEWAY_PORTS
-from derive.connections import STORE_METRICS, pooler_of
 from derive.observability.fluent_bit import HTTP_PORT
+from derive.observability.monitors import measured
 from derive.shapes import AddonPlan, Deployment
 from manifests import cilium, core
 from manifests.base import Manifest
 from model import Cilium, Istio, Service
-from model.stores import Bucket
 
 Level = Literal["privileged", "baseline", "restricted"]
 API_SERVER: Final = {"toEntities": ["kube-apiserver"]}
@@ -210,23 +209,6 @@ def _scrapes(deployment: Deployment) -> tuple[Manifest, ...]:
             cilium.egress([cilium.endpoints({}, namespace)], sorted({*ports, *((ENVOY_METRICS,) if mesh else ())}))
         )
     return (nodes, *own)
-
-
-def measured(deployment: Deployment) -> dict[str, set[int]]:
-    """Ports of metrics by namespace of the system: of services, and of the exporters beside stores and poolers."""
-    system = deployment.system
-    found: dict[str, set[int]] = {naming.service_namespace(system, service): set() for service in system.services}
-    for service in system.services:
-        if service.metrics:
-            found[naming.service_namespace(system, service)].add(service.metrics)
-    outside = {target.name for target in postgres_exporter.targets(deployment)}
-    for store in system.stores:
-        port = STORE_METRICS.get(store.kind)
-        if port and store.name not in outside and not isinstance(store, Bucket):
-            found.setdefault(naming.store_namespace(system, store), set()).add(port)
-        if pooler_of(store):
-            found.setdefault(naming.store_namespace(system, store), set()).add(STORE_METRICS["pgbouncer"])
-    return found
 
 
 def _logging() -> tuple[Rule, ...]:

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 from derive import naming
-from derive.connections import STORE_METRICS
+from derive.addons import postgres_exporter
 from derive.shapes import Deployment, Part
+from derive.stores import members
 from manifests.base import Manifest, manifest, match_labels
 from manifests.istio import duration
 from model import Cilium, Istio
@@ -39,12 +40,24 @@ def monitors(deployment: Deployment) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def namespaces(deployment: Deployment) -> tuple[str, ...]:
-    """Namespaces of the system with a Service to scrape: a service's own metrics, or an exporter beside a store."""
+def measured(deployment: Deployment) -> dict[str, set[int]]:
+    """Ports of metrics by namespace of the system: those of services, and of the exporters beside stores."""
     system = deployment.system
-    found = [naming.service_namespace(system, service) for service in system.services if service.metrics]
-    found += [naming.store_namespace(system, store) for store in system.stores if store.kind in STORE_METRICS]
-    return tuple(dict.fromkeys(found))
+    hosts = {target.name: target.host for target in postgres_exporter.targets(deployment)}
+    found: dict[str, set[int]] = {naming.service_namespace(system, service): set() for service in system.services}
+    for service in system.services:
+        if service.metrics:
+            found[naming.service_namespace(system, service)].add(service.metrics)
+    for store in system.stores:
+        ports = {member.metrics for member in members(system, store, hosts) if member.metrics}
+        if ports:
+            found.setdefault(naming.store_namespace(system, store), set()).update(ports)
+    return found
+
+
+def namespaces(deployment: Deployment) -> tuple[str, ...]:
+    """Namespaces of the system with a Service to scrape."""
+    return tuple(space for space, ports in measured(deployment).items() if ports)
 
 
 def service_monitor(name: str, namespace: str, interval: timedelta) -> Manifest:

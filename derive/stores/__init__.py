@@ -1,1 +1,44 @@
-"""Stores that run in the cluster: a StatefulSet each, with its Service, configuration and exporter."""
+"""Stores: what each kind is, in one module each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from derive import naming
+from derive.stores import postgres, redis
+from derive.stores.kind import Member, Place, StoreKind
+from model import Bucket, DeclarationError, PostgreSQL, Redis, System
+from model.stores import Store
+
+KINDS: Final[Mapping[type, StoreKind[Any]]] = {PostgreSQL: postgres.KIND, Redis: redis.KIND}
+
+
+def kind_of(store: Store) -> StoreKind[Any]:
+    """The derivation of a store's kind. Raises DeclarationError where there is none."""
+    kind = KINDS.get(type(store))
+    if kind is None:
+        made = " or ".join(sorted(each.__name__ for each in KINDS))
+        raise DeclarationError(
+            f"store '{store.name}' is of kind '{store.kind}', which has no derivation yet; declare a {made} store"
+        )
+    return kind
+
+
+def place_of(system: System, store: Store, hosts: Mapping[str, str]) -> Place:
+    """Where a store stands. ``hosts``: names of the stores outside the cluster."""
+    users = system.users(store.name)
+    return Place(
+        host=hosts.get(store.name),
+        namespace=naming.store_namespace(system, store),
+        users=users,
+        spaces=tuple(dict.fromkeys(naming.service_namespace(system, system.service(name)) for name in users)),
+    )
+
+
+def members(system: System, store: Store, hosts: Mapping[str, str]) -> tuple[Member, ...]:
+    """What of a store runs in the cluster; of a bucket nothing does."""
+    if isinstance(store, Bucket):
+        return ()
+    found: tuple[Member, ...] = kind_of(store).members(store, place_of(system, store, hosts))
+    return found

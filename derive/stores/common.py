@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
 from derive import labels
-from derive.connections import Links
+from derive.graph import Links
 from derive.services import metrics_port
 from manifests import core, pods
 from manifests.base import Manifest
 from model import Resources
 
 EXPORTER_RESOURCES: Final = Resources(cpu="50m", memory="64Mi", cpu_limit="100m", memory_limit="128Mi")
-
-
-@dataclass(frozen=True)
-class StorePlan:
-    """A store's objects, and what its pods ask for."""
-
-    objects: tuple[Manifest, ...]
-    members: int
-    containers: tuple[Resources, ...]
-    claims: int
 
 
 def service(links: Links, port_name: str, port: int, app_protocol: str | None, headless: bool = False) -> Manifest:

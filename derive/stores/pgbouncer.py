@@ -10,15 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from derive import images, labels, secrets
+from derive import images, labels
 from derive.bootstrap.postgres_host import Database
-from derive.connections import Links
+from derive.graph import Links
+from derive.shapes import CA_FILE, STACK_CA, SecretPlan
 from derive.stores import common
+from derive.stores.kind import EXPORTER_PASSWORD, Place, StorePlan
 from derive.workloads import requirements
 from manifests import apps, core, pods, scaling
 from manifests.base import Manifest
 from model import DeclarationError, Pooler, PostgreSQL
 
+METRICS: Final = 9127
+"""Default port of pgbouncer_exporter (Prometheus' list of port allocations)."""
+USER_LIST: Final = "userlist.txt"
+"""Users and their passwords."""
+EXPORTER: Final = "exporter"
+"""The user that reads PgBouncer's statistics."""
 USER: Final = 998
 """The uid of ``pgbouncer`` in the image."""
 CONFIGURATION: Final = "/etc/pgbouncer/configuration"
@@ -40,7 +48,7 @@ def configuration(database: str, pooler: Pooler, server: Server) -> str:
     """``pgbouncer.ini``. Users and passwords are in the Secret's list, never here."""
     tls = ["server_tls_sslmode = disable"]
     if server.verified:
-        tls = ["server_tls_sslmode = verify-full", f"server_tls_ca_file = {USERS}/{secrets.CA_FILE}"]
+        tls = ["server_tls_sslmode = verify-full", f"server_tls_ca_file = {USERS}/{CA_FILE}"]
     lines = [
         "[databases]",
         f"{database} = host={server.host} port={server.port} dbname={database}",
@@ -49,8 +57,8 @@ def configuration(database: str, pooler: Pooler, server: Server) -> str:
         f"listen_port = {pooler.port}",
         "unix_socket_dir =",
         f"auth_type = {pooler.authentication}",
-        f"auth_file = {USERS}/{secrets.USER_LIST}",
-        f"stats_users = {secrets.POOLER_EXPORTER}",
+        f"auth_file = {USERS}/{USER_LIST}",
+        f"stats_users = {EXPORTER}",
         f"pool_mode = {pooler.mode}",
         f"max_client_conn = {pooler.max_clients}",
         f"default_pool_size = {pooler.pool_size}",
@@ -61,9 +69,23 @@ def configuration(database: str, pooler: Pooler, server: Server) -> str:
     return "\n".join(lines) + "\n"
 
 
-def pgbouncer(
-    store: PostgreSQL, pooler: Pooler, links: Links, server: Server, annotations: Mapping[str, str]
-) -> common.StorePlan:
+def users_name(pooler: str) -> str:
+    """Name of the Secret with a pooler's user list."""
+    return f"{pooler}-users"
+
+
+def users(pooler: Pooler, place: Place, owner: str, password: str) -> SecretPlan:
+    """The owner with the password that the server knows too, and the exporter."""
+    exporter = f"{pooler.name}-exporter"
+    return SecretPlan(
+        name=users_name(pooler.name),
+        namespace=place.namespace,
+        passwords={EXPORTER_PASSWORD: exporter} | ({CA_FILE: STACK_CA} if place.host else {}),
+        templates={USER_LIST: f'"{owner}" "{{{password}}}"\n"{EXPORTER}" "{{{exporter}}}"\n'},
+    )
+
+
+def plan(store: PostgreSQL, pooler: Pooler, links: Links, server: Server, annotations: Mapping[str, str]) -> StorePlan:
     """ServiceAccount, ConfigMap, Service, Deployment, and a disruption budget where there are several pods.
 
     Raises DeclarationError for pools that together ask for more connections than the role may open.
@@ -76,16 +98,16 @@ def pgbouncer(
         )
     name, namespace = pooler.name, links.workload.namespace
     config = {"pgbouncer.ini": configuration(store.name, pooler, server)}
-    keys = [secrets.USER_LIST, *([secrets.CA_FILE] if server.verified else [])]
+    keys = [USER_LIST, *([CA_FILE] if server.verified else [])]
     template = pods.pod_template(
         labels.pod(name, links.workload.tier, links.metrics),
         {**annotations, **common.configuration_hash(config)},
         account=name,
         user=USER,
-        containers=[_server(pooler), _exporter(pooler, links)],
+        containers=[_server(pooler), _exporter(pooler)],
         volumes=[
             pods.config_volume("config", f"{name}-config"),
-            pods.secret_volume("users", secrets.pooler_users(name), keys),
+            pods.secret_volume("users", users_name(name), keys),
         ],
         spread_by=links.workload.selector if pooler.members > 1 else None,
         grace=60,
@@ -108,7 +130,7 @@ def pgbouncer(
     ]
     if pooler.members > 1:
         objects.append(scaling.pod_disruption_budget(name, namespace, links.workload.selector))
-    return common.StorePlan(tuple(objects), pooler.members, (pooler.resources, common.EXPORTER_RESOURCES), 0)
+    return StorePlan(tuple(objects), pooler.members, (pooler.resources, common.EXPORTER_RESOURCES), 0)
 
 
 def _server(pooler: Pooler) -> Manifest:
@@ -128,14 +150,14 @@ def _server(pooler: Pooler) -> Manifest:
     )
 
 
-def _exporter(pooler: Pooler, links: Links) -> Manifest:
-    target = f"postgres://{secrets.POOLER_EXPORTER}:$(PASSWORD)@localhost:{pooler.port}/pgbouncer?sslmode=disable"
+def _exporter(pooler: Pooler) -> Manifest:
+    target = f"postgres://{EXPORTER}:$(PASSWORD)@localhost:{pooler.port}/pgbouncer?sslmode=disable"
     return common.exporter(
         images.PGBOUNCER_EXPORTER,
-        links.metrics or 0,
+        METRICS,
         [
-            pods.secret_value("PASSWORD", secrets.pooler_users(pooler.name), secrets.EXPORTER_PASSWORD),
+            pods.secret_value("PASSWORD", users_name(pooler.name), EXPORTER_PASSWORD),
             pods.value("PGBOUNCER_EXPORTER_CONNECTION_STRING", target),
         ],
-        args=[f"--web.listen-address=:{links.metrics}"],
+        args=[f"--web.listen-address=:{METRICS}"],
     )

@@ -1,19 +1,34 @@
-"""PostgreSQL in the cluster: the alternative to machines of its own."""
+"""PostgreSQL: its users' side wherever it stands, and a server in the cluster, the alternative to machines."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from derive import images, labels, secrets
-from derive.connections import Links
-from derive.databases import MONITORING
-from derive.stores import common
+from derive import images, labels, naming
+from derive.graph import Exit, Links
+from derive.shapes import CA_FILE, STACK_CA, SecretPlan
+from derive.stores import common, pgbouncer
+from derive.stores.kind import (
+    EXPORTER_PASSWORD,
+    Member,
+    Place,
+    Site,
+    StoreKind,
+    StorePlan,
+    credentials_name,
+    credentials_spaces,
+)
 from derive.workloads import requirements
 from manifests import apps, core, pods
 from manifests.base import Manifest
 from model import InCluster, PostgreSQL
 
+MONITORING: Final = "monitoring"
+"""The role of the exporters, member of pg_monitor."""
+METRICS: Final = 9187
+"""Default port of postgres_exporter (Prometheus' list of port allocations)."""
+CA_DIRECTORY: Final = "/etc/database"
 USER: Final = 70
 """The uid of ``postgres`` in the official image's Alpine variant."""
 CLAIM: Final = "postgres-storage"
@@ -36,18 +51,100 @@ def data_mount(version: int) -> str:
     return "/var/lib/postgresql" if version >= 18 else "/var/lib/postgresql/data"
 
 
-def postgres(
-    store: PostgreSQL, links: Links, annotations: Mapping[str, str], storage_class: str | None
-) -> common.StorePlan:
-    """ServiceAccount, ConfigMap, Service and StatefulSet. ``storage_class`` absent: the cluster's default."""
+def members(store: PostgreSQL, place: Place) -> tuple[Member, ...]:
+    """The server, unless it stands elsewhere, and its pooler."""
+    pooler = store.pooler
+    server = Member(store.name, (store.port,), front=pooler is None, metrics=METRICS)
+    found = () if place.host else (server,)
+    if pooler is None:
+        return found
+    reaches = {} if place.host else {store.name: (store.port,)}
+    exits = (Exit(store.name, "database", (place.host,), store.port, "TCP"),) if place.host else ()
+    door = Member(pooler.name, (pooler.port,), front=True, metrics=pgbouncer.METRICS, reaches=reaches, exits=exits)
+    return (*found, door)
+
+
+def trusted(store: PostgreSQL, place: Place) -> bool:
+    """A server outside proves its name with the stack's own authority; a pooler checks that for its clients."""
+    return place.host is not None and store.pooler is None
+
+
+def owner_of(store: PostgreSQL, users: tuple[str, ...]) -> str:
+    """The service that owns a database: the declared one, else the first that uses it, else the database itself."""
+    return store.owner or (users[0] if users else store.name)
+
+
+def role(owner: str) -> str:
+    """The database role of an owner: a name without quotes in SQL."""
+    return owner.replace("-", "_")
+
+
+def owner_password(database: str) -> str:
+    """Name of the generated password of the role that owns a database."""
+    return f"{database}-owner"
+
+
+def monitoring_password(database: str) -> str:
+    """Name of the generated password of the role that an exporter logs in with."""
+    return f"{database}-{MONITORING}"
+
+
+def secrets(store: PostgreSQL, place: Place) -> Iterable[SecretPlan]:
+    """The owner's credentials; at home the exporter's too; for a pooler its list of users."""
+    owner = role(owner_of(store, place.users))
+    for space, at_home in credentials_spaces(place):
+        yield SecretPlan(
+            name=credentials_name(store.name),
+            namespace=space,
+            literals={"username": owner},
+            passwords={"password": owner_password(store.name)}
+            | ({CA_FILE: STACK_CA} if place.host else {})
+            | ({EXPORTER_PASSWORD: monitoring_password(store.name)} if at_home else {}),
+        )
+    if store.pooler:
+        yield pgbouncer.users(store.pooler, place, owner, owner_password(store.name))
+
+
+def ca_path(store: str) -> str:
+    """Where a pod finds the authority of a database outside the cluster."""
+    return f"{CA_DIRECTORY}/{store}/{CA_FILE}"
+
+
+def variables(store: PostgreSQL, place: Place, prefix: str) -> Iterable[Manifest]:
+    """In the cluster the sidecars encrypt; outside, the server proves its name with the stack's own authority."""
+    pooler = store.pooler
+    inside = naming.fqdn(pooler.name if pooler else store.name, place.namespace)
+    yield pods.value(f"{prefix}_HOST", inside if pooler else place.host or inside)
+    yield pods.value(f"{prefix}_PORT", str(pooler.port if pooler else store.port))
+    yield pods.value(f"{prefix}_NAME", store.name)
+    yield pods.secret_value(f"{prefix}_USER", credentials_name(store.name), "username")
+    yield pods.secret_value(f"{prefix}_PASSWORD", credentials_name(store.name), "password")
+    yield pods.value(f"{prefix}_SSLMODE", "verify-full" if trusted(store, place) else "disable")
+    if trusted(store, place):
+        yield pods.value(f"{prefix}_SSLROOTCERT", ca_path(store.name))
+
+
+def plans(store: PostgreSQL, place: Place, links: Mapping[str, Links], site: Site) -> dict[str, StorePlan]:
+    """The server, unless it stands elsewhere, and its pooler."""
+    found = {} if place.host else {store.name: _server_plan(store, links[store.name], site)}
+    if store.pooler:
+        inside = naming.fqdn(store.name, place.namespace)
+        server = pgbouncer.Server(place.host or inside, store.port, verified=place.host is not None)
+        own = links[store.pooler.name]
+        found[store.pooler.name] = pgbouncer.plan(store, store.pooler, own, server, site.annotations(own))
+    return found
+
+
+def _server_plan(store: PostgreSQL, links: Links, site: Site) -> StorePlan:
+    """ServiceAccount, ConfigMap, Service and StatefulSet."""
     name, namespace = store.name, links.workload.namespace
     placement = store.placement if isinstance(store.placement, InCluster) else InCluster()
     template = pods.pod_template(
         labels.pod(name, links.workload.tier, links.metrics),
-        annotations,
+        site.annotations(links),
         account=name,
         user=USER,
-        containers=[_server(store), _exporter(store, links)],
+        containers=[_server(store), _exporter(store)],
         volumes=[
             pods.config_volume("first-start", f"{name}-first-start"),
             pods.empty_dir("run", "16Mi"),
@@ -66,15 +163,15 @@ def postgres(
             links.workload.selector,
             template,
             1,
-            [apps.volume_claim(CLAIM, placement.size, placement.storage_class or storage_class)],
+            [apps.volume_claim(CLAIM, placement.size, placement.storage_class or site.storage_class)],
             labels.workload(name, links.workload.tier),
         ),
     )
-    return common.StorePlan(objects, 1, (store.resources, common.EXPORTER_RESOURCES), 1)
+    return StorePlan(objects, 1, (store.resources, common.EXPORTER_RESOURCES), 1)
 
 
 def _server(store: PostgreSQL) -> Manifest:
-    credentials = secrets.credentials_name(store.name)
+    credentials = credentials_name(store.name)
     mount = data_mount(store.version)
     ready = f'pg_isready -h 127.0.0.1 -p {store.port} -U "$POSTGRES_USER" -d "$POSTGRES_DB"'
     return pods.container(
@@ -86,7 +183,7 @@ def _server(store: PostgreSQL) -> Manifest:
             pods.value("POSTGRES_DB", store.name),
             pods.secret_value("POSTGRES_USER", credentials, "username"),
             pods.secret_value("POSTGRES_PASSWORD", credentials, "password"),
-            pods.secret_value("MONITORING_PASSWORD", credentials, secrets.EXPORTER_PASSWORD),
+            pods.secret_value("MONITORING_PASSWORD", credentials, EXPORTER_PASSWORD),
             pods.value("POSTGRES_INITDB_ARGS", "--auth-host=scram-sha-256 --data-checksums"),
             pods.value("PGDATA", f"{mount}/pgdata"),
             pods.value("PGPORT", str(store.port)),
@@ -102,15 +199,18 @@ def _server(store: PostgreSQL) -> Manifest:
     )
 
 
-def _exporter(store: PostgreSQL, links: Links) -> Manifest:
-    credentials = secrets.credentials_name(store.name)
+def _exporter(store: PostgreSQL) -> Manifest:
+    credentials = credentials_name(store.name)
     return common.exporter(
         images.POSTGRES_EXPORTER,
-        links.metrics or 0,
+        METRICS,
         [
             pods.value("DATA_SOURCE_URI", f"localhost:{store.port}/{store.name}?sslmode=disable"),
             pods.value("DATA_SOURCE_USER", MONITORING),
-            pods.secret_value("DATA_SOURCE_PASS", credentials, secrets.EXPORTER_PASSWORD),
+            pods.secret_value("DATA_SOURCE_PASS", credentials, EXPORTER_PASSWORD),
         ],
-        args=[f"--web.listen-address=:{links.metrics}"],
+        args=[f"--web.listen-address=:{METRICS}"],
     )
+
+
+KIND: Final = StoreKind("DB", members, secrets, variables, plans, trusted)

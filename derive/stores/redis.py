@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from derive import images, labels, secrets
-from derive.connections import Links
+from derive import images, labels, naming
+from derive.graph import Links
 from derive.quantities import memory_bytes
+from derive.shapes import SecretPlan
 from derive.stores import common
+from derive.stores.kind import (
+    EXPORTER_PASSWORD,
+    Member,
+    Place,
+    Site,
+    StoreKind,
+    StorePlan,
+    credentials_name,
+    credentials_spaces,
+)
 from derive.workloads import requirements
 from manifests import apps, core, pods
 from manifests.base import Manifest
 from model import DeclarationError, Redis
 
+ACL_FILE: Final = "users.acl"
+METRICS: Final = 9121
+"""Default port of redis_exporter (Prometheus' list of port allocations)."""
 USER: Final = 999
 """The uid of ``redis`` in the official image."""
 CONFIGURATION: Final = "/etc/redis/configuration"
@@ -32,14 +46,56 @@ def configuration(store: Redis) -> str:
         'save ""',
         f"maxmemory {memory_bytes(store.max_memory)}",
         f"maxmemory-policy {store.eviction}",
-        f"aclfile {USERS}/{secrets.ACL_FILE}",
+        f"aclfile {USERS}/{ACL_FILE}",
         "tcp-keepalive 60",
     ]
     return "\n".join(lines) + "\n"
 
 
-def redis(store: Redis, links: Links, annotations: Mapping[str, str], storage_class: str | None) -> common.StorePlan:
-    """ServiceAccount, ConfigMap, Service and StatefulSet. ``storage_class`` absent: the cluster's default.
+def members(store: Redis, place: Place) -> tuple[Member, ...]:
+    return (Member(store.name, (store.port,), front=True, metrics=METRICS, in_mesh=store.in_mesh),)
+
+
+def password(store: str) -> str:
+    """Name of the generated password of Redis' default user."""
+    return f"{store}-default"
+
+
+def exporter_password(store: str) -> str:
+    return f"{store}-exporter"
+
+
+def secrets(store: Redis, place: Place) -> Iterable[SecretPlan]:
+    """The password for its users; at home also the users' file and the exporter's password."""
+    for space, at_home in credentials_spaces(place):
+        yield SecretPlan(
+            name=credentials_name(store.name),
+            namespace=space,
+            passwords={"password": password(store.name)}
+            | ({EXPORTER_PASSWORD: exporter_password(store.name)} if at_home else {}),
+            templates={ACL_FILE: acl(store.name)} if at_home else {},
+        )
+
+
+def acl(store: str) -> str:
+    """Redis' users: the application's may do all but administer the server; the exporter may look, not touch.
+
+    ``info`` is what client libraries ask when they connect; ``@dangerous`` holds KEYS and FLUSHALL beside it.
+    """
+    application = f"user default reset on >{{{password(store)}}} ~* &* +@all -@admin -@dangerous +info"
+    watching = "+ping +info +config|get +slowlog|get +slowlog|len +latency|latest +latency|histogram +client|list"
+    exporter = f"user exporter reset on >{{{exporter_password(store)}}} {watching}"
+    return f"{application}\n{exporter} +client|setname +select +cluster|info\n"
+
+
+def variables(store: Redis, place: Place, prefix: str) -> Iterable[Manifest]:
+    yield pods.value(f"{prefix}_HOST", naming.fqdn(store.name, place.namespace))
+    yield pods.value(f"{prefix}_PORT", str(store.port))
+    yield pods.secret_value(f"{prefix}_PASSWORD", credentials_name(store.name), "password")
+
+
+def plans(store: Redis, place: Place, links: Mapping[str, Links], site: Site) -> dict[str, StorePlan]:
+    """ServiceAccount, ConfigMap, Service and StatefulSet.
 
     Raises DeclarationError for several members (they would need a failover manager) and for a ``max_memory`` that
     leaves no room below the container's limit.
@@ -54,36 +110,36 @@ def redis(store: Redis, links: Links, annotations: Mapping[str, str], storage_cl
             f"store '{store.name}' may hold {store.max_memory} in a container of {store.resources.memory_limit}; "
             f"lower stores['{store.name}'].max_memory or raise its memory_limit"
         )
-    name, namespace = store.name, links.workload.namespace
+    name, namespace, own = store.name, place.namespace, links[store.name]
     config = {"redis.conf": configuration(store)}
     template = pods.pod_template(
-        labels.pod(name, links.workload.tier, links.metrics),
-        {**annotations, **common.configuration_hash(config)},
+        labels.pod(name, own.workload.tier, own.metrics),
+        {**site.annotations(own), **common.configuration_hash(config)},
         account=name,
         user=USER,
-        containers=[_server(store), _exporter(store, links)],
+        containers=[_server(store), _exporter(store)],
         volumes=[
             pods.config_volume("config", f"{name}-config"),
-            pods.secret_volume("users", secrets.credentials_name(name), [secrets.ACL_FILE]),
+            pods.secret_volume("users", credentials_name(name), [ACL_FILE]),
             pods.scratch("16Mi"),
         ],
     )
     objects = (
         core.service_account(name, namespace),
         core.config_map(f"{name}-config", namespace, config),
-        common.service(links, "tcp-redis", store.port, None),
+        common.service(own, "tcp-redis", store.port, None),
         apps.stateful_set(
             name,
             namespace,
             name,
-            links.workload.selector,
+            own.workload.selector,
             template,
             store.members,
-            [apps.volume_claim("data", store.size, storage_class)],
-            labels.workload(name, links.workload.tier),
+            [apps.volume_claim("data", store.size, site.storage_class)],
+            labels.workload(name, own.workload.tier),
         ),
     )
-    return common.StorePlan(objects, store.members, (store.resources, common.EXPORTER_RESOURCES), store.members)
+    return {name: StorePlan(objects, store.members, (store.resources, common.EXPORTER_RESOURCES), store.members)}
 
 
 def _server(store: Redis) -> Manifest:
@@ -93,7 +149,7 @@ def _server(store: Redis) -> Manifest:
         images.redis_image(store),
         requirements(store.resources),
         ports=[("redis", store.port)],
-        env=[pods.secret_value("REDISCLI_AUTH", secrets.credentials_name(store.name), "password")],
+        env=[pods.secret_value("REDISCLI_AUTH", credentials_name(store.name), "password")],
         mounts=[
             pods.mount("data", "/data"),
             pods.mount("config", CONFIGURATION, read_only=True),
@@ -108,15 +164,17 @@ def _server(store: Redis) -> Manifest:
     )
 
 
-def _exporter(store: Redis, links: Links) -> Manifest:
-    port = links.metrics or 0
+def _exporter(store: Redis) -> Manifest:
     return common.exporter(
         images.REDIS_EXPORTER,
-        port,
+        METRICS,
         [
             pods.value("REDIS_ADDR", f"redis://localhost:{store.port}"),
             pods.value("REDIS_USER", "exporter"),
-            pods.secret_value("REDIS_PASSWORD", secrets.credentials_name(store.name), secrets.EXPORTER_PASSWORD),
-            pods.value("REDIS_EXPORTER_WEB_LISTEN_ADDRESS", f":{port}"),
+            pods.secret_value("REDIS_PASSWORD", credentials_name(store.name), EXPORTER_PASSWORD),
+            pods.value("REDIS_EXPORTER_WEB_LISTEN_ADDRESS", f":{METRICS}"),
         ],
     )
+
+
+KIND: Final = StoreKind("REDIS", members, secrets, variables, plans)

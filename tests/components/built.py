@@ -24,7 +24,7 @@ from components.network.security_groups import SecurityGroups, SecurityGroupsArg
 from components.network.transit import SpokeArgs, SpokeAttachment, Transit, TransitArgs, VpnPeer
 from components.network.vpc import Vpc, VpcArgs
 from components.storage.bucket import PrivateBucket, PrivateBucketArgs
-from derive.databases import DatabaseState
+from derive.database_state import DatabaseState
 from derive.firewall import S3
 from derive.network import hub_plan
 from derive.plan import SystemPlan, system_plan

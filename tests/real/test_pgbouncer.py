@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from derive.secrets import CA_FILE, USER_LIST
-from derive.stores.pgbouncer import PREPARED_STATEMENTS, USERS, Server, configuration
+from derive.shapes import CA_FILE
+from derive.stores.pgbouncer import PREPARED_STATEMENTS, USER_LIST, USERS, Server, configuration
 from model import Pooler
 from tests.real.bootstrap_site import NEEDS_POSTGRESQL, Machine, free_port, temporary_site
 from tests.real.fitsync_tier import started

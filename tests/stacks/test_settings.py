@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pulumi.runtime import settings as sdk
 
-from derive.databases import DatabaseState
+from derive.database_state import DatabaseState
 from stacks.settings import KEYS, Settings, SettingsError, load, validated
 from tests.conftest import ROOT
 

@@ -13,7 +13,7 @@ import yaml
 from derive.addons import addons, opensearch, postgres_exporter
 from derive.addons.fluent_bit import values as fluent_bit_values
 from derive.observability import fluent_bit
-from derive.secrets import DATABASE_CA
+from derive.shapes import STACK_CA
 from manifests.base import Manifest
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, shop
@@ -123,7 +123,7 @@ def test_opensearch_answers_under_its_name_with_tls_of_the_stack() -> None:
     (certificate,) = [plan for plan in opensearch.secrets() if plan.certificate]
     assert certificate.certificate[0] == "opensearch.logging.svc.cluster.local"
     assert settings["plugins.security.nodes_dn"] == [f"CN={certificate.certificate[0]}"]
-    assert certificate.passwords == {"ca.crt": DATABASE_CA}
+    assert certificate.passwords == {"ca.crt": STACK_CA}
 
 
 def test_every_user_of_opensearch_has_a_random_password_and_only_what_it_needs() -> None:

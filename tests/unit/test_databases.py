@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from derive.addresses import address_plan
 from derive.bootstrap.postgres_host import Archive, Recovery
-from derive.databases import DatabasePlan, DatabaseSite, DatabaseState, databases, postgres_host
+from derive.database_state import DatabaseState
+from derive.databases import DatabasePlan, DatabaseSite, databases, postgres_host
 from derive.plan import system_plan
 from model import DatabaseHosts, DeclarationError, Gp3, InCluster, PostgreSQL, Redis, Tier
 from model.stores import Store

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from derive.application import ApplicationPlan, application
-from derive.secrets import redis_users
-from derive.shapes import SecretPlan
+from derive.shapes import STACK_CA, SecretPlan
+from derive.stores.redis import acl
 from model import PostgreSQL, Redis, SecretKey, Service
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, derived, parts, shop
@@ -57,7 +57,7 @@ def test_a_database_s_credentials_are_its_owner_s() -> None:
         name="userdb-credentials",
         namespace="fitsync",
         literals={"username": "user_service"},
-        passwords={"password": "userdb-owner", "ca.crt": "database-ca"},
+        passwords={"password": "userdb-owner", "ca.crt": STACK_CA},
     )
     passwords = [item.passwords["password"] for item in plan.secrets if "password" in item.passwords]
     assert len(passwords) == len(set(passwords)) == 5
@@ -77,14 +77,14 @@ def test_secrets_follow_their_readers_into_other_namespaces() -> None:
     assert found == {
         ("shop", "cache-credentials"): {"password": "cache-default", "exporter-password": "cache-exporter"},
         ("front", "cache-credentials"): {"password": "cache-default"},
-        ("shop", "orderdb-credentials"): {"password": "orderdb-owner", "ca.crt": "database-ca"},
+        ("shop", "orderdb-credentials"): {"password": "orderdb-owner", "ca.crt": STACK_CA},
         ("front", "tokens"): {"one": "tokens-one"},
         ("shop", "tokens"): {"one": "tokens-one"},
     }
 
 
 def test_redis_users_hold_passwords_by_name_only() -> None:
-    text = redis_users("cache").format_map({"cache-default": "secret-a", "cache-exporter": "secret-b"})
+    text = acl("cache").format_map({"cache-default": "secret-a", "cache-exporter": "secret-b"})
     assert text == (
         "user default reset on >secret-a ~* &* +@all -@admin -@dangerous +info\n"
         "user exporter reset on >secret-b +ping +info +config|get +slowlog|get +slowlog|len +latency|latest "

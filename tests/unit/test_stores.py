@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from derive.application import application
-from derive.secrets import redis_users
-from derive.stores.redis import configuration
+from derive.stores.redis import acl, configuration
 from model import DeclarationError, Kafka, PostgreSQL, Redis, Service, System
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, derived, objects, shop
@@ -138,8 +137,8 @@ def test_outside_the_cluster_a_database_leaves_no_pod() -> None:
         ),
         (
             shop(stores=(Kafka(name="events"),)),
-            "store 'events' is of kind 'kafka', which has no derivation in the cluster; "
-            "declare a redis or postgresql store",
+            "store 'events' is of kind 'kafka', which has no derivation yet; "
+            "declare a PostgreSQL or Redis store",
         ),
     ],
 )
@@ -168,7 +167,7 @@ def test_a_real_redis_takes_the_configuration_and_the_users(tmp_path: Path) -> N
     text = configuration(Redis(name="cache", port=port))
     text = text.replace("/data", str(tmp_path)).replace("/etc/redis/users", str(tmp_path))
     (tmp_path / "redis.conf").write_text(text)
-    users = redis_users("cache").format_map({"cache-default": "application", "cache-exporter": "exporter"})
+    users = acl("cache").format_map({"cache-default": "application", "cache-exporter": "exporter"})
     (tmp_path / "users.acl").write_text(users)
     server = subprocess.Popen(["redis-server", str(tmp_path / "redis.conf")])
     try:

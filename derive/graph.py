@@ -1,0 +1,86 @@
+"""The graph of a deployment as every policy sees it: workloads, and what each may reach or hear from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from derive import naming
+from derive.labels import selector
+from model import DeclarationError
+from model.workloads import Protocol
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Pods under one name and one account."""
+
+    name: str
+    namespace: str
+    tier: str
+
+    @property
+    def selector(self) -> dict[str, str]:
+        return selector(self.name)
+
+    @property
+    def principal(self) -> str:
+        return naming.principal(self.namespace, self.name)
+
+    @property
+    def fqdn(self) -> str:
+        return naming.fqdn(self.name, self.namespace)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """``source`` may open connections to ``target`` on ``ports``; empty methods and paths mean all."""
+
+    source: Workload
+    target: Workload
+    ports: tuple[int, ...]
+    methods: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exit:
+    """A destination that is no pod."""
+
+    name: str
+    kind: Literal["database", "external"]
+    hosts: tuple[str, ...]
+    port: int
+    protocol: Literal["TLS", "HTTPS", "TCP"]
+    through_gateway: bool = False
+    """Whether it leaves by the egress gateway."""
+    registry: str = "."
+    """Namespace of its ServiceEntry; ``.``: the workload's own."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """One workload and everything it may speak to or hear from."""
+
+    workload: Workload
+    ports: tuple[int, ...] = ()
+    """What callers reach."""
+    metrics: int | None = None
+    routed: bool = False
+    """Whether the ingress gateway reaches it."""
+    methods: tuple[str, ...] = ()
+    """HTTP methods it admits at all. Empty: all."""
+    inbound: tuple[Connection, ...] = ()
+    outbound: tuple[Connection, ...] = ()
+    exits: tuple[Exit, ...] = ()
+    protocol: Protocol = "tcp"
+    """What it speaks on its first port."""
+    in_mesh: bool = True
+    release: Literal["rolling", "blue-green", "canary"] = "rolling"
+
+    @property
+    def port(self) -> int:
+        """The port that routes lead to."""
+        if not self.ports:
+            raise DeclarationError(f"'{self.workload.name}' serves no port; give services['{self.workload.name}'] one")
+        return self.ports[0]

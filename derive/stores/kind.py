@@ -1,0 +1,98 @@
+"""What a kind of store is to the other derivations: its pods, Secrets and objects, and what its users are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from derive.graph import Exit, Links
+from derive.shapes import SecretPlan
+from manifests.base import Manifest
+from model import Resources
+from model.stores import Store
+
+EXPORTER_PASSWORD: Final = "exporter-password"
+"""Key of a store's Secret, in its own namespace, for the exporter beside it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a store stands, and who uses it."""
+
+    host: str | None
+    """Its DNS name outside the cluster. Absent: it runs in the cluster."""
+    namespace: str
+    """Of its pods, if it has any."""
+    users: tuple[str, ...]
+    """Services, in declared order."""
+    spaces: tuple[str, ...]
+    """Their namespaces."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """Pods of a store under one name and account: the store itself, or a helper beside it."""
+
+    name: str
+    ports: tuple[int, ...] = ()
+    """What others reach."""
+    front: bool = False
+    """Whether the store's users connect here."""
+    peers: tuple[int, ...] = ()
+    """What its pods reach of one another."""
+    reaches: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Ports of the store's other members that it reaches, by name."""
+    metrics: int | None = None
+    exits: tuple[Exit, ...] = ()
+    in_mesh: bool = True
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the platform offers to the pods of a store."""
+
+    annotations: Callable[[Links], dict[str, str]]
+    storage_class: str | None
+    """Absent: the cluster's default class."""
+
+
+@dataclass(frozen=True)
+class StorePlan:
+    """One member's objects, and what its pods ask for."""
+
+    objects: tuple[Manifest, ...]
+    members: int
+    containers: tuple[Resources, ...]
+    claims: int
+
+
+S = TypeVar("S", bound=Store)
+
+
+@dataclass(frozen=True)
+class StoreKind(Generic[S]):
+    """One kind of store. Every function is pure."""
+
+    family: str
+    """Prefix of the variables of a service that uses a single store of the kind."""
+    members: Callable[[S, Place], tuple[Member, ...]]
+    """What of it runs in the cluster."""
+    secrets: Callable[[S, Place], Iterable[SecretPlan]]
+    variables: Callable[[S, Place, str], Iterable[Manifest]]
+    """What its users are told; the last argument is the prefix of the names."""
+    plans: Callable[[S, Place, Mapping[str, Links], Site], Mapping[str, StorePlan]]
+    """By member's name. Raises DeclarationError for what such a store cannot be."""
+    trusted: Callable[[S, Place], bool] = lambda store, place: False
+    """Whether its users need the stack's own authority to know it."""
+
+
+def credentials_name(store: str) -> str:
+    """Name of the Secret with a store's credentials, in every namespace that uses the store."""
+    return f"{store}-credentials"
+
+
+def credentials_spaces(place: Place) -> tuple[tuple[str, bool], ...]:
+    """Each namespace that holds the credentials, and whether it is the home of the store's own pods."""
+    home = () if place.host else (place.namespace,)
+    return tuple((space, space in home) for space in dict.fromkeys((*home, *place.spaces)))
