@@ -151,7 +151,7 @@ def _near_timeouts(scope: Scope) -> Iterator[str]:
 
 def _databases(scope: Scope) -> Iterator[dict[str, Any]]:
     where = one_of("service", scope.databases)
-    first = "Start a Session Manager session on the machine"
+    first = "Read the machine's console (runbook PostgreSQL, Watching)"
     yield _alert(
         "DatabaseDown",
         f"pg_up{{{where}}} == 0",
@@ -160,7 +160,7 @@ def _databases(scope: Scope) -> Iterator[dict[str, Any]]:
         scope,
         f"The database of {SERVICE} does not answer",
         "The exporter has not been able to log in for two minutes.",
-        f"{first}: systemctl status postgresql, journalctl, free space. If the volume is lost, restore it.",
+        f"{first}. If the machine is lost, replace it; if the volume is lost, restore it.",
     )
     yield _alert(
         "DatabaseConnectionsHigh",
@@ -190,7 +190,7 @@ def _databases(scope: Scope) -> Iterator[dict[str, Any]]:
         scope,
         f"{SERVICE}: the write-ahead log is not archived",
         "There is no way back to any moment since, and the log fills the volume.",
-        f"{first}: look into the log for the archive command; check the bucket's policy and the S3 endpoint.",
+        f"{first} for the archive command; check the bucket's policy and the S3 endpoint.",
     )
     if scope.database_volume:
         yield _alert(
@@ -212,7 +212,7 @@ def _databases(scope: Scope) -> Iterator[dict[str, Any]]:
             scope,
             f"{SERVICE}: the standby does not follow",
             "The loss of the primary's zone would now be a loss of data since the standby left.",
-            f"{first} of the standby: systemctl status postgresql; rebuild it from the primary if its slot is gone.",
+            f"{first} of the standby; give it a new volume, which it fills from the primary, if its slot is gone.",
         )
 
 
