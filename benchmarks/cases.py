@@ -148,8 +148,13 @@ def _up(root: Path, stack: str, backend: Path, providers: Mapping[str, Package])
 def _figures(results: list[Result], seconds: float) -> Figures:
     changed = sum(count for result in results for op, count in result.counts.items() if op not in ("same", "read"))
     resources = sum(count for result in results for count in result.counts.values())
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "resources": resources, "changed": changed, "megabytes": memory}
+    return {
+        "seconds": seconds,
+        "cpu_seconds": time.process_time(),
+        "resources": resources,
+        "changed": changed,
+        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
 
 
 if __name__ == "__main__":
