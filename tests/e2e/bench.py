@@ -22,9 +22,6 @@ from wheelhouse.providers import packages
 PASSPHRASE: Final = "e2e"
 PROJECT: Final = "wheelhouse"
 
-LEFT_OUT: Final = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "tests", "docs", "build", "dist")
-"""What a copy of the project does without."""
-
 
 @dataclass(frozen=True)
 class Bench:
@@ -93,8 +90,13 @@ class Bench:
 
 
 def copy_project(folder: Path) -> Path:
-    """The project's files in another folder, for a test that changes them."""
-    shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
+    """The program, its packages and its stacks' files in another folder, for a test that changes them."""
+    folder.mkdir(parents=True)
+    for path in ROOT.iterdir():
+        if (path / "__init__.py").exists():
+            shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif path.suffix in (".py", ".yaml", ".toml"):
+            shutil.copy(path, folder)
     return folder
 
 

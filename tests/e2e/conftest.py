@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from sandbox.events import Result
 from tests.e2e.bench import Bench
 
 HERE = Path(__file__).parent
@@ -54,6 +56,13 @@ def own(platform: Bench, tmp_path: Path) -> Bench:
 def hub_only(platform: Bench, tmp_path: Path) -> Bench:
     """The hub, up, to be changed at will."""
     return platform.copy(tmp_path / "stacks", ("hub",))
+
+
+@pytest.fixture(scope="session")
+def release(platform: Bench, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """What a run on dev did for a new image of one service."""
+    bench = platform.copy(tmp_path_factory.mktemp("release") / "stacks", ("hub", "dev"))
+    return bench.good("up", "dev", {"imageTags": json.dumps({"default": "1.0.0", "user-service": "1.0.1"})})
 
 
 @pytest.fixture(scope="session")

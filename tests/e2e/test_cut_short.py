@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from sandbox.aws import AwsProvider
 from sandbox.events import Event, Op, Result, StepFinished
 from sandbox.program import INTERRUPTED
@@ -77,6 +79,8 @@ def assert_goes_on(before: dict[str, str], result: Result, after: dict[str, str]
     assert before.items() <= after.items()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_killed_refused_or_interrupted_run_is_gone_on_from(hub_only: Bench, platform: Bench) -> None:
     """What was made but not saved is paid for and managed by nobody; what is made twice fails or costs double."""
     kill_once_under_way(hub_only, "dev", lines=100)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.aws import AwsProvider
+from sandbox.events import Result
 from tests.e2e.bench import Bench, changed, copy_project, label
 
 SERVICES = (
@@ -46,12 +47,10 @@ def test_preview_of_what_is_up_says_no_change(platform: Bench, stack: str) -> No
     assert result.output_changes == ()
 
 
-def test_a_new_image_of_one_service_updates_its_deployment_only(own: Bench) -> None:
+def test_a_new_image_of_one_service_updates_its_deployment_only(release: Result) -> None:
     """A release of one service must not touch, let alone restart, another."""
-    tags = {"default": "1.0.0", "user-service": "1.0.1"}
-    result = own.good("up", "dev", {"imageTags": json.dumps(tags)})
-    updated = [step for step in result.steps if step.op == "update"]
-    assert {label(urn): op for urn, op in changed(result.steps).items()} == {
+    updated = [step for step in release.steps if step.op == "update"]
+    assert {label(urn): op for urn, op in changed(release.steps).items()} == {
         "kubernetes:apps/v1:Deployment::fitsync/user-service": "update"
     }
     assert [(change.path, change.new) for change in updated[0].changes] == [
@@ -59,34 +58,36 @@ def test_a_new_image_of_one_service_updates_its_deployment_only(own: Bench) -> N
     ]
 
 
-@pytest.mark.parametrize(
-    ("place", "added", "services"),
-    [
-        ('cidr="10.1.0.0/16",', "replicas=2,", SERVICES),
-        ('name="training-service",', 'replicas={"dev": 2},', ("training-service",)),
-    ],
-    ids=["an environment's", "one service's"],
-)
-def test_more_replicas_change_what_follows_from_them_and_nothing_else(
-    own: Bench, tmp_path: Path, place: str, added: str, services: tuple[str, ...]
-) -> None:
-    """A declared number of replicas reaches the Deployment, its disruption budget and the namespace's quota; it must
-    not touch the network, the databases, another service or another's policies."""
+def followers(*services: str) -> dict[str, str]:
+    """What follows from a second replica of these services."""
+    return {
+        "kubernetes:core/v1:ResourceQuota::fitsync/fitsync-quota": "update",
+        **{f"kubernetes:apps/v1:Deployment::fitsync/{service}": "update" for service in services},
+        **{f"kubernetes:policy/v1:PodDisruptionBudget::fitsync/{service}": "create" for service in services},
+    }
+
+
+def test_more_replicas_in_an_environment_change_what_follows_from_them_and_nothing_else(platform: Bench) -> None:
+    """A number of replicas reaches each Deployment, its disruption budget and the namespace's quota; it must not touch
+    the network, the databases or anybody's policies."""
+    result = platform.good("preview", "dev", {"environments": json.dumps({"dev": {"replicas": 2}})})
+    assert {label(urn): op for urn, op in changed(result.steps).items()} == followers(*SERVICES)
+
+
+def test_more_replicas_of_one_service_leave_the_others_alone(own: Bench, tmp_path: Path) -> None:
+    """One line of the declaration must be all it takes, and all that changes."""
     project = copy_project(tmp_path / "project")
     declaration = project / "systems" / "fitsync.py"
     text = declaration.read_text()
-    assert text.count(place) == 1
-    declaration.write_text(text.replace(place, place + added))
+    name = 'name="training-service",'
+    assert text.count(name) == 1
+    declaration.write_text(text.replace(name, f'{name} replicas={{"dev": 2}},'))
     command = own.command("up", "dev", "--json", project=project)
     printed, errors = command.communicate()
     assert (command.returncode, errors) == (0, "")
     (document,) = json.loads(printed)["stacks"]
     found = {label(step["urn"]): step["op"] for step in document["steps"] if step["op"] not in ("same", "read")}
-    assert found == {
-        "kubernetes:core/v1:ResourceQuota::fitsync/fitsync-quota": "update",
-        **{f"kubernetes:apps/v1:Deployment::fitsync/{service}": "update" for service in services},
-        **{f"kubernetes:policy/v1:PodDisruptionBudget::fitsync/{service}": "create" for service in services},
-    }
+    assert found == followers("training-service")
 
 
 def test_destroy_leaves_nothing_behind(own: Bench) -> None:
