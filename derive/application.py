@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from derive import (
     authorization,
+    configuration,
     egress,
     images,
     ingress,
@@ -36,6 +37,7 @@ from derive.network import environment_addresses
 from derive.network_policies import Surroundings
 from derive.shapes import Deployment, Part, SecretPlan
 from derive.stores import kind_of, place_of
+from derive.stores.common import configuration_hash
 from derive.stores.kind import Site, StorePlan
 from manifests.base import Manifest
 from model import (
@@ -177,7 +179,7 @@ def _namespace(context: _Context, name: str, members: list[Links], demands: list
     deny = network_policies.cilium_default_deny if cilium else network_policies.standard_default_deny
     objects: list[Manifest | None] = [
         namespaces.namespace(name, context.mesh is not None),
-        namespaces.quota(name, demands),
+        namespaces.quota(name, demands, context.deployment.system.quota),
         namespaces.limits(name),
         deny(name),
     ]
@@ -209,6 +211,7 @@ def _service(context: _Context, service: Service, demands: dict[str, list[Demand
     )
     objects: list[Manifest | None] = [
         workloads.account(service.name, namespace),
+        configuration.config_map(service, namespace),
         policy(naming.policy_name(service), found, context.around),
         *_mesh_objects(context, found),
         services.service(service, found),
@@ -226,14 +229,17 @@ def _template(context: _Context, service: Service, spread: bool) -> Manifest:
     system = deployment.system
     found = context.links[service.name]
     volumes, mounts = variables.ca_mounts(system, service, context.outside)
+    own = configuration.settings(service)
+    annotations = workloads.sidecar_annotations(system.platform.mesh, resolve=traffic.shares_a_port(found))
     contents = workloads.Contents(
         image=images.application_image(service, system.name, deployment.facts, deployment.name, deployment.environment),
         env=variables.variables(system, service, context.callees(found), context.outside, context.urls),
-        volumes=volumes,
-        mounts=mounts,
+        sources=own.sources,
+        volumes=[*volumes, *own.volumes],
+        mounts=[*mounts, *own.mounts],
+        annotations=annotations | (configuration_hash(service.config) if service.config else {}),
     )
-    annotations = workloads.sidecar_annotations(system.platform.mesh, resolve=traffic.shares_a_port(found))
-    return workloads.pod_template(service, found, contents, annotations, spread)
+    return workloads.pod_template(service, found, contents, spread)
 
 
 def _strategy(context: _Context, service: Service) -> Manifest | None:

@@ -9,7 +9,7 @@ from typing import Final
 from derive import quantities
 from manifests import core
 from manifests.base import Manifest
-from model import Resources
+from model import DeclarationError, Quota, Resources
 
 POD_SECURITY: Final = "restricted"
 """Holds with sidecars because the mesh's CNI plug-in, not an init container, sets up the redirection."""
@@ -37,31 +37,74 @@ def namespace(name: str, mesh: bool) -> Manifest:
     return core.namespace(name, {**injection, **security})
 
 
-def quota(name: str, demands: Iterable[Demand]) -> Manifest:
-    """Exactly what the namespace declares at its maximum, so that nothing undeclared fits beside it."""
-    cpu = memory = cpu_limit = memory_limit = pods = claims = 0
-    for demand in demands:
-        pods += demand.pods
-        claims += demand.claims
-        for resources in demand.containers:
-            cpu += demand.pods * quantities.millicores(resources.cpu)
-            memory += demand.pods * quantities.memory_bytes(resources.memory)
-            cpu_limit += demand.pods * quantities.millicores(resources.cpu_limit)
-            memory_limit += demand.pods * quantities.memory_bytes(resources.memory_limit)
+def quota(name: str, demands: Iterable[Demand], declared: Quota | None) -> Manifest:
+    """What the namespace may hold: the declared quota, or exactly what it declares at its maximum, so that nothing
+    undeclared fits beside it. Raises DeclarationError for a quota that is too small."""
+    wanted = _sum(demands)
+    if declared is None:
+        hard = _quantities(wanted)
+    else:
+        _hold(name, wanted, declared)
+        hard = {
+            "requests.cpu": declared.cpu,
+            "requests.memory": declared.memory,
+            "pods": str(declared.pods),
+            "persistentvolumeclaims": str(declared.claims),
+        }
     return core.resource_quota(
-        f"{name}-quota",
-        name,
-        {
-            "requests.cpu": quantities.cpu(cpu),
-            "requests.memory": quantities.memory(memory),
-            "limits.cpu": quantities.cpu(cpu_limit),
-            "limits.memory": quantities.memory(memory_limit),
-            "pods": str(pods),
-            "persistentvolumeclaims": str(claims),
-            "services.loadbalancers": "0",
-            "services.nodeports": "0",
-        },
+        f"{name}-quota", name, {**hard, "services.loadbalancers": "0", "services.nodeports": "0"}
     )
+
+
+@dataclass
+class _Sum:
+    """Millicores and bytes of all pods, and how many pods and volumes there are."""
+
+    cpu: int = 0
+    memory: int = 0
+    cpu_limit: int = 0
+    memory_limit: int = 0
+    pods: int = 0
+    claims: int = 0
+
+
+def _sum(demands: Iterable[Demand]) -> _Sum:
+    total = _Sum()
+    for demand in demands:
+        total.pods += demand.pods
+        total.claims += demand.claims
+        for resources in demand.containers:
+            total.cpu += demand.pods * quantities.millicores(resources.cpu)
+            total.memory += demand.pods * quantities.memory_bytes(resources.memory)
+            total.cpu_limit += demand.pods * quantities.millicores(resources.cpu_limit)
+            total.memory_limit += demand.pods * quantities.memory_bytes(resources.memory_limit)
+    return total
+
+
+def _quantities(total: _Sum) -> dict[str, str]:
+    return {
+        "requests.cpu": quantities.cpu(total.cpu),
+        "requests.memory": quantities.memory(total.memory),
+        "limits.cpu": quantities.cpu(total.cpu_limit),
+        "limits.memory": quantities.memory(total.memory_limit),
+        "pods": str(total.pods),
+        "persistentvolumeclaims": str(total.claims),
+    }
+
+
+def _hold(name: str, wanted: _Sum, declared: Quota) -> None:
+    bounds = {
+        "cpu": (wanted.cpu, quantities.millicores(declared.cpu), quantities.cpu(wanted.cpu)),
+        "memory": (wanted.memory, quantities.memory_bytes(declared.memory), quantities.memory(wanted.memory)),
+        "pods": (wanted.pods, declared.pods, str(wanted.pods)),
+        "claims": (wanted.claims, declared.claims, str(wanted.claims)),
+    }
+    for field, (amount, bound, text) in bounds.items():
+        if amount > bound:
+            raise DeclarationError(
+                f"namespace '{name}' declares {field} {text} at its maximum, the quota allows "
+                f"{getattr(declared, field)}; raise quota.{field} or lower replicas, maxima or requests"
+            )
 
 
 def limits(name: str) -> Manifest:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from derive import naming
+from derive import configuration, naming
 from derive.shapes import SecretPlan
 from derive.stores import kind_of, place_of
 from model import Bucket, SecretKey, System
@@ -20,7 +20,8 @@ def secret_plans(system: System, outside: Mapping[str, str]) -> tuple[SecretPlan
         if not isinstance(store, Bucket):
             plans.extend(kind_of(store).secrets(store, place_of(system, store, outside)))
     taken = {plan.name for plan in plans}
-    return (*plans, *_declared_secrets(system, taken))
+    own = (configuration.secret(system, service) for service in system.services)
+    return (*plans, *(plan for plan in own if plan), *_declared_secrets(system, taken))
 
 
 def _declared_secrets(system: System, taken: set[str]) -> tuple[SecretPlan, ...]:

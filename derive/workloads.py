@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,8 +25,11 @@ class Contents:
 
     image: str
     env: Sequence[Manifest]
+    sources: Sequence[Manifest]
+    """Of further variables, whole."""
     volumes: Sequence[Manifest]
     mounts: Sequence[Manifest]
+    annotations: Mapping[str, str]
 
 
 def sidecar_annotations(mesh: Istio | NoMesh, injected: bool = True, resolve: bool = False) -> dict[str, str]:
@@ -80,9 +83,7 @@ def container_ports(service: Service) -> list[tuple[str, int]]:
     return [*named, ("metrics", service.metrics)] if service.metrics else named
 
 
-def pod_template(
-    service: Service, links: Links, contents: Contents, annotations: dict[str, str], spread: bool
-) -> Manifest:
+def pod_template(service: Service, links: Links, contents: Contents, spread: bool) -> Manifest:
     """The pod of a service. ``spread``: whether there can be more than one."""
     scheduled = service.schedule is not None
     container = pods.container(
@@ -95,15 +96,19 @@ def pod_template(
         pull_policy=pull_policy(contents.image),
         livenessProbe=None if scheduled else _probe(service.liveness, service.port),
         readinessProbe=None if scheduled else _probe(service.readiness, service.port),
+        startupProbe=None if scheduled else _probe(service.startup, service.port),
+        envFrom=list(contents.sources) or None,
+        lifecycle=pods.pause(int(service.drain.total_seconds())) if service.drain else None,
     )
     return pods.pod_template(
         labels.pod(service.name, service.tier, service.metrics),
-        annotations,
+        contents.annotations,
         account=service.name,
         user=USER,
         containers=[container],
         volumes=[pods.scratch(SCRATCH), *contents.volumes],
         spread_by=links.workload.selector if spread else None,
+        grace=int(service.grace.total_seconds()),
         restart="Never" if scheduled else None,
     )
 

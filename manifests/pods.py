@@ -13,6 +13,12 @@ def value(name: str, text: str) -> Manifest:
     return {"name": name, "value": text}
 
 
+def all_values(config_map: str | None = None, secret: str | None = None) -> list[Manifest]:
+    """``envFrom``: every key of a ConfigMap and of a Secret as a variable of its name."""
+    sources = (("configMapRef", config_map), ("secretRef", secret))
+    return [{kind: {"name": name}} for kind, name in sources if name]
+
+
 def secret_value(name: str, secret: str, key: str) -> Manifest:
     """An environment variable that is read from a Secret."""
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
@@ -47,6 +53,11 @@ def exec_probe(command: Sequence[str], period: int, timeout: int, failures: int 
         "timeoutSeconds": timeout,
         "failureThreshold": failures,
     }
+
+
+def pause(seconds: int) -> Manifest:
+    """A container's lifecycle: the kubelet waits before it asks the container to stop."""
+    return {"preStop": {"sleep": {"seconds": seconds}}}
 
 
 def mount(name: str, path: str, sub_path: str | None = None, read_only: bool | None = None) -> Manifest:
@@ -97,7 +108,7 @@ def container(
     pull_policy: str = "IfNotPresent",
     **fields: Any,
 ) -> Manifest:
-    """One hardened container. ``fields``: command, args, livenessProbe, readinessProbe, startupProbe."""
+    """One hardened container. ``fields``: command, args, envFrom, lifecycle, the probes."""
     return compact(
         name=name,
         image=image,

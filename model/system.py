@@ -15,7 +15,7 @@ from model.observability import Dashboard
 from model.platform import K3s, Platform
 from model.stores import PostgreSQL, Store
 from model.traffic import Call, External, Route, ServicePolicy, Topic
-from model.workloads import Service
+from model.workloads import Quota, Service
 
 
 class System(Declared):
@@ -35,6 +35,8 @@ class System(Declared):
     dashboards: tuple[Dashboard, ...] = ()
     """Pages beside, or panels within, those that are derived from the graph."""
     platform: Platform = Platform()
+    quota: Quota | None = None
+    """Of each namespace. Absent: exactly what the namespace declares at its maximum."""
     network: Network
     environments: dict[Name, Environment]
 

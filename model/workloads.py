@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from model.base import (
     CpuQuantity,
+    DeclarationError,
     Declared,
     MemoryQuantity,
     Name,
@@ -112,6 +113,16 @@ class Cache(Declared):
     ttl: timedelta
 
 
+class Quota(Declared):
+    """What the pods of a namespace may ask for together."""
+
+    cpu: CpuQuantity
+    memory: MemoryQuantity
+    pods: int = Field(ge=1)
+    claims: int = Field(ge=0)
+    """PersistentVolumeClaims."""
+
+
 class Service(Declared):
     """One workload of the system. What is absent takes the defaults of the platform."""
 
@@ -146,5 +157,28 @@ class Service(Declared):
     schedule: Schedule | None = None
     methods: tuple[str, ...] = ()
     """HTTP methods that callers may use. Empty: all."""
+    config: Mapping[str, str] = {}
+    """Settings in the ConfigMap ``<name>-config``: variables of the container, and files below ``/etc/<name>/config``.
+    Empty: no ConfigMap."""
+    keys: tuple[str, ...] = ()
+    """Keys of the Secret ``<name>-secrets``, each a generated value: variables of the container, and files below
+    ``/etc/<name>/secrets``. Empty: no Secret."""
+    log_directory: str | None = Field(None, pattern=r"^(/[a-z0-9-]+)+$")
+    """Where the container writes log files of its own. Absent: it writes to its output."""
+    startup: Probe | None = None
+    """Holds the other probes back until it succeeds. Absent: they start after their own delay."""
+    drain: timedelta | None = None
+    """Pause before the request to stop, while load balancers forget the pod. Absent: none."""
+    grace: timedelta = seconds(30)
+    """From the beginning of the end, the pause included, to the kill."""
     network_policy: Name | None = None
     """Name of its network policy. Absent: ``<name>-policy``."""
+
+    @model_validator(mode="after")
+    def _drains_in_time(self) -> Service:
+        if self.drain and self.drain >= self.grace:
+            raise DeclarationError(
+                f"service '{self.name}' drains for {self.drain.total_seconds():g} s, but is killed after "
+                f"{self.grace.total_seconds():g} s; raise its grace"
+            )
+        return self
