@@ -25,6 +25,7 @@ from derive import (
     secrets,
     services,
     timeouts,
+    tokens,
     traffic,
     variables,
     workloads,
@@ -260,6 +261,7 @@ def _mesh_objects(context: _Context, found: Links) -> list[Manifest | None]:
     gateway = naming.principal(naming.MESH_NAMESPACE, context.mesh.gateway_account)
     return [
         authorization.authorization(found, gateway),
+        *tokens.token_policies(context.deployment.system, found),
         traffic.sidecar(found, context.around.traces),
         traffic.virtual_service(found, policy),
         traffic.destination_rule(found, policy),

@@ -60,6 +60,23 @@ def authorization_policy(name: str, namespace: str, selector: Mapping[str, str],
     return manifest(SECURITY, "AuthorizationPolicy", name, namespace, spec=spec)
 
 
+def request_authentication(name: str, namespace: str, selector: Mapping[str, str], issuer: str, keys: str) -> Manifest:
+    """Refuses tokens that are not the issuer's; a request without one passes. ``keys``: URL of the key set."""
+    rules = [{"issuer": issuer, "jwksUri": keys, "forwardOriginalToken": True}]
+    spec = {"selector": match_labels(selector), "jwtRules": rules}
+    return manifest(SECURITY, "RequestAuthentication", name, namespace, spec=spec)
+
+
+def require_token(
+    name: str, namespace: str, selector: Mapping[str, str], ports: Sequence[int], open_paths: Sequence[str]
+) -> Manifest:
+    """A DENY policy: no request without a valid token, but for ``open_paths``."""
+    operation = compact(ports=[str(port) for port in ports], notPaths=list(open_paths) or None)
+    rule = {"from": [{"source": {"notRequestPrincipals": ["*"]}}], "to": [{"operation": operation}]}
+    spec = {"selector": match_labels(selector), "action": "DENY", "rules": [rule]}
+    return manifest(SECURITY, "AuthorizationPolicy", name, namespace, spec=spec)
+
+
 def _pool(pool: ConnectionPool) -> Manifest:
     tcp = compact(
         maxConnections=pool.connections,

@@ -38,6 +38,7 @@ from model.traffic import (
     Retry,
     Route,
     ServicePolicy,
+    Tokens,
     Topic,
 )
 from model.traffic import TrafficPolicy as TrafficPolicy
@@ -109,6 +110,7 @@ __all__ = [
     "SingleVpc",
     "System",
     "Tier",
+    "Tokens",
     "Topic",
     "TrafficPolicy",
     "days",

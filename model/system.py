@@ -14,7 +14,7 @@ from model.network import HubAndSpoke, Network
 from model.observability import Dashboard
 from model.platform import K3s, Platform
 from model.stores import PostgreSQL, Store
-from model.traffic import Call, External, Route, ServicePolicy, Topic
+from model.traffic import Call, External, Route, ServicePolicy, Tokens, Topic
 from model.workloads import Quota, Service
 
 
@@ -32,6 +32,7 @@ class System(Declared):
     topics: tuple[Topic, ...] = ()
     routes: tuple[Route, ...] = ()
     externals: tuple[External, ...] = ()
+    tokens: tuple[Tokens, ...] = ()
     dashboards: tuple[Dashboard, ...] = ()
     """Pages beside, or panels within, those that are derived from the graph."""
     platform: Platform = Platform()
@@ -104,6 +105,9 @@ class System(Declared):
         for i, external in enumerate(self.externals):
             for name in external.used_by:
                 yield f"externals[{i}].used_by", name, "service"
+        for i, tokens in enumerate(self.tokens):
+            yield f"tokens[{i}].at", tokens.at, "service"
+            yield f"tokens[{i}].keys_from", tokens.keys_from, "service"
         for store in self.stores:
             if isinstance(store, PostgreSQL) and store.owner:
                 yield f"stores['{store.name}'].owner", store.owner, "service"
@@ -119,6 +123,12 @@ class System(Declared):
             seen.add((call.caller, call.callee))
             if self.service(call.callee).port is None:
                 raise DeclarationError(f"calls[{i}].callee: '{call.callee}' serves no port; give it one")
+        for i, tokens in enumerate(self.tokens):
+            if (tokens.at, tokens.keys_from) not in seen:
+                raise DeclarationError(
+                    f"tokens[{i}]: '{tokens.at}' fetches keys from '{tokens.keys_from}' but does not call it; "
+                    f"declare Call(caller='{tokens.at}', callee='{tokens.keys_from}')"
+                )
         for i, topic in enumerate(self.topics):
             for name in (*topic.publishers, *topic.subscribers):
                 if topic.broker not in self.service(name).uses:

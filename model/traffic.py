@@ -100,6 +100,19 @@ class Route(Declared):
         return self
 
 
+class Tokens(Declared):
+    """JSON Web Tokens that a service asks of every request, checked by its sidecar."""
+
+    at: Name
+    """The service that asks for them."""
+    issuer: str = Field(pattern=r"^https://")
+    keys_from: Name
+    """The service that publishes the issuer's keys; ``at`` calls it."""
+    keys_path: str = "/.well-known/jwks.json"
+    open_paths: tuple[str, ...] = ()
+    """Paths that need no token; ``*`` at either end matches anything."""
+
+
 class External(Declared):
     """Hosts outside the platform and the services that may call them."""
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from derive import naming, versions
 from derive.addons.chart import Release
 from derive.shapes import Deployment
+from derive.tokens import PROXIES_FETCH_KEYS
 from manifests import istio
 from manifests.base import Manifest, manifest
 from model import Environment, Istio
@@ -86,6 +87,7 @@ def istiod_values(mesh: Istio, replicas: int) -> dict[str, Any]:
             }
         },
         "meshConfig": configuration,
+        "env": PROXIES_FETCH_KEYS,
     }
 
 
