@@ -9,11 +9,11 @@ from audit.charts import CHARTS, releases
 from audit.cluster import Cluster
 from audit.doors import CLOSED, NO_ROUTE, REDIRECT, Door, probes
 from audit.expected import Expectation
-from audit.findings import Cell, Connection, Difference, Report
+from audit.findings import Column, Connection, Difference, Report
 from audit.layers import LAYERS, MTLS, NETWORK, Question, port_name
 from audit.machines import Machines
 from audit.platform import INTERNET, NODES
-from audit.population import Mask, Population, Port, bits
+from audit.population import Mask, Population, Port
 from audit.requests import Request
 from audit.resources import Registry, Values, read
 from audit.scope import Scope, pooler_of
@@ -65,6 +65,7 @@ class PodAudit:
         report.differences += self._doors(report)
         report.differences += self._defaults()
         actors_ = self._population.actors
+        report.names = [actor.name for actor in actors_]
         report.callees = [actor.name for actor in actors_ if actor.role.startswith(CALLEES)]
         report.callers = [
             actor.name
@@ -113,7 +114,7 @@ class PodAudit:
                             undeclared &= mask
                     report.exposed += self._connections(undeclared, index, port, what)
         if declared.served:
-            self._cells(index, possible, stops, report)
+            report.columns[actor.name] = self._column(index, possible, stops)
 
     def _ask(self, question: Question) -> tuple[dict[str, Mask], dict[str, Mask]]:
         found = dict(self._cluster.verdicts(question))
@@ -153,7 +154,7 @@ class PodAudit:
         for request, (found, wanted) in zip(requests, answers, strict=True):
             for layer, expected in wanted.items():
                 for kind, mask in (("open", found[layer] & ~expected), ("closed", expected & ~found[layer])):
-                    for others, callers in self._stopped(mask, layer, found):
+                    for others, callers in self._stopped(mask, layer, found) if mask else ():
                         groups.setdefault((layer, kind, callers, others), []).append(request)
         callee = self._population.actors[index].name
         for (layer, kind, callers, others), seen in groups.items():
@@ -163,9 +164,9 @@ class PodAudit:
 
     def _stopped(self, mask: Mask, layer: str, found: Mapping[str, Mask]) -> Iterator[tuple[tuple[str, ...], Mask]]:
         """Callers, divided by the other layers that stop them."""
-        groups: dict[tuple[str, ...], Mask] = {(): mask} if mask else {}
+        groups: dict[tuple[str, ...], Mask] = {(): mask}
         for other in LAYERS:
-            if other != layer and groups:
+            if other != layer:
                 divided: dict[tuple[str, ...], Mask] = {}
                 for names, callers in groups.items():
                     for key, part in (((*names, other), callers & ~found[other]), (names, callers & found[other])):
@@ -178,12 +179,10 @@ class PodAudit:
         callee = self._population.actors[index].name
         return [Connection(caller, callee, port_name(port), request) for caller in self._population.names(callers)]
 
-    def _cells(self, index: int, possible: Mask, stops: Mapping[str, Mask], report: Report) -> None:
-        callee = self._population.actors[index].name
-        for caller in bits(self._cluster.callers & ~(1 << index)):
-            open_ = bool(possible >> caller & 1)
-            layers = () if open_ else tuple(layer for layer in LAYERS if stops[layer] >> caller & 1)
-            report.cells[self._population.actors[caller].name, callee] = Cell(open_, layers)
+    def _column(self, index: int, possible: Mask, stops: Mapping[str, Mask]) -> Column:
+        rest = self._cluster.callers & ~(1 << index) & ~possible
+        passing = {layer: ~mask for layer, mask in stops.items()}
+        return Column(possible, {layers: mask for layers, mask in self._stopped(rest, "", passing) if mask})
 
     def _doors(self, report: Report) -> Iterator[Difference]:
         """What the ingress gateway answers, against the declared routes."""

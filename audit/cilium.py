@@ -8,6 +8,7 @@ Cilium's proxy sees.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -46,8 +47,8 @@ class CiliumPolicies:
         self._rules = rules
         self._dns = dns
         self._by_address = by_address
-        self._observed: list[tuple[Mask, str]] = []
-        """Pods, and a pattern of the names whose answers the DNS proxy sees for them."""
+        self._observed: dict[str, Mask] = defaultdict(int)
+        """By pattern of names: pods for which the DNS proxy sees the answers."""
         self._named: list[tuple[Mask, tuple[Spec, ...], Ports]] = []
 
     def add_all(self, registry: Registry) -> None:
@@ -88,14 +89,14 @@ class CiliumPolicies:
             for entry in rule.get("toPorts") or ():
                 for seen in (entry.get("rules") or {}).get("dns") or ():
                     if any(item.holds(server, DNS) for item in _ranges(policy, entry) or ()):
-                        self._observed.append((subjects, seen.get("matchName") or seen.get("matchPattern") or ""))
+                        self._observed[seen.get("matchName") or seen.get("matchPattern") or ""] |= subjects
 
     def _add_names(self, subjects: Mask, names: Iterable[Spec], ports: Ports) -> None:
         """An actor outside is reached by a name when a rule names it and the DNS proxy sees the answer."""
         for index in bits(self._population.world):
             for host in self._population.actors[index].hosts:
                 if any(_fqdn_matches(name, host) for name in names):
-                    seen = union(mask for mask, pattern in self._observed if name_matches(pattern, host))
+                    seen = union(mask for pattern, mask in self._observed.items() if name_matches(pattern, host))
                     self._rules.egress.add(subjects & seen, 1 << index, ports)
 
     def _subjects(self, policy: Object, spec: Spec) -> Mask:

@@ -53,6 +53,7 @@ class Doors:
         self._population = population
         self._routing = routing
         self._servers: list[tuple[Object, Mapping[str, Any]]] = []
+        self._answers: dict[Door, Answer] = {}
         self._secrets = set(_secrets(registry))
         self._namespaces = {population.actors[index].namespace for index in bits(pods)}
         for gateway in registry.objects("Gateway", group=NETWORKING):
@@ -84,6 +85,11 @@ class Doors:
 
     def answer(self, door: Door) -> Answer:
         """What a request gets."""
+        if door not in self._answers:
+            self._answers[door] = self._answer(door)
+        return self._answers[door]
+
+    def _answer(self, door: Door) -> Answer:
         servers = [
             (gateway, server)
             for gateway, server in self._servers

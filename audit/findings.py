@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from audit.population import Mask, bits
+
 Kind = Literal["open", "closed", "changed"]
 
 
@@ -58,6 +60,21 @@ class Cell:
     """Layers that stop every port and request; one alone is all that stands between the two."""
 
 
+@dataclass(frozen=True)
+class Column:
+    """A callee, and everybody else in groups that fare alike. A thousand callers are a few integers here."""
+
+    possible: Mask
+    stopped: Mapping[tuple[str, ...], Mask]
+    """Layers -> the callers that exactly these stop."""
+
+    def cell(self, caller: int) -> Cell | None:
+        """None for the callee itself."""
+        if self.possible >> caller & 1:
+            return Cell(True)
+        return next((Cell(False, layers) for layers, mask in self.stopped.items() if mask >> caller & 1), None)
+
+
 @dataclass
 class Report:
     """The outcome for one stack."""
@@ -66,7 +83,10 @@ class Report:
     callers: list[str] = field(default_factory=list)
     """Rows of the matrix: the system's own, and one of each kind of stranger."""
     callees: list[str] = field(default_factory=list)
-    cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    """Everybody, by position in the columns' sets."""
+    columns: dict[str, Column] = field(default_factory=dict)
+    """By callee."""
     connections: list[Connection] = field(default_factory=list)
     doors: dict[str, str] = field(default_factory=dict)
     """Host, port and path -> what the ingress gateway answers."""
@@ -82,12 +102,27 @@ class Report:
         return not self.differences
 
     @property
-    def thin(self) -> list[tuple[str, str, str]]:
-        """Pairs that one layer alone stops: caller, callee, layer."""
+    def thin(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """What one layer alone stops: layer, callee, callers."""
         return [
-            (caller, callee, cell.stopped_by[0])
-            for (caller, callee), cell in self.cells.items()
-            if not cell.possible and len(cell.stopped_by) == 1
+            (layers[0], callee, tuple(self.names[index] for index in bits(mask)))
+            for callee, column in self.columns.items()
+            for layers, mask in column.stopped.items()
+            if len(layers) == 1
+        ]
+
+    def cell(self, caller: str, callee: str) -> Cell | None:
+        """How a pair fares; None when it is not judged."""
+        column = self.columns.get(callee)
+        return column.cell(self.names.index(caller)) if column and caller in self.names else None
+
+    @property
+    def stopped(self) -> list[dict[str, object]]:
+        """Forbidden pairs, by callee and by the layers that stop them."""
+        return [
+            {"callee": callee, "layers": list(layers), "callers": [self.names[index] for index in bits(mask)]}
+            for callee, column in self.columns.items()
+            for layers, mask in column.stopped.items()
         ]
 
     def document(self) -> Mapping[str, object]:
@@ -110,7 +145,7 @@ class Report:
             ],
             "connections": _connections(self.connections),
             "exposed": _connections(self.exposed),
-            "stopped": _stopped(self.cells),
+            "stopped": self.stopped,
             "doors": dict(self.doors),
             "machines": [
                 {"from": source, "to": target, "ports": ports} for (source, target), ports in self.machines.items()
@@ -122,15 +157,4 @@ class Report:
 def _connections(found: Sequence[Connection]) -> list[dict[str, str]]:
     return [
         {"caller": item.caller, "callee": item.callee, "port": item.port, "request": item.request} for item in found
-    ]
-
-
-def _stopped(cells: Mapping[tuple[str, str], Cell]) -> list[dict[str, object]]:
-    """Forbidden pairs, by callee and by the layers that stop them."""
-    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (caller, callee), cell in cells.items():
-        if not cell.possible:
-            groups.setdefault((callee, cell.stopped_by), []).append(caller)
-    return [
-        {"callee": callee, "layers": list(layers), "callers": callers} for (callee, layers), callers in groups.items()
     ]

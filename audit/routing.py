@@ -65,7 +65,7 @@ class Routing:
         self._hosts = hosts
         self._clients = clients
         self._exact: dict[tuple[str, str], Mask] = defaultdict(int)
-        self._wild: list[tuple[str, str, Mask]] = []
+        self._wild: dict[tuple[str, str], Mask] = defaultdict(int)
         self.passthrough: Mask = 0
         """Proxies that let calls to unknown destinations pass, in plain text."""
         self._sidecars(registry, root, mesh_mode)
@@ -84,7 +84,7 @@ class Routing:
     def visible(self, host: Host) -> Mask:
         """Proxies that know a host."""
         found = self._exact.get((host.namespace, host.name), 0) | self._exact.get(("*", host.name), 0)
-        for namespace, pattern, proxies in self._wild:
+        for (namespace, pattern), proxies in self._wild.items():
             if namespace in ("*", host.namespace) and host_covers(pattern, host.name):
                 found |= proxies
         if "*" in host.exported:
@@ -146,7 +146,7 @@ class Routing:
         for _, sidecar, selected in sorted(found, key=lambda item: (item[0], item[1].name)):
             self._obey(sidecar, selected & rest, mesh_mode)
             rest &= ~selected
-        self._wild.append(("*", "*", rest))
+        self._wild["*", "*"] |= rest
         if mesh_mode == "ALLOW_ANY":
             self.passthrough |= rest
 
@@ -162,7 +162,7 @@ class Routing:
                 if namespace == "~":
                     continue
                 if pattern.startswith("*"):
-                    self._wild.append((namespace, pattern, proxies))
+                    self._wild[namespace, pattern] |= proxies
                 else:
                     self._exact[namespace, pattern] |= proxies
 

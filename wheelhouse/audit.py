@@ -153,8 +153,8 @@ def show(console: Console, report: Report) -> None:
         console.print(_matrix(report))
         console.print(_legend())
     elif report.callees:
-        possible = sum(cell.possible for cell in report.cells.values())
-        console.print(f"{possible} of {len(report.cells)} pairs are possible; the matrix is in --json")
+        possible = sum(column.possible.bit_count() for column in report.columns.values())
+        console.print(f"{len(report.callees)} callees, {possible} possible pairs; the matrix is in --json")
     _list(console, "Stopped by one layer only", _thin(report))
     _list(console, "Possible though not declared: no policy holds the caller", _exposed(report), style="yellow")
     _list(console, "The ingress gateway answers", [f"{door}  {answer}" for door, answer in report.doors.items()])
@@ -186,7 +186,7 @@ def _matrix(report: Report) -> Table:
 
 
 def _cell(report: Report, caller: str, callee: str) -> Text:
-    cell = report.cells.get((caller, callee))
+    cell = report.cell(caller, callee)
     if cell is None:
         return Text("")
     if cell.possible:
@@ -201,11 +201,9 @@ def _legend() -> Text:
 
 
 def _thin(report: Report) -> list[str]:
-    groups: dict[tuple[str, str], list[str]] = {}
-    for caller, callee, layer in report.thin:
-        if caller in report.callers:
-            groups.setdefault((layer, callee), []).append(caller)
-    return [f"{layer}: {', '.join(callers)} -> {callee}" for (layer, callee), callers in groups.items()]
+    shown = set(report.callers)
+    found = ((layer, callee, [name for name in callers if name in shown]) for layer, callee, callers in report.thin)
+    return [f"{layer}: {', '.join(callers)} -> {callee}" for layer, callee, callers in found if callers]
 
 
 def _exposed(report: Report) -> list[str]:

@@ -54,19 +54,21 @@ def _cilium(body: dict[str, Any]) -> Found:
             wide = {"toPorts": rule["toPorts"]} if "toPorts" in rule else everybody
             if rule.get("fromEntities") != ["all"]:
                 yield f"{section}[{index}] is for all", (layer,), "", put(path, wide)
-            for number, _ in enumerate(rule[peers]):
-                if rule[peers] not in (["host", "remote-node"], ["kube-apiserver", "remote-node", "host"]):
-                    yield f"{section}[{index}] loses a peer", (layer,), "", drop((*path, peers, number))
-            for number, _ in enumerate((rule.get("toPorts") or [{"ports": ()}])[0]["ports"]):
-                yield f"{section}[{index}] loses a port", (layer,), "", drop((*path, "toPorts", 0, "ports", number))
-            yield from _another_port(section, index, rule, layer)
+            if body["metadata"]["namespace"] == "fitsync":
+                yield from _finer(section, index, rule, peers, layer)
 
 
-def _another_port(section: str, index: int, rule: dict[str, Any], layer: str) -> Found:
+def _finer(section: str, index: int, rule: dict[str, Any], peers: str, layer: str) -> Found:
+    """One peer or one port less, one port more."""
+    path = ("spec", section, index)
+    for number, _ in enumerate(rule[peers]):
+        yield f"{section}[{index}] loses a peer", (layer,), "", drop((*path, peers, number))
     if "toPorts" in rule:
-        port = {"port": "8443", "protocol": "TCP"}
-        path = ("spec", section, index, "toPorts", 0, "ports")
-        yield f"{section}[{index}] has one more port", (layer,), "", append(path, port)
+        ports = (*path, "toPorts", 0, "ports")
+        for number, _ in enumerate(rule["toPorts"][0]["ports"]):
+            yield f"{section}[{index}] loses a port", (layer,), "", drop((*ports, number))
+        more = {"port": "8443", "protocol": "TCP"}
+        yield f"{section}[{index}] has one more port", (layer,), "", append(ports, more)
 
 
 def _authorization(body: dict[str, Any]) -> Found:

@@ -1,0 +1,99 @@
+"""The registered platform lets pass what is declared, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+import systems
+from audit.audit import audit
+from audit.findings import Report
+from tests.audit.conftest import Documents, scope
+
+SYSTEM = systems.load("fitsync")
+DATABASES = {"userdb", "trainingdb", "scheduledb", "progressdb"}
+
+
+def report(documents: Documents, stack: str) -> Report:
+    needed = {name: documents[name] for name in {"hub", stack}}
+    return audit(stack, scope("dev" if stack == "hub" else stack), needed, hub=stack == "hub")
+
+
+@pytest.mark.parametrize("stack", ["hub", "dev", "stage", "prod"])
+def test_every_stack_is_as_declared(documents: Documents, stack: str) -> None:
+    """FS-SEC-04, FS-SEC-05, FS-SEC-13, FS-SEC-14, FS-NET-06, FS-NET-07: a difference is a defect of the platform."""
+    found = report(documents, stack)
+    assert [item.text for item in found.differences] == []
+    assert found.notes == [], "a chart whose pods nobody judges"
+
+
+def test_exactly_the_declared_calls_are_possible(documents: Documents) -> None:
+    """The audit's own list, against the declaration: an audit that sees nothing would find no difference either."""
+    found = report(documents, "dev")
+    services = {service.name: service.port for service in SYSTEM.services}
+    possible = {
+        (item.caller, item.callee)
+        for item in found.connections
+        if item.caller in services and item.port == str(services.get(item.callee))
+    }
+    assert possible == {(call.caller, call.callee) for call in SYSTEM.calls}
+
+
+def test_each_store_is_reached_by_its_users_alone(documents: Documents) -> None:
+    """FS-SEC-15, FS-SEC-16: one service with another's database reads everything in it."""
+    found = report(documents, "dev")
+    services = {service.name for service in SYSTEM.services}
+    possible = {
+        (item.caller, item.callee)
+        for item in found.connections
+        if item.caller in services and item.callee in DATABASES | {"redis"}
+    }
+    assert possible == {(service.name, store) for service in SYSTEM.services for store in service.uses}
+
+
+def test_every_forbidden_call_is_stopped_by_several_layers(documents: Documents) -> None:
+    """Defence in depth: a single mistake must not connect two services."""
+    found = report(documents, "dev")
+    services = {service.name for service in SYSTEM.services}
+    cells = [found.cell(caller, callee) for caller in services for callee in services]
+    layers = {cell.stopped_by for cell in cells if cell and not cell.possible}
+    assert layers == {("egress policy", "ingress policy", "authorization", "mesh routing")}
+
+
+def test_prometheus_reads_metrics_and_nothing_else(documents: Documents) -> None:
+    """FS-SEC-17: the opening for scrapes opens no other port, no other path, no other method."""
+    found = report(documents, "dev")
+    seen = {
+        (item.callee, item.port, item.request)
+        for item in found.connections
+        if item.caller == "prometheus" and item.callee in {service.name for service in SYSTEM.services}
+    }
+    measured = [service.name for service in SYSTEM.services if service.metrics]
+    assert seen == {
+        *((name, "9090", "GET /metrics") for name in measured),
+        *((service.name, "15020", "") for service in SYSTEM.services),
+    }
+
+
+def test_the_doors_are_the_declared_ones(documents: Documents) -> None:
+    """FS-MSH-02, FS-MSH-04, FS-MSH-05, FS-MSH-08: what the world gets to see."""
+    doors = report(documents, "prod").doors
+    assert doors == {
+        "app.fitsync.com:80/any-other-path": "redirect to HTTPS",
+        "app.fitsync.com:443/any-other-path": "frontend:3000",
+        "api.fitsync.com:80/any-other-path": "redirect to HTTPS",
+        "api.fitsync.com:443/any-other-path": "no route",
+        "api.fitsync.com:80/api": "redirect to HTTPS",
+        "api.fitsync.com:443/api": "api-gateway:4000",
+    }
+
+
+def test_machines_reach_each_other_as_the_firewall_says(documents: Documents) -> None:
+    """FS-NET-13 to FS-NET-18, FS-OPS-01: the world reaches the edge alone; the bastion reaches no database."""
+    machines = report(documents, "dev").machines
+    assert {target for (source, target) in machines if source == "the internet"} == {"hub edges"}
+    assert machines["the internet", "hub edges"] == "TCP 443, TCP 80"
+    assert machines["dev nodes", "dev databases"] == "TCP 5432, TCP 6379"
+    assert machines["hub bastions", "dev nodes"] == "TCP 22, TCP 6443"
+    assert ("hub bastions", "dev databases") not in machines
+    assert machines["operators behind the VPN", "dev entrys"] == "TCP 6443"
+    assert not [ends for ends in machines if ends[0].startswith(("stage", "prod")) and ends[1].startswith("dev")]
