@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 STACK  ?=
 
-.PHONY: up preview destroy outputs test lint types contracts tests cluster-test format bench lock clean help
+.PHONY: up preview audit destroy outputs test lint types contracts tests cluster-test format bench lock clean help
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -29,6 +29,9 @@ preview: $(READY) ## Say what `up` would change
 
 outputs: $(READY) ## Show the stacks' outputs
 	@$(BIN)/wheelhouse outputs $(STACK)
+
+audit: $(READY) ## Say who can reach whom (STACK="hub dev" unless given)
+	@$(BIN)/wheelhouse audit $(STACK)
 
 destroy: $(READY) ## Delete what `up` made
 	@$(BIN)/wheelhouse destroy $(STACK)
