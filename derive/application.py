@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from derive import (
     authorization,
+    choices,
     configuration,
     egress,
     images,
@@ -46,7 +47,6 @@ from model import (
     Cilium,
     DeclarationError,
     Istio,
-    K3s,
     PostgreSQL,
     Resources,
     Rolling,
@@ -61,7 +61,7 @@ class ApplicationPlan:
     """What the components register for the system itself. Parts of one list do not depend on one another."""
 
     namespaces: tuple[Part, ...]
-    """One per namespace; its first object is the Namespace."""
+    """One per namespace; its first object is the Namespace, unless that is shared with add-ons."""
     services: tuple[Part, ...]
     stores: tuple[Part, ...]
     edge: tuple[Part, ...]
@@ -145,7 +145,8 @@ def _context(deployment: Deployment, hosts: Mapping[str, str]) -> _Context:
         )
     around = Surroundings(
         mesh=isinstance(mesh, Istio),
-        traces=isinstance(mesh, Istio) and mesh.traces is not None,
+        monitoring=system.platform.observability.namespace,
+        collector=choices.collector(deployment),
         store_ranges=_store_ranges(deployment),
     )
     return _Context(
@@ -178,9 +179,10 @@ def _namespace(context: _Context, name: str, members: list[Links], demands: list
     """Namespace, quota, defaults, default deny; with a mesh also its mTLS, deny-all, defaults and exits."""
     cilium = isinstance(context.deployment.system.platform.cni, Cilium)
     deny = network_policies.cilium_default_deny if cilium else network_policies.standard_default_deny
+    both, quota = name in choices.shared(context.deployment), context.deployment.system.quota
     objects: list[Manifest | None] = [
-        namespaces.namespace(name, context.mesh is not None),
-        namespaces.quota(name, demands, context.deployment.system.quota),
+        None if both else namespaces.namespace(name, context.mesh is not None),
+        None if both and quota is None else namespaces.quota(name, demands, quota),
         namespaces.limits(name),
         deny(name),
     ]
@@ -258,11 +260,12 @@ def _mesh_objects(context: _Context, found: Links) -> list[Manifest | None]:
     policy = context.policies.get(found.workload.name)
     if not found.in_mesh:
         return [traffic.destination_rule(found, policy)]
+    collector = context.around.collector
     gateway = naming.principal(naming.MESH_NAMESPACE, context.mesh.gateway_account)
     return [
         authorization.authorization(found, gateway),
         *tokens.token_policies(context.deployment.system, found),
-        traffic.sidecar(found, context.around.traces),
+        traffic.sidecar(found, collector.namespace if collector else None),
         traffic.virtual_service(found, policy),
         traffic.destination_rule(found, policy),
     ]
@@ -291,7 +294,7 @@ def _store(context: _Context, store: Store, demands: dict[str, list[Demand]]) ->
     platform = system.platform
     site = Site(
         annotations=lambda links: workloads.sidecar_annotations(platform.mesh, injected=links.in_mesh),
-        storage_class="local-path" if isinstance(platform.cluster, K3s) else None,
+        storage_class=choices.storage_class(context.deployment),
     )
     policy: Callable[[str, Links, Surroundings], Manifest] = (
         network_policies.cilium_store_policy if isinstance(platform.cni, Cilium) else network_policies.standard_policy

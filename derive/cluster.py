@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from derive.addons import cluster_autoscaler
 from derive.bootstrap.k3s import K3sNode
 from derive.limits import LOAD_BALANCER_NAME, fits
 from derive.network import NetworkPlan
 from derive.versions import K3S
-from model import Cilium, DeclarationError, System
+from model import Cilium, ClusterAutoscaler, DeclarationError, EbsCsi, System
+from model.addons import AddonChoice
 from model.environment import Environment, Nodes
 from model.platform import K3s, Pool
 
@@ -26,6 +28,8 @@ class PoolPlan:
     taints: tuple[str, ...]
     ingress: bool
     """Whether the edge sends to them."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Of its Auto Scaling group, beside those of every machine."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class ClusterPlan:
     pools: tuple[PoolPlan, ...]
     settings: K3s
     kube_proxy_replacement: bool
+    local_storage: bool = True
+    """Whether K3s' own storage class stays; two classes that are the default would be one too many."""
 
     @property
     def api_host(self) -> str:
@@ -71,7 +77,7 @@ class ClusterPlan:
             api_host=self.api_host,
             snapshot_bucket=snapshot_bucket,
             kube_proxy_replacement=self.kube_proxy_replacement,
-            local_storage=True,
+            local_storage=self.local_storage,
             service_load_balancer=True,
             aws_cloud_provider=False,
         )
@@ -94,9 +100,15 @@ class ClusterPlan:
 
 
 def cluster_plan(
-    prefix: str, system: System, environment: Environment, region: str, network: NetworkPlan, settings: K3s
+    prefix: str,
+    system: System,
+    environment: Environment,
+    region: str,
+    network: NetworkPlan,
+    settings: K3s,
+    addons: Sequence[AddonChoice],
 ) -> ClusterPlan:
-    """Servers spread over the zones, workers in all of them.
+    """Servers spread over the zones, workers in all of them. ``addons``: those that the environment has.
 
     Raises DeclarationError for an even number of servers: etcd's majority of four bears no more losses than that of
     three (etcd documentation, "Fault tolerance"), and of two it bears none.
@@ -106,6 +118,11 @@ def cluster_plan(
             f"servers.count is {environment.servers.count}; etcd needs an odd number to keep a majority: "
             f"use {environment.servers.count - 1} or {environment.servers.count + 1}"
         )
+    autoscaled = any(isinstance(addon, ClusterAutoscaler) for addon in addons)
+
+    def tags(pool: Pool) -> dict[str, str]:
+        return cluster_autoscaler.tags(prefix, pool.labels, pool.taints) if autoscaled else {}
+
     subnets = tuple(subnet.name for subnet in network.addresses.tier(network.control))
     return ClusterPlan(
         name=prefix,
@@ -115,13 +132,14 @@ def cluster_plan(
         server_subnets=tuple(subnets[index % len(subnets)] for index in range(environment.servers.count)),
         control=network.control,
         servers=environment.servers,
-        pools=tuple(_pool(pool, environment, network) for pool in system.platform.pools),
+        pools=tuple(_pool(pool, environment, network, tags(pool)) for pool in system.platform.pools),
         settings=settings,
         kube_proxy_replacement=isinstance(system.platform.cni, Cilium),
+        local_storage=not any(isinstance(addon, EbsCsi) for addon in addons),
     )
 
 
-def _pool(pool: Pool, environment: Environment, network: NetworkPlan) -> PoolPlan:
+def _pool(pool: Pool, environment: Environment, network: NetworkPlan, tags: Mapping[str, str]) -> PoolPlan:
     tier = pool.tier or network.control
     return PoolPlan(
         name=pool.name,
@@ -131,4 +149,5 @@ def _pool(pool: Pool, environment: Environment, network: NetworkPlan) -> PoolPla
         labels=pool.labels,
         taints=pool.taints,
         ingress=pool.ingress,
+        tags=tags,
     )

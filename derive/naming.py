@@ -12,13 +12,20 @@ GATEWAY_LABELS: Final = {"istio": "ingressgateway"}
 EGRESS_GATEWAY_LABELS: Final = {"istio": "egressgateway"}
 """Istio's gateway chart: the release's name without its prefix ``istio-``."""
 EGRESS_GATEWAY: Final = "istio-egressgateway"
-MONITORING_NAMESPACE: Final = "monitoring"
-PROMETHEUS_LABELS: Final = {"app.kubernetes.io/name": "prometheus"}
+APP: Final = "app.kubernetes.io/name"
+"""Kubernetes' recommended label for the name of an application; most charts select their pods by it."""
+PROMETHEUS_LABELS: Final = {APP: "prometheus"}
 """Prometheus Operator's label on the pods of every Prometheus."""
 TRACING_NAMESPACE: Final = "tracing"
-TRACING_LABELS: Final = {"app.kubernetes.io/name": "jaeger"}
-TRACING_PORT: Final = 4317
-"""OpenTelemetry protocol over gRPC."""
+LOKI_PORT: Final = 3100
+TEMPO_PORT: Final = 3200
+JAEGER_PORT: Final = 16686
+"""Each of them answers queries over HTTP there."""
+VAULT_LABELS: Final = {APP: "vault"}
+VAULT_PORT: Final = 8200
+VAULT_TLS: Final = "vault-tls"
+PROMETHEUS_SERVICE: Final = "kube-prometheus-stack-prometheus"
+"""The chart's Service of Prometheus; port 9090."""
 ISTIOD_PORT: Final = 15012
 HTTP: Final = frozenset({"http", "grpc", "grpc-web"})
 """Protocols whose requests the mesh can tell apart."""

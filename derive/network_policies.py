@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from derive import naming
+from derive.choices import Collector
 from derive.graph import Connection, Exit, Links, Workload
 from manifests import cilium, network
 from manifests.base import Manifest
@@ -20,7 +21,10 @@ class Surroundings:
     """What of the platform every policy takes into account."""
 
     mesh: bool
-    traces: bool
+    monitoring: str
+    """Namespace of Prometheus."""
+    collector: Collector | None = None
+    """Where spans go. Absent: there are none."""
     store_ranges: tuple[str, ...] = ()
     """Subnets of the databases: the standard policy knows no names, only addresses."""
 
@@ -93,7 +97,7 @@ def _cilium_scrapes(links: Links, around: Surroundings) -> list[Manifest]:
     ports = scraped_ports(links, around)
     if not ports:
         return []
-    return [cilium.ingress([cilium.endpoints(naming.PROMETHEUS_LABELS, naming.MONITORING_NAMESPACE)], ports)]
+    return [cilium.ingress([cilium.endpoints(naming.PROMETHEUS_LABELS, around.monitoring)], ports)]
 
 
 def scraped_ports(links: Links, around: Surroundings) -> tuple[int, ...]:
@@ -112,7 +116,7 @@ def standard_policy(name: str, links: Links, around: Surroundings) -> Manifest:
     for ports, connections in _by_ports(links.inbound):
         inbound.append(network.ingress([_pods(connection.source, home) for connection in connections], ports))
     if ports := scraped_ports(links, around):
-        inbound.append(network.ingress([network.peer(naming.PROMETHEUS_LABELS, naming.MONITORING_NAMESPACE)], ports))
+        inbound.append(network.ingress([network.peer(naming.PROMETHEUS_LABELS, around.monitoring)], ports))
     outbound = [network.egress([_pods(connection.target, home)], connection.ports) for connection in links.outbound]
     outbound += [_standard_exit(leaving, around) for leaving in links.exits]
     dns = network.peer({"k8s-app": "kube-dns"}, "kube-system")
@@ -139,8 +143,8 @@ def _platform(links: Links, around: Surroundings) -> Iterable[tuple[dict[str, st
     """What a sidecar needs: certificates and configuration from istiod, and somewhere to send spans."""
     if around.mesh and links.in_mesh:
         yield {"app": "istiod"}, naming.MESH_NAMESPACE, naming.ISTIOD_PORT
-        if around.traces:
-            yield naming.TRACING_LABELS, naming.TRACING_NAMESPACE, naming.TRACING_PORT
+        if around.collector:
+            yield around.collector.labels, around.collector.namespace, around.collector.port
 
 
 def _by_ports(connections: Iterable[Connection]) -> list[tuple[tuple[int, ...], list[Connection]]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from derive import choices
 from derive.addons import addon_secrets, addons
 from derive.application import ApplicationPlan, application
+from derive.cloud import Grant, Reference, references
 from derive.cluster import ClusterPlan, cluster_plan
 from derive.databases import DatabasePlan, databases
 from derive.naming import public_host
@@ -47,6 +49,21 @@ class SystemPlan:
         inside = (name for secret in self.secrets for text in secret.templates.values() for name in PLACE.findall(text))
         return frozenset((*asked, *inside))
 
+    @property
+    def given(self) -> frozenset[str]:
+        """Names of every value that a Secret expects from the stack's settings."""
+        return frozenset(name for secret in self.secrets for name in secret.given.values())
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """What the add-ons' pods may do in the cloud."""
+        return tuple(grant for addon in self.addons for grant in addon.grants)
+
+    @property
+    def references(self) -> frozenset[Reference]:
+        """Every cloud resource that an add-on's manifests or rights name."""
+        return references([[addon.objects, addon.settings, addon.grants] for addon in self.addons])
+
 
 PLACE = re.compile(r"\{([a-z0-9-]+)\}")
 """A placeholder in a secret's template."""
@@ -77,7 +94,15 @@ def system_plan(deployment: Deployment) -> SystemPlan:
         network=network,
         private_zone=private_zone,
         databases=tier,
-        cluster=cluster_plan(deployment.prefix, system, environment, facts.region, network, cluster),
+        cluster=cluster_plan(
+            deployment.prefix,
+            system,
+            environment,
+            facts.region,
+            network,
+            cluster,
+            choices.chosen(deployment),
+        ),
         addons=addons(deployment),
         application=app,
         observability=observability(deployment),

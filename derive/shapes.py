@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from derive.cloud import Grant
 from derive.database_state import DatabaseState
 from model import Environment, System
 
@@ -68,6 +69,8 @@ class SecretPlan:
     """DNS names: the Secret is a ``kubernetes.io/tls`` certificate for them, issued by the stack."""
     templates: Mapping[str, str] = field(default_factory=dict)
     """Key -> text with ``{password-name}`` placeholders that are filled with generated passwords."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Key -> name of a value that the operators give in the stack's settings: a token that another company issued."""
 
 
 @dataclass(frozen=True)
@@ -88,3 +91,5 @@ class AddonPlan:
     requires: tuple[str, ...] = ()
     settings: tuple[dict[str, Any], ...] = ()
     """Objects of kinds that the chart itself defines; registered after the chart."""
+    grants: tuple[Grant, ...] = ()
+    """What its pods may do in the cloud. References in ``objects`` and here are filled in by the stack."""

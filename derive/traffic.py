@@ -67,12 +67,15 @@ def default_sidecar(namespace: str) -> Manifest:
     return istio.sidecar("default", namespace, None, ALWAYS_KNOWN)
 
 
-def sidecar(links: Links, traces: bool) -> Manifest:
-    """What a workload's proxy can reach: what it declares, and nothing else of the mesh."""
+def sidecar(links: Links, collector: str | None) -> Manifest:
+    """What a workload's proxy can reach: what it declares, and nothing else of the mesh.
+
+    ``collector``: the namespace that spans go to. Absent: there are none.
+    """
     known = [f"{connection.target.namespace}/{connection.target.fqdn}" for connection in links.outbound]
     known += [f"{leaving.registry}/{host}" for leaving in links.exits for host in leaving.hosts]
-    if traces:
-        known.append(f"{naming.TRACING_NAMESPACE}/*")
+    if collector:
+        known.append(f"{collector}/*")
     return istio.sidecar(
         links.workload.name, links.workload.namespace, links.workload.selector, [*ALWAYS_KNOWN, *known]
     )

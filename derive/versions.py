@@ -38,6 +38,33 @@ KUBE_PROMETHEUS_STACK: Final = ChartVersion(_PROMETHEUS, "kube-prometheus-stack"
 POSTGRES_EXPORTER: Final = ChartVersion(_PROMETHEUS, "prometheus-postgres-exporter", "8.2.0", "monitoring")
 OPENSEARCH: Final = ChartVersion("https://opensearch-project.github.io/helm-charts", "opensearch", "3.6.0", "logging")
 FLUENT_BIT: Final = ChartVersion("https://fluent.github.io/helm-charts", "fluent-bit", "0.58.1", "logging")
+_AUTOSCALER: Final = "https://kubernetes.github.io/autoscaler"
+_GRAFANA: Final = "https://grafana-community.github.io/helm-charts"
+
+EBS_CSI: Final = ChartVersion(
+    "https://kubernetes-sigs.github.io/aws-ebs-csi-driver", "aws-ebs-csi-driver", "2.64.0", "kube-system"
+)
+EBS_CSI_POLICY: Final = "arn:aws:iam::aws:policy/AmazonEBSCSIDriverPolicyV2"
+"""What the driver may do, kept by AWS in step with it: to volumes that bear its own tag only."""
+METRICS_SERVER: Final = ChartVersion(
+    "https://kubernetes-sigs.github.io/metrics-server", "metrics-server", "3.13.1", "kube-system"
+)
+PROMETHEUS_ADAPTER: Final = ChartVersion(_PROMETHEUS, "prometheus-adapter", "5.3.0", "monitoring")
+CLUSTER_AUTOSCALER: Final = ChartVersion(_AUTOSCALER, "cluster-autoscaler", "9.59.0", "kube-system")
+VERTICAL_POD_AUTOSCALER: Final = ChartVersion(_AUTOSCALER, "vertical-pod-autoscaler", "0.11.0", "kube-system")
+LOKI: Final = ChartVersion(_GRAFANA, "loki", "18.11.0", "monitoring")
+TEMPO: Final = ChartVersion(_GRAFANA, "tempo", "2.2.4", "monitoring")
+ALLOY: Final = ChartVersion("https://grafana.github.io/helm-charts", "alloy", "1.11.1", "kube-system")
+JAEGER: Final = ChartVersion("https://jaegertracing.github.io/helm-charts", "jaeger", "4.11.1", "tracing")
+KIALI: Final = ChartVersion("https://kiali.org/helm-charts", "kiali-server", "2.29.0", "istio-system")
+HEADLAMP: Final = ChartVersion("https://kubernetes-sigs.github.io/headlamp/", "headlamp", "0.45.0", "headlamp")
+EXTERNAL_DNS: Final = ChartVersion(
+    "https://kubernetes-sigs.github.io/external-dns", "external-dns", "1.21.1", "external-dns"
+)
+VAULT: Final = ChartVersion("https://helm.releases.hashicorp.com", "vault", "0.34.1", "vault")
+ARGO_ROLLOUTS: Final = ChartVersion("https://argoproj.github.io/argo-helm", "argo-rollouts", "2.41.0", "argo-rollouts")
+VELERO: Final = ChartVersion("https://vmware-tanzu.github.io/helm-charts", "velero", "12.1.0", "velero")
+VELERO_AWS_PLUGIN: Final = "docker.io/velero/velero-plugin-for-aws:v1.13.2"
 CERT_MANAGER: Final = ChartVersion("https://charts.jetstack.io", "cert-manager", "v1.21.1", "cert-manager")
 EXTERNAL_SECRETS: Final = ChartVersion(
     "https://charts.external-secrets.io", "external-secrets", "2.9.0", "external-secrets"

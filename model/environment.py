@@ -58,6 +58,8 @@ class Environment(Declared):
     observability_volume: str = "20Gi"
     moving_tags: bool = True
     """Whether an image tag such as ``latest`` is accepted."""
+    without: tuple[Name, ...] = ()
+    """Kinds of the platform's add-ons that this environment goes without."""
 
     @field_validator("cidr")
     @classmethod

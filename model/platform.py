@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from model.base import CpuQuantity, Declared, MemoryQuantity, Name, days
+from model.addons import AddonChoice, consistent
+from model.base import CpuQuantity, DeclarationError, Declared, MemoryQuantity, Name, days
 from model.traffic import TrafficPolicy
 
 
@@ -83,13 +84,63 @@ class NoMesh(Declared):
 Mesh = Annotated[Istio | NoMesh, Field(discriminator="kind")]
 
 
+class _Receiver(Declared):
+    """Somebody who is told of alerts. What he must keep secret is a setting of the stack, named after the receiver."""
+
+    name: Name
+    severities: tuple[Literal["critical", "warning", "info"], ...] = ("critical", "warning")
+
+
+class Slack(_Receiver):
+    """A Slack channel; the setting ``<name>`` holds the webhook's URL."""
+
+    kind: Literal["slack"] = "slack"
+    channel: str = Field(pattern=r"^[#@].+")
+
+
+class Email(_Receiver):
+    """A mailbox; the setting ``<name>`` holds the password of ``user`` at the mail server."""
+
+    kind: Literal["email"] = "email"
+    to: str
+    sender: str
+    server: str = Field(pattern=r"^[a-z0-9.-]+:[0-9]+$")
+    """Host and port; the connection is upgraded to TLS."""
+    user: str
+
+
+class PagerDuty(_Receiver):
+    """A PagerDuty service; the setting ``<name>`` holds its routing key."""
+
+    kind: Literal["pagerduty"] = "pagerduty"
+
+
+Receiver = Annotated[Slack | Email | PagerDuty, Field(discriminator="kind")]
+
+
 class Observability(Declared):
     """Metrics, logs and dashboards, and how long they are kept."""
 
+    namespace: Name = "monitoring"
+    """Of Prometheus, Alertmanager, Grafana, Loki and Tempo."""
+    pool: Name | None = None
+    """The pool that runs Prometheus, Alertmanager and Grafana. Absent: whichever workers are open to all."""
     metrics_days: int = 15
+    logs: Literal["opensearch", "none"] = "opensearch"
+    """Where the containers' logs go in a platform without Loki; ``none``: nowhere beyond the nodes."""
     log_prefix: str | None = None
     """Absent: the system's name."""
     scrape: timedelta = timedelta(seconds=15)
+    receivers: tuple[Receiver, ...] = ()
+    """Who is told of alerts. Empty: Alertmanager keeps them, and whoever looks sees them."""
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Observability:
+        names = [receiver.name for receiver in self.receivers]
+        for name in names:
+            if names.count(name) > 1:
+                raise DeclarationError(f"observability.receivers names '{name}' twice; names are unique")
+        return self
 
 
 class Pool(Declared):
@@ -119,3 +170,13 @@ class Platform(Declared):
     observability: Observability = Observability()
     backups: timedelta = days(1)
     """Interval of the volume snapshots."""
+    addons: tuple[AddonChoice, ...] = ()
+    """Further add-ons. Their order does not matter: each waits for what it stands on."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Platform:
+        consistent(self.addons, isinstance(self.mesh, Istio), "platform.addons")
+        traced = isinstance(self.mesh, Istio) and self.mesh.traces is not None
+        if traced and not {"tempo", "jaeger"} & {addon.kind for addon in self.addons}:
+            raise DeclarationError("platform.mesh.traces: nobody takes the spans; add Tempo() or Jaeger() to addons")
+        return self

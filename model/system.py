@@ -8,11 +8,12 @@ from itertools import combinations
 
 from pydantic import model_validator
 
+from model.addons import Placed, consistent
 from model.base import DeclarationError, Declared, Host, Name, did_you_mean
 from model.environment import Environment
 from model.network import HubAndSpoke, Network
 from model.observability import Dashboard
-from model.platform import K3s, Platform
+from model.platform import Istio, K3s, Platform
 from model.stores import PostgreSQL, Store
 from model.traffic import Call, External, Route, ServicePolicy, Tokens, Topic
 from model.workloads import Quota, Service
@@ -173,6 +174,27 @@ class System(Declared):
                 raise DeclarationError(
                     f"{place} names '{pool_name}', which is no pool of the platform{did_you_mean(pool_name, pools)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _addons(self) -> System:
+        pools = {pool.name for pool in self.platform.pools}
+        kinds = {addon.kind for addon in self.platform.addons}
+        places = {f"addons['{addon.kind}']": addon.pool for addon in self.platform.addons if isinstance(addon, Placed)}
+        for place, pool in {**places, "observability": self.platform.observability.pool}.items():
+            if pool and pool not in pools:
+                raise DeclarationError(
+                    f"platform.{place}.pool '{pool}' is no pool of the platform{did_you_mean(pool, pools)}"
+                )
+        for name, environment in self.environments.items():
+            for kind in environment.without:
+                if kind not in kinds:
+                    raise DeclarationError(
+                        f"environments['{name}'].without names '{kind}', which is no add-on of the platform"
+                        f"{did_you_mean(kind, kinds)}"
+                    )
+            left = [addon for addon in self.platform.addons if addon.kind not in environment.without]
+            consistent(left, isinstance(self.platform.mesh, Istio), f"add-ons of environment '{name}'")
         return self
 
     @model_validator(mode="after")

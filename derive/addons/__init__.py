@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from derive import naming
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from derive import choices, naming
 from derive.addons import (
     cilium,
     fluent_bit,
@@ -11,56 +14,70 @@ from derive.addons import (
     opensearch,
     postgres_exporter,
 )
-from derive.addons.chart import Release
+from derive.addons.additions import EARLY, additions
+from derive.addons.chart import Addition, Release
 from derive.addons.delivery import deliver, gate_account
 from derive.addons.spaces import namespaces
 from derive.observability import fluent_bit as logs
 from derive.shapes import AddonPlan, Deployment, SecretPlan
+from manifests.base import Manifest
 from model import Cilium, Istio
 
 
 def addons(deployment: Deployment) -> tuple[AddonPlan, ...]:
     """Every add-on in the order of its installation; ``requires`` names earlier ones only."""
-    system = deployment.system
-    platform = system.platform
+    platform = deployment.system.platform
     gate = gate_account()
+    asked = additions(deployment)
 
-    def plan(release: Release, *before: dict[str, object], settings: tuple[dict[str, object], ...] = ()) -> AddonPlan:
+    def plan(release: Release, *before: Manifest, settings: tuple[Manifest, ...] = ()) -> AddonPlan:
         made = deliver(release, platform)
         return AddonPlan(made.name, (*before, *made.objects), (gate.name, *made.requires), settings)
+
+    def added(addition: Addition) -> AddonPlan:
+        return replace(plan(addition.release, *addition.before, settings=addition.settings), grants=addition.grants)
 
     found = [gate]
     if isinstance(platform.cni, Cilium):
         found.append(plan(cilium.release(deployment)))
-    found.extend(namespaces(deployment))
+    found.extend(namespaces(deployment, tuple(asked.values())))
+    found.extend(added(addition) for kind, addition in asked.items() if kind in EARLY)
     if isinstance(platform.mesh, Istio):
         *early, last = istio.releases(deployment, platform.mesh)
         found.extend(plan(release) for release in early)
-        found.append(plan(last, settings=istio.mesh_defaults(platform.mesh)))
+        found.append(plan(last, settings=istio.mesh_defaults(deployment, platform.mesh)))
     found.append(plan(kube_prometheus_stack.release(deployment)))
-    found.extend(plan(postgres_exporter.release(target)) for target in postgres_exporter.targets(deployment))
-    prefix = opensearch.log_prefix(deployment)
+    home = platform.observability.namespace
+    found.extend(plan(postgres_exporter.release(target, home)) for target in postgres_exporter.targets(deployment))
+    found.extend(_logs(deployment, plan))
+    found.extend(added(addition) for kind, addition in asked.items() if kind not in EARLY)
+    return tuple(_known(found))
+
+
+def _logs(deployment: Deployment, plan: Callable[..., AddonPlan]) -> Iterator[AddonPlan]:
+    """OpenSearch and what ships logs to it, unless Loki takes its place."""
+    if not choices.opensearch(deployment):
+        return
+    system, prefix = deployment.system, opensearch.log_prefix(deployment)
     keeper = opensearch.keeper(prefix, deployment.environment.log_days, opensearch.members(deployment.environment))
-    found.append(plan(opensearch.release(deployment), settings=(keeper,)))
+    yield plan(opensearch.release(deployment), settings=(keeper,))
     homes = dict.fromkeys(naming.service_namespace(system, service) for service in system.services)
     configuration = logs.config_map(homes, prefix)
-    found.append(plan(fluent_bit.release(configuration), configuration))
-    return tuple(_known(found))
+    yield plan(fluent_bit.release(configuration), configuration)
 
 
 def _known(plans: list[AddonPlan]) -> list[AddonPlan]:
     """Requirements on add-ons that this platform goes without (no Cilium, no mesh) fall away."""
     names = {plan.name for plan in plans}
-    return [
-        AddonPlan(plan.name, plan.objects, tuple(name for name in plan.requires if name in names), plan.settings)
-        for plan in plans
-    ]
+    return [replace(plan, requires=tuple(name for name in plan.requires if name in names)) for plan in plans]
 
 
 def addon_secrets(deployment: Deployment) -> tuple[SecretPlan, ...]:
     """The Secrets that add-ons refer to: each password is random, no chart's values hold one."""
+    settings = deployment.system.platform.observability
     return (
-        *kube_prometheus_stack.secrets(),
-        *opensearch.secrets(),
-        *(postgres_exporter.secret(target) for target in postgres_exporter.targets(deployment)),
+        *kube_prometheus_stack.secrets(settings),
+        *(opensearch.secrets() if choices.opensearch(deployment) else ()),
+        *(postgres_exporter.secret(target, settings.namespace) for target in postgres_exporter.targets(deployment)),
+        *(secret for addition in additions(deployment).values() for secret in addition.secrets),
     )

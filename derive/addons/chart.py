@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from derive.addons.flows import Rule
+from derive.cloud import Grant
+from derive.shapes import SecretPlan
 from derive.versions import ChartVersion
+from manifests.base import Manifest
 from model import minutes
 
 TIMEOUT: Final = minutes(10)
 """Of one Helm operation with its hooks; Helm's own five minutes are short where a node pulls its first images."""
+OUTSIDE_MESH: Final = {"sidecar.istio.io/inject": "false"}
+Level = Literal["restricted", "baseline", "privileged"]
+"""Pod Security, from strict to lax."""
 
 
 @dataclass(frozen=True)
@@ -28,3 +35,53 @@ class Release:
     bootstrap: bool = False
     """Whether it must come up in a cluster that has no pod network yet."""
     timeout: timedelta = TIMEOUT
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Pods whose metrics Prometheus reads: from it follow the monitor and the policies at both ends."""
+
+    selector: Mapping[str, str]
+    port: int
+    """The container's; not all have a name."""
+    path: str = "/metrics"
+    tls: bool = False
+    """Whether it is served over TLS, by an authority of the stack's own."""
+    parameters: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Addition:
+    """An add-on that was asked for, with all that it brings along."""
+
+    release: Release
+    level: Level = "restricted"
+    """The strictest Pod Security that its pods keep."""
+    rules: tuple[Rule, ...] = ()
+    """Its pods' connections. Pods in ``kube-system`` have none: they are part of the cluster itself."""
+    before: tuple[Manifest, ...] = ()
+    """Objects that the chart's pods need."""
+    settings: tuple[Manifest, ...] = ()
+    """Objects of kinds that the chart, or one before it, defines."""
+    secrets: tuple[SecretPlan, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    measured: tuple[Measured, ...] = ()
+
+    @property
+    def namespace(self) -> str:
+        return self.release.source.namespace
+
+
+def housed(source: ChartVersion, namespace: str | None) -> ChartVersion:
+    """The chart in another namespace. Absent: in its own."""
+    return replace(source, namespace=namespace) if namespace else source
+
+
+def resources(cpu: str, memory: str, memory_limit: str) -> dict[str, Any]:
+    """No limit on CPU: what is throttled answers late, and a scrape that is late is a gap in the data."""
+    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory_limit}}
+
+
+def pod_security(user: int) -> dict[str, Any]:
+    """What Pod Security's ``restricted`` asks of a pod, under a user whose files its volumes become."""
+    return {"runAsNonRoot": True, "runAsUser": user, "fsGroup": user, "seccompProfile": {"type": "RuntimeDefault"}}

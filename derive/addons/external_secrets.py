@@ -4,32 +4,110 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive import versions
-from derive.addons.chart import Release
+from derive import choices, naming, versions
+from derive.addons import aws
+from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
+from derive.addons.flows import API_SERVER, Flow, Pods, Rule, webhook
+from derive.addons.istio import replicas_over_zones
+from derive.cloud import Allow, Grant
+from derive.placement import placement
+from derive.shapes import CA_FILE, Deployment
+from manifests import pods
+from manifests.base import Manifest, manifest
+from model import Eks, ExternalSecrets, Vault
 
 NAME: Final = "external-secrets"
+STORE: Final = "platform"
+"""The ClusterSecretStore that ExternalSecrets name."""
 
 
-def release(replicas: int) -> Release:
-    """``replicas``: of the controller and its webhook."""
-    return Release(
-        name=NAME,
-        source=versions.EXTERNAL_SECRETS,
-        values=values(replicas),
-        requires=("cilium", versions.EXTERNAL_SECRETS.namespace),
-        ready=(f"deployment/{NAME}", f"deployment/{NAME}-webhook", f"deployment/{NAME}-cert-controller"),
+def addition(deployment: Deployment, choice: ExternalSecrets) -> Addition:
+    source = housed(versions.EXTERNAL_SECRETS, choice.namespace)
+    vault = choices.choice(deployment, Vault)
+    reads_aws = choice.store == "aws"
+    grants = (Grant(source.namespace, NAME, _rights(deployment)),) if reads_aws else ()
+    if reads_aws or vault is None:
+        store, ways = _aws_store(deployment, source.namespace), aws.flows(deployment, "secretsmanager")
+    else:
+        home = housed(versions.VAULT, vault.namespace).namespace
+        store = _vault_store(home, source.namespace)
+        ways = (Flow((Pods(naming.VAULT_LABELS, home),), (naming.VAULT_PORT,)),)
+    parts = {part: {naming.APP: f"{NAME}{part}"} for part in ("", "-webhook", "-cert-controller")}
+    return Addition(
+        release=Release(
+            name=NAME,
+            source=source,
+            values=values(deployment, choice),
+            requires=("cilium", source.namespace),
+            ready=tuple(f"deployment/{NAME}{part}" for part in parts),
+        ),
+        rules=(
+            Rule(NAME, parts[""], (), (API_SERVER, *ways)),
+            Rule(f"{NAME}-webhook", parts["-webhook"], (webhook(10250),), (API_SERVER,)),
+            Rule(f"{NAME}-cert-controller", parts["-cert-controller"], (), (API_SERVER,)),
+        ),
+        settings=(store,),
+        grants=grants,
+        measured=(Measured(parts[""], 8080),),
     )
 
 
-def values(replicas: int) -> dict[str, Any]:
-    resources = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}}
+def _rights(deployment: Deployment) -> tuple[Allow, ...]:
+    secret = f"arn:aws:secretsmanager:{deployment.facts.region}:*:secret:{deployment.system.name}/{deployment.name}/*"
+    return (Allow(("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"), (secret,)),)
+
+
+def _store(provider: dict[str, Any]) -> Manifest:
+    spec = {"provider": provider, "refreshInterval": 300}
+    return manifest("external-secrets.io/v1", "ClusterSecretStore", STORE, None, spec=spec)
+
+
+def _aws_store(deployment: Deployment, namespace: str) -> Manifest:
+    """``auth`` absent: the pod's own credentials, which are the machine's."""
+    found: dict[str, Any] = {"service": "SecretsManager", "region": deployment.facts.region}
+    if isinstance(deployment.system.platform.cluster, Eks):
+        found["auth"] = {"jwt": {"serviceAccountRef": {"name": NAME, "namespace": namespace}}}
+    return _store({"aws": found})
+
+
+def _vault_store(vault: str, namespace: str) -> Manifest:
+    """The operator proves by its ServiceAccount's token who it is; ``vault``'s script gives that account its role."""
+    return _store(
+        {
+            "vault": {
+                "server": f"https://{naming.fqdn('vault', vault)}:{naming.VAULT_PORT}",
+                "path": "secret",
+                "version": "v2",
+                "caProvider": {"type": "Secret", "name": naming.VAULT_TLS, "namespace": vault, "key": CA_FILE},
+                "auth": {
+                    "kubernetes": {
+                        "mountPath": "kubernetes",
+                        "role": NAME,
+                        "serviceAccountRef": {"name": NAME, "namespace": namespace},
+                    }
+                },
+            }
+        }
+    )
+
+
+def values(deployment: Deployment, choice: ExternalSecrets) -> dict[str, Any]:
+    replicas = replicas_over_zones(deployment.environment)
+    place = placement(deployment.system.platform, choice.pool)
+    namespace = housed(versions.EXTERNAL_SECRETS, choice.namespace).namespace
+
+    def part(count: int, label: str) -> dict[str, Any]:
+        spread = {"topologySpreadConstraints": pods.spread({naming.APP: label})} if count > 1 else {}
+        size = resources("10m", "64Mi", "256Mi")
+        return {"replicaCount": count, "resources": size, "podLabels": OUTSIDE_MESH, **spread, **place}
+
     return {
         "installCRDs": True,
-        "replicaCount": replicas,
+        **part(replicas, NAME),
         # Replicas of one controller must agree on who acts.
         "leaderElect": replicas > 1,
-        "resources": resources,
-        "webhook": {"replicaCount": replicas, "resources": resources},
-        "certController": {"resources": resources},
+        "serviceAccount": {"name": NAME, "annotations": aws.identity(deployment, namespace, NAME)},
+        "webhook": part(replicas, f"{NAME}-webhook"),
+        "certController": part(1, f"{NAME}-cert-controller"),
         "serviceMonitor": {"enabled": False},
     }

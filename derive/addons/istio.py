@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive import naming, versions
+from derive import choices, naming, versions
 from derive.addons.chart import Release
+from derive.choices import Collector
 from derive.shapes import Deployment
 from derive.tokens import PROXIES_FETCH_KEYS
 from manifests import istio
@@ -23,11 +24,18 @@ GATEWAY_PORTS: Final = {"status-port": 15021, "http2": 80, "https": 443}
 def releases(deployment: Deployment, mesh: Istio) -> tuple[Release, ...]:
     """In the order of Istio's Helm installation: base, CNI plug-in, istiod, gateways."""
     replicas = replicas_over_zones(deployment.environment)
+    control = istiod_values(mesh, replicas, choices.collector(deployment))
     before = ("cilium", naming.MESH_NAMESPACE)
     found = [
         Release(BASE, versions.ISTIO_BASE, {"base": {"validationFailurePolicy": "Fail"}}, before),
         Release(CNI, versions.ISTIO_CNI, cni_values(), (BASE,), ("daemonset/istio-cni-node",)),
-        Release(ISTIOD, versions.ISTIOD, istiod_values(mesh, replicas), (CNI,), ("deployment/istiod",)),
+        Release(
+            ISTIOD,
+            versions.ISTIOD,
+            control,
+            (CNI,),
+            ("deployment/istiod",),
+        ),
         Release(GATEWAY, versions.ISTIO_GATEWAY, gateway_values(mesh, replicas), (ISTIOD,), (f"deployment/{GATEWAY}",)),
     ]
     if mesh.egress_gateway:
@@ -56,7 +64,8 @@ def cni_values() -> dict[str, Any]:
     }
 
 
-def istiod_values(mesh: Istio, replicas: int) -> dict[str, Any]:
+def istiod_values(mesh: Istio, replicas: int, collector: Collector | None) -> dict[str, Any]:
+    """``collector``: of spans. Absent: requests are not traced."""
     sidecar = mesh.sidecar
     configuration: dict[str, Any] = {
         "enablePrometheusMerge": True,
@@ -67,8 +76,9 @@ def istiod_values(mesh: Istio, replicas: int) -> dict[str, Any]:
         # The application starts when its sidecar can carry its connections.
         "defaultConfig": {"holdApplicationUntilProxyStarts": True},
     }
-    if mesh.traces is not None:
-        configuration["extensionProviders"] = [{"name": TRACING, "opentelemetry": _collector()}]
+    if collector:
+        address = {"service": naming.fqdn(collector.service, collector.namespace), "port": collector.port}
+        configuration["extensionProviders"] = [{"name": TRACING, "opentelemetry": address}]
     return {
         "autoscaleMin": replicas,
         "autoscaleMax": replicas + 2,
@@ -92,10 +102,6 @@ def istiod_values(mesh: Istio, replicas: int) -> dict[str, Any]:
 
 
 TRACING: Final = "otel-tracing"
-
-
-def _collector() -> dict[str, Any]:
-    return {"service": naming.fqdn("jaeger", naming.TRACING_NAMESPACE), "port": naming.TRACING_PORT}
 
 
 def gateway_values(mesh: Istio, replicas: int) -> dict[str, Any]:
@@ -138,11 +144,11 @@ def _gateway_pods(replicas: int) -> dict[str, Any]:
     return values
 
 
-def mesh_defaults(mesh: Istio) -> tuple[Manifest, ...]:
+def mesh_defaults(deployment: Deployment, mesh: Istio) -> tuple[Manifest, ...]:
     """What holds for every namespace of the mesh unless one says otherwise: mutual TLS, and the share of traces."""
     found = [istio.peer_authentication("default", naming.MESH_NAMESPACE, mesh.mtls)]
     telemetry: dict[str, Any] = {"accessLogging": [{"providers": [{"name": "envoy"}]}]}
-    if mesh.traces is not None:
+    if choices.collector(deployment):
         telemetry["tracing"] = [{"providers": [{"name": TRACING}], "randomSamplingPercentage": mesh.traces}]
     found.append(manifest("telemetry.istio.io/v1", "Telemetry", "mesh-default", naming.MESH_NAMESPACE, spec=telemetry))
     return tuple(found)

@@ -2,51 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
-from derive import versions
-from derive.addons.chart import Release
+from derive import choices, naming, versions
+from derive.addons import alertmanager, ebs_csi
+from derive.addons.chart import OUTSIDE_MESH, Release, housed, resources
 from derive.addons.istio import replicas_over_zones
+from derive.placement import placement
 from derive.quantities import memory_bytes
 from derive.shapes import Deployment, SecretPlan
+from manifests.base import Manifest
+from model import Jaeger, Loki, Tempo
 from model.platform import K3s, Observability
 
 NAME: Final = "kube-prometheus-stack"
 GRAFANA_SECRET: Final = "grafana-admin"
-OUTSIDE_MESH: Final = {"sidecar.istio.io/inject": "false"}
 
 
 def release(deployment: Deployment) -> Release:
     platform = deployment.system.platform
+    settings = platform.observability
     return Release(
         name=NAME,
-        source=versions.KUBE_PROMETHEUS_STACK,
+        source=housed(versions.KUBE_PROMETHEUS_STACK, settings.namespace),
         values=values(
-            platform.observability,
+            settings,
             volume=deployment.environment.observability_volume,
             members=replicas_over_zones(deployment.environment),
             one_process=isinstance(platform.cluster, K3s),
             cluster=deployment.prefix,
+            claim=choices.claims(deployment),
+            sources=data_sources(deployment),
+            place=placement(platform, settings.pool),
         ),
-        requires=("cilium", versions.KUBE_PROMETHEUS_STACK.namespace),
+        requires=("cilium", ebs_csi.NAME, settings.namespace),
         # Its webhook must answer before the first rule or monitor is sent.
         ready=(f"deployment/{NAME}-operator",),
     )
 
 
-def secrets() -> tuple[SecretPlan, ...]:
+def secrets(settings: Observability) -> tuple[SecretPlan, ...]:
     return (
         SecretPlan(
             name=GRAFANA_SECRET,
-            namespace=versions.KUBE_PROMETHEUS_STACK.namespace,
+            namespace=settings.namespace,
             literals={"admin-user": "admin"},
             passwords={"admin-password": GRAFANA_SECRET},
         ),
+        *alertmanager.secrets(settings),
     )
 
 
-def values(settings: Observability, volume: str, members: int, one_process: bool, cluster: str) -> dict[str, Any]:
+def data_sources(deployment: Deployment) -> list[dict[str, Any]]:
+    """What Grafana reads beside Prometheus. The ids are fixed, so that dashboards can name them."""
+    home = deployment.system.platform.observability.namespace
+    found = []
+    if choices.choice(deployment, Loki):
+        found.append(_source("Loki", "loki", f"http://{naming.fqdn('loki', home)}:{naming.LOKI_PORT}"))
+    if choices.choice(deployment, Tempo):
+        found.append(_source("Tempo", "tempo", f"http://{naming.fqdn('tempo', home)}:{naming.TEMPO_PORT}"))
+    jaeger = choices.choice(deployment, Jaeger)
+    if jaeger:
+        host = naming.fqdn("jaeger", jaeger.namespace or naming.TRACING_NAMESPACE)
+        found.append(_source("Jaeger", "jaeger", f"http://{host}:{naming.JAEGER_PORT}"))
+    return found
+
+
+def _source(name: str, kind: str, url: str) -> dict[str, Any]:
+    return {"name": name, "type": kind, "uid": kind, "access": "proxy", "url": url, "editable": False}
+
+
+def values(
+    settings: Observability,
+    volume: str,
+    members: int,
+    one_process: bool,
+    cluster: str,
+    claim: Manifest,
+    sources: list[dict[str, Any]],
+    place: Manifest,
+) -> dict[str, Any]:
     """``members``: of Alertmanager. ``one_process``: the control plane is K3s' single process, whose metrics all come
     from the kubelet's endpoint; the chart's monitors for its parts would find nothing and alert for ever."""
     parts = ("kubeControllerManager", "kubeScheduler", "kubeProxy", "kubeEtcd")
@@ -55,22 +90,27 @@ def values(settings: Observability, volume: str, members: int, one_process: bool
         "fullnameOverride": NAME,
         **({part: {"enabled": False} for part in parts} if one_process else {}),
         "prometheusOperator": {
-            "resources": _resources("10m", "64Mi", "256Mi"),
-            "prometheusConfigReloader": {"resources": _resources("5m", "24Mi", "64Mi")},
+            "resources": resources("10m", "64Mi", "256Mi"),
+            "prometheusConfigReloader": {"resources": resources("5m", "24Mi", "64Mi")},
+            **place,
         },
-        "prometheus": {"service": {"type": "ClusterIP"}, "prometheusSpec": _prometheus(settings, volume, cluster)},
-        "alertmanager": _alertmanager(members),
-        "grafana": _grafana(),
-        "kube-state-metrics": {"resources": _resources("10m", "64Mi", "256Mi")},
+        "prometheus": {
+            "service": {"type": "ClusterIP"},
+            "prometheusSpec": {**_prometheus(settings, volume, cluster, claim), **place},
+        },
+        "alertmanager": alertmanager.values(settings, members, claim, place),
+        "grafana": {**_grafana(sources), **place},
+        "kube-state-metrics": {"resources": resources("10m", "64Mi", "256Mi"), **place},
         "prometheus-node-exporter": {
             # It reads the host, which the namespace's pod security forbids: it stands with the other host agents.
             "namespaceOverride": "kube-system",
-            "resources": _resources("10m", "32Mi", "64Mi"),
+            "resources": resources("10m", "32Mi", "64Mi"),
         },
     }
 
 
-def _prometheus(settings: Observability, volume: str, cluster: str) -> dict[str, Any]:
+def _prometheus(settings: Observability, volume: str, cluster: str, claim: Manifest) -> dict[str, Any]:
+    """``claim``: the class of the volume; empty: the cluster's default."""
     selectors = ("serviceMonitor", "podMonitor", "rule", "probe", "scrapeConfig")
     return {
         # Monitors and rules of every namespace count, whatever release made them.
@@ -80,83 +120,30 @@ def _prometheus(settings: Observability, volume: str, cluster: str) -> dict[str,
         "retentionSize": f"{_gibibytes(volume) * 8 // 10}GiB",
         "externalLabels": {"cluster": cluster},
         "podMetadata": {"labels": OUTSIDE_MESH},
-        "resources": _resources("100m", "768Mi", "2Gi"),
-        # No class: the cluster's default.
+        "resources": resources("100m", "768Mi", "2Gi"),
         "storageSpec": {
             "volumeClaimTemplate": {
-                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": volume}}}
+                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": volume}}, **claim}
             }
         },
     }
 
 
-def _alertmanager(members: int) -> dict[str, Any]:
-    """Alerts are grouped per place and kept; a critical alert silences the lesser ones of the same place. Who is told
-    is up to the operators: the receiver has no integration until they give it one."""
+def _grafana(sources: list[dict[str, Any]]) -> dict[str, Any]:
+    """``sources``: beside Prometheus, which the chart makes known itself."""
     return {
-        "service": {"type": "ClusterIP"},
-        "alertmanagerSpec": {
-            "replicas": members,
-            "podMetadata": {"labels": OUTSIDE_MESH},
-            "resources": _resources("10m", "48Mi", "128Mi"),
-            "storage": {
-                "volumeClaimTemplate": {
-                    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-                }
-            },
-        },
-        "config": alertmanager_configuration(),
-    }
-
-
-def alertmanager_configuration() -> dict[str, Any]:
-    same_place = ["namespace", "alertname"]
-    return {
-        "global": {"resolve_timeout": "5m"},
-        "route": {
-            "receiver": "operators",
-            "group_by": ["namespace", "alertname"],
-            "group_wait": "30s",
-            "group_interval": "5m",
-            "repeat_interval": "12h",
-            # Watchdog always fires, to show that the way of an alert works; it is news only when it stops.
-            "routes": [{"receiver": "null", "matchers": ['alertname =~ "Watchdog|InfoInhibitor"']}],
-        },
-        "inhibit_rules": [
-            {
-                "source_matchers": ['severity = "critical"'],
-                "target_matchers": ['severity =~ "warning|info"'],
-                "equal": same_place,
-            },
-            {
-                "source_matchers": ['severity = "warning"'],
-                "target_matchers": ['severity = "info"'],
-                "equal": same_place,
-            },
-            {
-                "source_matchers": ['alertname = "InfoInhibitor"'],
-                "target_matchers": ['severity = "info"'],
-                "equal": ["namespace"],
-            },
-        ],
-        "receivers": [{"name": "null"}, {"name": "operators"}],
-        "templates": ["/etc/alertmanager/config/*.tmpl"],
-    }
-
-
-def _grafana() -> dict[str, Any]:
-    return {
+        **({"additionalDataSources": sources} if sources else {}),
         "admin": {"existingSecret": GRAFANA_SECRET, "userKey": "admin-user", "passwordKey": "admin-password"},
         "service": {"type": "ClusterIP"},
         "podLabels": OUTSIDE_MESH,
-        "resources": _resources("50m", "128Mi", "512Mi"),
+        "resources": resources("50m", "128Mi", "512Mi"),
         # Dashboards are objects of the stack: nothing that is clicked together here is the truth.
         "persistence": {"enabled": False},
         # It reads dashboards and data sources in its own namespace, and nobody else's Secrets.
         "rbac": {"namespaced": True},
         "testFramework": {"enabled": False},
         "sidecar": {
-            "resources": _resources("10m", "64Mi", "128Mi"),
+            "resources": resources("10m", "64Mi", "128Mi"),
             "dashboards": {"enabled": True, "label": "grafana_dashboard", "labelValue": "1", "searchNamespace": None},
             "datasources": {"enabled": True, "searchNamespace": None},
         },
@@ -166,11 +153,6 @@ def _grafana() -> dict[str, Any]:
             "auth.anonymous": {"enabled": False},
         },
     }
-
-
-def _resources(cpu: str, memory: str, memory_limit: str) -> Mapping[str, Any]:
-    """No limit on CPU: a scrape that is throttled is a gap in the data."""
-    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory_limit}}
 
 
 def _gibibytes(size: str) -> int:

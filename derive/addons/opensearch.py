@@ -44,7 +44,7 @@ def release(deployment: Deployment) -> Release:
             deployment.prefix,
             f"{log_prefix(deployment)}-*",
         ),
-        requires=("cilium", NAMESPACE),
+        requires=("cilium", "aws-ebs-csi-driver", NAMESPACE),
     )
 
 

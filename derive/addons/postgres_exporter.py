@@ -10,13 +10,12 @@ from typing import Any, Final
 
 from derive import versions
 from derive.addons import kube_prometheus_stack
-from derive.addons.chart import Release
+from derive.addons.chart import Release, housed
 from derive.databases import placed_on_ec2
 from derive.shapes import CA_FILE, STACK_CA, Deployment, SecretPlan
 from derive.stores.postgres import MONITORING, monitoring_password
 from model import PostgreSQL
 
-NAMESPACE: Final = versions.POSTGRES_EXPORTER.namespace
 PORT: Final = 9187
 _AUTHORITY: Final = "/etc/database"
 
@@ -53,19 +52,19 @@ def targets(deployment: Deployment) -> tuple[Target, ...]:
     return tuple(Target(store.name, f"{store.name}.{zone}", store.port) for store in outside)
 
 
-def release(target: Target) -> Release:
+def release(target: Target, namespace: str) -> Release:
     return Release(
         name=target.release,
-        source=versions.POSTGRES_EXPORTER,
+        source=housed(versions.POSTGRES_EXPORTER, namespace),
         values=values(target),
         requires=(kube_prometheus_stack.NAME,),
     )
 
 
-def secret(target: Target) -> SecretPlan:
+def secret(target: Target, namespace: str) -> SecretPlan:
     return SecretPlan(
         name=target.secret,
-        namespace=NAMESPACE,
+        namespace=namespace,
         literals={"username": MONITORING},
         passwords={"password": target.secret, CA_FILE: STACK_CA},
     )

@@ -2,101 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
-from derive import naming
-from derive.addons import kube_prometheus_stack, opensearch, postgres_exporter
+from derive import choices, naming, network_policies
+from derive.addons import alertmanager, kube_prometheus_stack, opensearch, postgres_exporter
+from derive.addons.chart import Addition, Level
+from derive.addons.flows import (
+    API_SERVER,
+    DNS_LABELS,
+    Entities,
+    Flow,
+    Hosts,
+    Pods,
+    Rule,
+    cilium_policy,
+    completed,
+    standard_policy,
+    webhook,
+)
 from derive.addons.fluent_bit import NAME as FLUENT_BIT
 from derive.addons.istio import GATEWAY_PORTS
+from derive.namespaces import POD_SECURITY
 from derive.observability.fluent_bit import HTTP_PORT
 from derive.observability.monitors import measured
 from derive.shapes import AddonPlan, Deployment
-from manifests import cilium, core
-from manifests.base import Manifest
+from manifests import core
 from model import Cilium, Istio, Service
 
-Level = Literal["privileged", "baseline", "restricted"]
-API_SERVER: Final = {"toEntities": ["kube-apiserver"]}
-FROM_API_SERVER: Final = ("kube-apiserver", "remote-node", "host")
-"""Who calls a webhook: the API server, which on K3s is a process of a node, this one or another."""
+CLUSTER: Final = "kube-system"
+"""The cluster's own namespace: it exists, and its pods are part of the machinery that enforces policies."""
+LEVELS: Final[tuple[Level, ...]] = ("restricted", "baseline", "privileged")
 ENVOY_METRICS: Final = naming.SIDECAR_METRICS_PORT
-PROMETHEUS: Final = cilium.endpoints(naming.PROMETHEUS_LABELS)
-PROMETHEUS_FROM_ELSEWHERE: Final = cilium.endpoints(naming.PROMETHEUS_LABELS, naming.MONITORING_NAMESPACE)
-GRAFANA: Final = {"app.kubernetes.io/name": "grafana"}
-ALERTMANAGER: Final = {"app.kubernetes.io/name": "alertmanager"}
-STATE_METRICS: Final = {"app.kubernetes.io/name": "kube-state-metrics"}
+PROMETHEUS: Final = Pods(naming.PROMETHEUS_LABELS)
+GRAFANA: Final = {naming.APP: "grafana"}
+ALERTMANAGER: Final = {naming.APP: "alertmanager"}
+STATE_METRICS: Final = {naming.APP: "kube-state-metrics"}
 OPERATOR: Final = {"app": f"{kube_prometheus_stack.NAME}-operator"}
 OPERATOR_HOOKS: Final = {"app": f"{kube_prometheus_stack.NAME}-admission-create"}
 OPERATOR_PATCH: Final = {"app": f"{kube_prometheus_stack.NAME}-admission-patch"}
-EXPORTERS: Final = {"app.kubernetes.io/name": "prometheus-postgres-exporter"}
-OPENSEARCH: Final = {"app.kubernetes.io/name": opensearch.NAME}
-SHIPPER: Final = {"app.kubernetes.io/name": FLUENT_BIT}
+EXPORTERS: Final = {naming.APP: "prometheus-postgres-exporter"}
+OPENSEARCH: Final = {naming.APP: opensearch.NAME}
+SHIPPER: Final = {naming.APP: FLUENT_BIT}
 ISTIOD: Final = {"app": "istiod"}
 
 
-@dataclass(frozen=True)
-class Rule:
-    """Pods of a namespace, and who may call them and whom they may call. What is not here is refused."""
+@dataclass
+class _Space:
+    """A namespace while it is being filled."""
 
-    name: str
-    selector: Mapping[str, str]
-    inbound: tuple[Manifest, ...] = ()
-    outbound: tuple[Manifest, ...] = ()
+    level: Level = "restricted"
+    rules: list[Rule] = field(default_factory=list)
+
+    def add(self, level: Level, rules: Sequence[Rule]) -> None:
+        self.level = max(self.level, level, key=LEVELS.index)
+        self.rules.extend(rules)
 
 
-def namespaces(deployment: Deployment) -> tuple[AddonPlan, ...]:
+def namespaces(deployment: Deployment, additions: Sequence[Addition]) -> tuple[AddonPlan, ...]:
     """Each namespace as an add-on of its own, after the add-on that defines the kind of its policies."""
-    system = deployment.system
-    found: list[tuple[str, Level, tuple[Rule, ...]]] = []
-    if isinstance(system.platform.mesh, Istio):
+    spaces = _filled(deployment, additions)
+    added = [
+        (addition.namespace, rule) for addition in additions if addition.namespace in spaces for rule in addition.rules
+    ]
+    measured = Rule("prometheus", naming.PROMETHEUS_LABELS, (), tuple(_measured(additions)))
+    home = deployment.system.platform.observability.namespace
+    _merge(spaces[home], measured)
+    rules = completed({name: space.rules for name, space in spaces.items()}, [*added, (home, measured)])
+    return tuple(_space(deployment, name, space.level, rules[name]) for name, space in spaces.items())
+
+
+def _filled(deployment: Deployment, additions: Sequence[Addition]) -> dict[str, _Space]:
+    """What is in every namespace, by itself: without the other ends of what the additions connect."""
+    platform = deployment.system.platform
+    spaces: dict[str, _Space] = {}
+
+    def add(name: str, level: Level, rules: Sequence[Rule]) -> None:
+        spaces.setdefault(name, _Space()).add(level, rules)
+
+    if isinstance(platform.mesh, Istio):
         # Not 'restricted': istiod's chart sets no seccomp profile.
-        found.append((naming.MESH_NAMESPACE, "baseline", _mesh(deployment, system.platform.mesh)))
-    found.append((naming.MONITORING_NAMESPACE, "baseline", _monitoring(deployment)))
-    # The log shipper mounts directories of the host.
-    found.append((opensearch.NAMESPACE, "privileged", _logging()))
-    enforced = isinstance(system.platform.cni, Cilium)
-    return tuple(_space(name, level, rules if enforced else ()) for name, level, rules in found)
+        add(naming.MESH_NAMESPACE, "baseline", _mesh(deployment, platform.mesh))
+    add(platform.observability.namespace, "baseline", _monitoring(deployment))
+    if choices.opensearch(deployment):
+        # The log shipper mounts directories of the host.
+        add(opensearch.NAMESPACE, "privileged", _logging(deployment))
+    for addition in additions:
+        if addition.namespace != CLUSTER:
+            add(addition.namespace, addition.level, addition.rules)
+    return spaces
 
 
-def _space(name: str, level: Level, rules: Sequence[Rule]) -> AddonPlan:
+def _measured(additions: Sequence[Addition]) -> list[Flow]:
+    return [
+        Flow((Pods(item.selector, addition.namespace),), (item.port,))
+        for addition in additions
+        for item in addition.measured
+    ]
+
+
+def _merge(space: _Space, more: Rule) -> None:
+    """Add flows to the rule of the same name."""
+    for index, rule in enumerate(space.rules):
+        if rule.name == more.name:
+            space.rules[index] = Rule(
+                rule.name, rule.selector, (*rule.inbound, *more.inbound), (*rule.outbound, *more.outbound)
+            )
+
+
+def _space(deployment: Deployment, name: str, level: Level, rules: Sequence[Rule]) -> AddonPlan:
+    platform = deployment.system.platform
+    both = name in choices.shared(deployment)
+    if both:
+        level = max(level, POD_SECURITY, key=LEVELS.index)
     labels = {
         "pod-security.kubernetes.io/enforce": level,
         "pod-security.kubernetes.io/audit": level if level == "privileged" else "restricted",
         "pod-security.kubernetes.io/warn": level if level == "privileged" else "restricted",
     }
-    policies = [
-        cilium.network_policy(rule.name, name, rule.selector, rule.inbound, (cilium.dns(), *rule.outbound))
-        for rule in rules
-    ]
-    closed = [cilium.network_policy("default-deny", name, {}, (), ())] if rules else []
-    return AddonPlan(
-        name=name, objects=(core.namespace(name, labels),), requires=("cilium",), settings=(*closed, *policies)
-    )
+    if both and isinstance(platform.mesh, Istio):
+        labels["istio-injection"] = "enabled"
+    if isinstance(platform.cni, Cilium):
+        closed = network_policies.cilium_default_deny(name)
+        policies = [cilium_policy(rule, name) for rule in rules]
+    else:
+        closed = network_policies.standard_default_deny(name)
+        policies = [standard_policy(rule, name, deployment.environment.cidr) for rule in rules]
+    # Where services live too, the default denial comes with them.
+    settings = (*(() if both else (closed,)), *policies)
+    return AddonPlan(name=name, objects=(core.namespace(name, labels),), requires=("cilium",), settings=settings)
 
 
-def _from(sources: Iterable[Manifest], *ports: int) -> Manifest:
-    return cilium.ingress(list(sources), ports)
+def _from(sources: Sequence[Pods], *ports: int) -> Flow:
+    return Flow(tuple(sources), ports)
 
 
-def _entities(names: Sequence[str], *ports: int) -> Manifest:
-    return {"fromEntities": list(names), "toPorts": cilium.ports(ports)}
+_to = _from
 
 
 def _mesh(deployment: Deployment, mesh: Istio) -> tuple[Rule, ...]:
     system = deployment.system
-    istiod = cilium.egress([cilium.endpoints(ISTIOD)], [naming.ISTIOD_PORT])
-    scraped = _from([PROMETHEUS_FROM_ELSEWHERE], ENVOY_METRICS)
+    prometheus = Pods(naming.PROMETHEUS_LABELS, system.platform.observability.namespace)
+    istiod = _to([Pods(ISTIOD)], naming.ISTIOD_PORT)
+    scraped = _from([prometheus], ENVOY_METRICS)
     routed = {route.to: system.service(route.to) for route in system.routes}
     found = [
         Rule(
             "istiod",
             ISTIOD,
             (
-                _entities(("cluster",), naming.ISTIOD_PORT),
-                _entities(FROM_API_SERVER, 15017),
-                _from([PROMETHEUS_FROM_ELSEWHERE], 15014),
+                Flow(Entities(("cluster",)), (naming.ISTIOD_PORT,)),
+                webhook(15017),
+                _from([prometheus], 15014),
             ),
             (API_SERVER,),
         ),
@@ -104,30 +162,28 @@ def _mesh(deployment: Deployment, mesh: Istio) -> tuple[Rule, ...]:
             "ingress-gateway",
             naming.GATEWAY_LABELS,
             # The door of the cluster: by the nodes' ports, hence from the world, a node, or its load balancer's pod.
-            (_entities(("all",), *GATEWAY_PORTS.values()), scraped),
+            (Flow(Entities(("all",)), tuple(GATEWAY_PORTS.values())), scraped),
             (istiod, *(_to_service(service, deployment) for service in routed.values())),
         ),
     ]
     if mesh.egress_gateway:
         leaving = [external for external in system.externals if external.through_gateway]
         callers = sorted({name for external in leaving for name in external.used_by})
-        sources = [
-            cilium.endpoints({"app": name}, naming.service_namespace(system, system.service(name))) for name in callers
-        ]
+        sources = [Pods({"app": name}, naming.service_namespace(system, system.service(name))) for name in callers]
         found.append(
             Rule(
                 "egress-gateway",
                 naming.EGRESS_GATEWAY_LABELS,
                 (*([_from(sources, *sorted({item.port for item in leaving}))] if sources else []), scraped),
-                (istiod, *(cilium.egress_names(item.hosts, [item.port]) for item in leaving)),
+                (istiod, *(Flow(Hosts(item.hosts), (item.port,)) for item in leaving)),
             )
         )
     return tuple(found)
 
 
-def _to_service(service: Service, deployment: Deployment) -> Manifest:
-    target = cilium.endpoints({"app": service.name}, naming.service_namespace(deployment.system, service))
-    return cilium.egress([target], naming.served_ports(service))
+def _to_service(service: Service, deployment: Deployment) -> Flow:
+    target = Pods({"app": service.name}, naming.service_namespace(deployment.system, service))
+    return _to([target], *naming.served_ports(service))
 
 
 def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:
@@ -137,44 +193,31 @@ def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:
             target.release,
             {**EXPORTERS, "database": target.name},
             (_from([PROMETHEUS], postgres_exporter.PORT),),
-            (cilium.egress_names([target.host], [target.port]),),
+            (Flow(Hosts((target.host,), inside=True), (target.port,)),),
         )
         for target in databases
     ]
-    peers = cilium.endpoints(ALERTMANAGER)
+    gossip = Flow((Pods(ALERTMANAGER),), (9094,), ("TCP", "UDP"))
     return (
         Rule(
             "prometheus",
             naming.PROMETHEUS_LABELS,
-            (_from([cilium.endpoints(GRAFANA), PROMETHEUS], 9090), _from([PROMETHEUS], 8080)),
+            (_from([Pods(GRAFANA), PROMETHEUS], 9090), _from([PROMETHEUS], 8080)),
             (API_SERVER, *_scrapes(deployment)),
         ),
         Rule(
             "alertmanager",
             ALERTMANAGER,
-            (
-                _from([PROMETHEUS], 9093, 8080),
-                _from([cilium.endpoints(GRAFANA)], 9093),
-                {"fromEndpoints": [peers], "toPorts": cilium.ports([9094], ("TCP", "UDP"))},
-            ),
-            ({"toEndpoints": [peers], "toPorts": cilium.ports([9094], ("TCP", "UDP"))},),
+            (_from([PROMETHEUS], 9093, 8080), _from([Pods(GRAFANA)], 9093), gossip),
+            (gossip, *alertmanager.told(deployment.system.platform.observability)),
         ),
         Rule(
             "grafana",
             GRAFANA,
             (_from([PROMETHEUS], 3000),),
-            (
-                API_SERVER,
-                cilium.egress([PROMETHEUS], [9090]),
-                cilium.egress([cilium.endpoints(ALERTMANAGER)], [9093]),
-            ),
+            (API_SERVER, _to([PROMETHEUS], 9090), _to([Pods(ALERTMANAGER)], 9093)),
         ),
-        Rule(
-            "prometheus-operator",
-            OPERATOR,
-            (_entities(FROM_API_SERVER, 10250), _from([PROMETHEUS], 10250)),
-            (API_SERVER,),
-        ),
+        Rule("prometheus-operator", OPERATOR, (webhook(10250), _from([PROMETHEUS], 10250)), (API_SERVER,)),
         Rule("prometheus-operator-certificate", OPERATOR_HOOKS, (), (API_SERVER,)),
         Rule("prometheus-operator-webhook", OPERATOR_PATCH, (), (API_SERVER,)),
         Rule("kube-state-metrics", STATE_METRICS, (_from([PROMETHEUS], 8080),), (API_SERVER,)),
@@ -182,49 +225,38 @@ def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:
     )
 
 
-def _scrapes(deployment: Deployment) -> tuple[Manifest, ...]:
+def _scrapes(deployment: Deployment) -> tuple[Flow, ...]:
     """Everything that Prometheus reads: nodes, the platform's own pods, and the ports that the declaration measures."""
     system = deployment.system
-    nodes = {
-        "toEntities": ["host", "remote-node"],
-        # kubelet, node exporter, Cilium's agent, operator.
-        "toPorts": cilium.ports([10250, 9100, 9962, 9963]),
-    }
+    # kubelet, node exporter, Cilium's agent, operator.
+    nodes = Flow(Entities(("host", "remote-node")), (10250, 9100, 9962, 9963))
     own = [
-        cilium.egress([PROMETHEUS], [9090, 8080]),
-        cilium.egress([cilium.endpoints(ALERTMANAGER)], [9093, 8080]),
-        cilium.egress([cilium.endpoints(GRAFANA)], [3000]),
-        cilium.egress([cilium.endpoints(OPERATOR)], [10250]),
-        cilium.egress([cilium.endpoints(STATE_METRICS)], [8080]),
-        cilium.egress([cilium.endpoints(EXPORTERS)], [postgres_exporter.PORT]),
-        cilium.egress([cilium.endpoints({"k8s:k8s-app": "kube-dns"}, "kube-system")], [9153]),
-        cilium.egress([cilium.endpoints(SHIPPER, opensearch.NAMESPACE)], [HTTP_PORT]),
+        _to([PROMETHEUS], 9090, 8080),
+        _to([Pods(ALERTMANAGER)], 9093, 8080),
+        _to([Pods(GRAFANA)], 3000),
+        _to([Pods(OPERATOR)], 10250),
+        _to([Pods(STATE_METRICS)], 8080),
+        _to([Pods(EXPORTERS)], postgres_exporter.PORT),
+        _to([Pods(DNS_LABELS, CLUSTER)], 9153),
     ]
+    if choices.opensearch(deployment):
+        own.append(_to([Pods(SHIPPER, opensearch.NAMESPACE)], HTTP_PORT))
     mesh = isinstance(system.platform.mesh, Istio)
     if mesh:
-        own.append(cilium.egress([cilium.endpoints(ISTIOD, naming.MESH_NAMESPACE)], [15014]))
-        own.append(cilium.egress([cilium.endpoints({}, naming.MESH_NAMESPACE)], [ENVOY_METRICS]))
+        own.append(_to([Pods(ISTIOD, naming.MESH_NAMESPACE)], 15014))
+        own.append(_to([Pods({}, naming.MESH_NAMESPACE)], ENVOY_METRICS))
     for namespace, ports in measured(deployment).items():
-        own.append(
-            cilium.egress([cilium.endpoints({}, namespace)], sorted({*ports, *((ENVOY_METRICS,) if mesh else ())}))
-        )
+        own.append(_to([Pods({}, namespace)], *sorted({*ports, *((ENVOY_METRICS,) if mesh else ())})))
     return (nodes, *own)
 
 
-def _logging() -> tuple[Rule, ...]:
-    store = cilium.endpoints(OPENSEARCH)
-    keeper = cilium.endpoints(opensearch.KEEPER_LABELS)
-    write = cilium.egress([store], [opensearch.PORT])
+def _logging(deployment: Deployment) -> tuple[Rule, ...]:
+    prometheus = Pods(naming.PROMETHEUS_LABELS, deployment.system.platform.observability.namespace)
+    store, shipper, keeper = Pods(OPENSEARCH), Pods(SHIPPER), Pods(opensearch.KEEPER_LABELS)
+    write = _to([store], opensearch.PORT)
+    transport = _to([store], opensearch.TRANSPORT_PORT)
     return (
-        Rule(
-            "opensearch",
-            OPENSEARCH,
-            (
-                _from([cilium.endpoints(SHIPPER), keeper], opensearch.PORT),
-                _from([store], opensearch.TRANSPORT_PORT),
-            ),
-            (cilium.egress([store], [opensearch.TRANSPORT_PORT]),),
-        ),
-        Rule("fluent-bit", SHIPPER, (_from([PROMETHEUS_FROM_ELSEWHERE], HTTP_PORT),), (API_SERVER, write)),
+        Rule("opensearch", OPENSEARCH, (_from([shipper, keeper], opensearch.PORT), transport), (transport,)),
+        Rule("fluent-bit", SHIPPER, (_from([prometheus], HTTP_PORT),), (API_SERVER, write)),
         Rule("log-retention", opensearch.KEEPER_LABELS, (), (write,)),
     )

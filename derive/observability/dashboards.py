@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from derive import naming
 from derive.observability import queries
 from derive.observability.queries import one_of
 from derive.observability.scope import Scope
@@ -125,7 +124,7 @@ def _databases(scope: Scope) -> Iterator[Panel]:
 
 
 def _cluster(scope: Scope) -> Iterator[Panel]:
-    spaces = (*scope.spaces, naming.MONITORING_NAMESPACE, "logging")
+    spaces = (*scope.spaces, *scope.platform)
     yield Panel(
         title="K3s: node CPU",
         query='1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))',
@@ -201,7 +200,7 @@ def _config_map(scope: Scope, title: str, panels: Sequence[Panel], extra: Iterab
         "v1",
         "ConfigMap",
         name,
-        naming.MONITORING_NAMESPACE,
+        scope.platform[0],
         LABEL,
         data={f"{name}.json": json.dumps(page, indent=1)},
     )

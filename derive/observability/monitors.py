@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from derive import naming
 from derive.addons import postgres_exporter
+from derive.addons.additions import additions
+from derive.addons.chart import Addition
 from derive.shapes import Deployment, Part
 from derive.stores import members
 from manifests.base import Manifest, manifest, match_labels
@@ -24,6 +26,7 @@ def monitors(deployment: Deployment) -> tuple[Part, ...]:
     """One part per namespace that is measured, and one for what belongs to the platform."""
     system = deployment.system
     interval = system.platform.observability.scrape
+    home = system.platform.observability.namespace
     spaces = namespaces(deployment)
     parts = [
         Part(f"{space}-monitors", space, (service_monitor(f"{system.name}-services", space, interval),))
@@ -31,12 +34,14 @@ def monitors(deployment: Deployment) -> tuple[Part, ...]:
     ]
     platform: list[Manifest] = []
     if isinstance(system.platform.mesh, Istio):
-        platform.append(envoy_monitor((*spaces, naming.MESH_NAMESPACE), interval))
-        platform.append(istiod_monitor(interval))
+        platform.append(envoy_monitor(home, (*spaces, naming.MESH_NAMESPACE), interval))
+        platform.append(istiod_monitor(home, interval))
     if isinstance(system.platform.cni, Cilium):
-        platform.append(cilium_monitor(interval))
+        platform.append(cilium_monitor(home, interval))
+    for addition in additions(deployment).values():
+        platform.extend(addition_monitors(home, addition, interval))
     if platform:
-        parts.append(Part("platform-monitors", naming.MONITORING_NAMESPACE, tuple(platform)))
+        parts.append(Part("platform-monitors", home, tuple(platform)))
     return tuple(parts)
 
 
@@ -72,7 +77,7 @@ def service_monitor(name: str, namespace: str, interval: timedelta) -> Manifest:
     )
 
 
-def envoy_monitor(spaces: Sequence[str], interval: timedelta) -> Manifest:
+def envoy_monitor(home: str, spaces: Sequence[str], interval: timedelta) -> Manifest:
     """Sidecars and gateways. Their pods name the port of Envoy's own metrics; the one that is read is the sidecar
     agent's beside it, which answers in plain text even where mutual TLS is strict."""
     relabelings = [
@@ -84,15 +89,15 @@ def envoy_monitor(spaces: Sequence[str], interval: timedelta) -> Manifest:
         },
         {"sourceLabels": ["__meta_kubernetes_pod_label_app"], "targetLabel": "app", "action": "replace"},
     ]
-    return _pod_monitor("envoy-stats", {}, spaces, "http-envoy-prom", interval, ENVOY_PATH, relabelings)
+    return _pod_monitor(home, "envoy-stats", {}, spaces, "http-envoy-prom", interval, ENVOY_PATH, relabelings)
 
 
-def istiod_monitor(interval: timedelta) -> Manifest:
+def istiod_monitor(home: str, interval: timedelta) -> Manifest:
     return manifest(
         API,
         "ServiceMonitor",
         "istiod",
-        naming.MONITORING_NAMESPACE,
+        home,
         spec={
             "selector": match_labels({"app": "istiod"}),
             "namespaceSelector": {"matchNames": [naming.MESH_NAMESPACE]},
@@ -101,12 +106,27 @@ def istiod_monitor(interval: timedelta) -> Manifest:
     )
 
 
-def cilium_monitor(interval: timedelta) -> Manifest:
+def cilium_monitor(home: str, interval: timedelta) -> Manifest:
     """Cilium's agents, which count the packets that policies drop."""
-    return _pod_monitor("cilium-agent", {"k8s-app": "cilium"}, ["kube-system"], "prometheus", interval, "/metrics", [])
+    where = ["kube-system"]
+    return _pod_monitor(home, "cilium-agent", {"k8s-app": "cilium"}, where, "prometheus", interval, "/metrics", [])
+
+
+def addition_monitors(home: str, addition: Addition, interval: timedelta) -> Iterator[Manifest]:
+    """The pods of an add-on that was asked for."""
+    for number, item in enumerate(addition.measured):
+        name = addition.release.name if number == 0 else f"{addition.release.name}-{number}"
+        endpoint: dict[str, Any] = {"portNumber": item.port, "interval": duration(interval), "path": item.path}
+        if item.tls:
+            # Its certificate is of the stack's authority, which Prometheus does not know; only numbers are read.
+            endpoint |= {"scheme": "https", "tlsConfig": {"insecureSkipVerify": True}}
+        if item.parameters:
+            endpoint["params"] = dict(item.parameters)
+        yield _monitor(home, name, item.selector, [addition.namespace], endpoint)
 
 
 def _pod_monitor(
+    home: str,
     name: str,
     selector: Mapping[str, str],
     spaces: Sequence[str],
@@ -118,11 +138,15 @@ def _pod_monitor(
     endpoint: dict[str, Any] = {"port": port, "interval": duration(interval), "path": path}
     if relabelings:
         endpoint["relabelings"] = list(relabelings)
+    return _monitor(home, name, selector, spaces, endpoint)
+
+
+def _monitor(home: str, name: str, selector: Mapping[str, str], spaces: Sequence[str], endpoint: Manifest) -> Manifest:
     return manifest(
         API,
         "PodMonitor",
         name,
-        naming.MONITORING_NAMESPACE,
+        home,
         spec={
             "selector": match_labels(selector) if selector else {},
             "namespaceSelector": {"matchNames": list(dict.fromkeys(spaces))},

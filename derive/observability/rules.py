@@ -28,7 +28,8 @@ def prometheus_rule(scope: Scope) -> Manifest:
         ("traffic", list(_traffic(scope)) if scope.mesh else []),
         ("databases", list(_databases(scope)) if scope.databases else []),
         ("redis", list(_redis(scope)) if scope.caches else []),
-        ("logs", list(_logs())),
+        ("logs", list(_logs(scope))),
+        ("backups", list(_backups()) if scope.backups else []),
     ]
     return manifest(
         API,
@@ -262,7 +263,20 @@ def _redis(scope: Scope) -> Iterator[dict[str, Any]]:
         )
 
 
-def _logs() -> Iterator[dict[str, Any]]:
+def _logs(scope: Scope) -> Iterator[dict[str, Any]]:
+    if scope.logs == "loki":
+        yield _alert(
+            "LogsLost",
+            "sum by (pod) (increase(loki_write_dropped_entries_total[15m])) > 0",
+            "0m",
+            "warning",
+            None,
+            "{{ $labels.pod }} gave up sending logs",
+            "Entries of its node are missing in Loki.",
+            f"kubectl -n kube-system logs {{{{ $labels.pod }}}}; check Loki's health in {scope.platform[0]}.",
+        )
+    if scope.logs != "opensearch":
+        return
     yield _alert(
         "LogsLost",
         "sum by (pod) (increase(fluentbit_output_retries_failed_total[15m])) > 0",
@@ -272,4 +286,17 @@ def _logs() -> Iterator[dict[str, Any]]:
         "{{ $labels.pod }} gave up sending logs",
         "Entries of its node are missing in OpenSearch.",
         "kubectl -n logging logs {{ $labels.pod }}; check the health and the free space of OpenSearch.",
+    )
+
+
+def _backups() -> Iterator[dict[str, Any]]:
+    yield _alert(
+        "ClusterBackupFailed",
+        'velero_backup_last_status{schedule!=""} != 1',
+        "15m",
+        "critical",
+        None,
+        "The last backup of the cluster by {{ $labels.schedule }} failed",
+        "Objects and volumes can be restored as they were before it only.",
+        "velero backup get; velero backup describe NAME --details; check the bucket and the workers' rights to it.",
     )

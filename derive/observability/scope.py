@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
-from derive import naming
+from derive import choices, naming
 from derive.addons import postgres_exporter
 from derive.shapes import Deployment
-from model import Cilium, Istio, PostgreSQL, Redis
+from model import Alloy, Cilium, Istio, PostgreSQL, Redis, Velero
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,12 @@ class Scope:
     caches: tuple[str, ...]
     """Label ``service`` of each Redis."""
     append_only: tuple[str, ...]
+    platform: tuple[str, ...]
+    """Namespaces of metrics and logs."""
+    logs: Literal["opensearch", "loki", "none"]
+    """Where the containers' logs go."""
+    backups: bool
+    """Whether Velero backs the cluster up."""
     mesh: bool
     network: bool
     """Whether Cilium counts what policies drop."""
@@ -46,6 +53,12 @@ def scope(deployment: Deployment) -> Scope:
     waits = {policy.to: policy.timeout for policy in system.policies if policy.timeout}
     waits |= {route.to: route.timeout for route in system.routes if route.timeout}
     machines = deployment.environment.databases if outside else None
+    home = system.platform.observability.namespace
+    logs: Literal["opensearch", "loki", "none"] = "none"
+    if choices.choice(deployment, Alloy):
+        logs = "loki"
+    elif choices.opensearch(deployment):
+        logs = "opensearch"
     return Scope(
         system=system.name,
         environment=deployment.name,
@@ -60,6 +73,9 @@ def scope(deployment: Deployment) -> Scope:
         database_volume=machines.volume.size if machines else None,
         caches=tuple(store.name for store in redis),
         append_only=tuple(store.name for store in redis if store.append_only),
+        platform=(home, *(("logging",) if logs == "opensearch" else ())),
+        logs=logs,
+        backups=choices.choice(deployment, Velero) is not None,
         mesh=isinstance(system.platform.mesh, Istio),
         network=isinstance(system.platform.cni, Cilium),
     )

@@ -215,7 +215,7 @@ def test_each_database_has_an_exporter_with_its_own_credentials() -> None:
         source = postgres_exporter.values(target)["config"]["datasource"]
         assert source["passwordSecret"]["name"] == f"{target.name}-monitoring"
         assert source["sslmode"] == "verify-full"
-        assert postgres_exporter.secret(target).passwords["password"] == f"{target.name}-monitoring"
+        assert postgres_exporter.secret(target, "monitoring").passwords["password"] == f"{target.name}-monitoring"
 
 
 def test_databases_in_the_cluster_need_no_exporter_of_their_own() -> None:

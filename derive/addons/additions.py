@@ -1,0 +1,58 @@
+"""The add-ons that a platform asks for by name: who makes each, in the order of their installation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from derive import choices
+from derive.addons import (
+    alloy,
+    argo_rollouts,
+    cert_manager,
+    cluster_autoscaler,
+    ebs_csi,
+    external_dns,
+    external_secrets,
+    headlamp,
+    kiali,
+    loki,
+    metrics_server,
+    prometheus_adapter,
+    tracing,
+    vault,
+    velero,
+    vertical_pod_autoscaler,
+)
+from derive.addons.chart import Addition
+from derive.shapes import Deployment
+
+MAKERS: Final[dict[str, Callable[[Deployment, Any], Addition | None]]] = {
+    "ebs-csi": ebs_csi.addition,
+    "metrics-server": metrics_server.addition,
+    "cert-manager": cert_manager.addition,
+    "external-secrets": external_secrets.addition,
+    "argo-rollouts": argo_rollouts.addition,
+    "prometheus-adapter": prometheus_adapter.addition,
+    "loki": loki.addition,
+    "alloy": alloy.addition,
+    "tempo": tracing.tempo,
+    "jaeger": tracing.jaeger,
+    "kiali": kiali.addition,
+    "cluster-autoscaler": cluster_autoscaler.addition,
+    "vertical-pod-autoscaler": vertical_pod_autoscaler.addition,
+    "vault": vault.addition,
+    "headlamp": headlamp.addition,
+    "external-dns": external_dns.addition,
+    "velero": velero.addition,
+}
+"""By kind. Volumes before what claims them, certificates before what is secured by them, metrics before their users."""
+EARLY: Final = frozenset({"ebs-csi", "metrics-server", "cert-manager", "external-secrets", "argo-rollouts"})
+"""Those that stand on the network alone, so that the mesh and everything after it can stand on them."""
+
+
+def additions(deployment: Deployment) -> dict[str, Addition]:
+    """What one environment has of them, by kind."""
+    asked = {choice.kind: choice for choice in choices.chosen(deployment)}
+    made = {kind: maker(deployment, asked[kind]) for kind, maker in MAKERS.items() if kind in asked}
+    return {kind: addition for kind, addition in made.items() if addition}

@@ -1,0 +1,80 @@
+"""Volumes on EBS: AWS' CSI driver, and the storage class that is the cluster's default."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from derive import cloud, naming, versions
+from derive.addons import aws
+from derive.addons.chart import Addition, Measured, Release, resources
+from derive.addons.istio import replicas_over_zones
+from derive.cloud import Allow, Grant
+from derive.placement import placement
+from derive.shapes import Deployment
+from model import EbsCsi
+
+NAME: Final = "aws-ebs-csi-driver"
+ACCOUNT: Final = "ebs-csi-controller-sa"
+KEY: Final = "volumes"
+"""Symbolic name of the volumes' own key."""
+CONTROLLER: Final = {"app": "ebs-csi-controller"}
+METRICS_PORT: Final = 3301
+
+
+def addition(deployment: Deployment, choice: EbsCsi) -> Addition:
+    namespace = versions.EBS_CSI.namespace
+    return Addition(
+        release=Release(
+            name=NAME,
+            source=versions.EBS_CSI,
+            values=values(deployment, choice),
+            requires=("cilium",),
+            ready=("deployment/ebs-csi-controller", "daemonset/ebs-csi-node"),
+        ),
+        grants=(Grant(namespace, ACCOUNT, _key_use() if choice.own_key else (), (versions.EBS_CSI_POLICY,)),),
+        measured=(Measured({**CONTROLLER, naming.APP: NAME}, METRICS_PORT),),
+    )
+
+
+def _key_use() -> tuple[Allow, ...]:
+    """What EBS does with a key on behalf of whoever attaches a volume (EBS user guide, "Permissions for KMS keys")."""
+    key = (cloud.key_arn(KEY),)
+    return (
+        Allow(("kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"), key),
+        Allow(("kms:CreateGrant",), key, {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
+    )
+
+
+def values(deployment: Deployment, choice: EbsCsi) -> dict[str, Any]:
+    place = placement(deployment.system.platform, choice.pool)
+    return {
+        "controller": {
+            "region": deployment.facts.region,
+            "k8sTagClusterId": deployment.prefix,
+            "replicaCount": replicas_over_zones(deployment.environment),
+            "resources": resources("10m", "40Mi", "256Mi"),
+            "enableMetrics": True,
+            "serviceAccount": {
+                "name": ACCOUNT,
+                "annotations": aws.identity(deployment, versions.EBS_CSI.namespace, ACCOUNT),
+            },
+            **place,
+        },
+        # On the host's network: the plug-in runs on every node and asks the metadata service which one it is.
+        "node": {"hostNetwork": True, "metadataSources": "imds", "enableWindows": False},
+        "storageClasses": [storage_class(choice)],
+        "helmTester": {"enabled": False},
+    }
+
+
+def storage_class(choice: EbsCsi) -> dict[str, Any]:
+    """Bound when a pod is placed, so that the volume is made in that pod's zone."""
+    key = {"kmsKeyId": cloud.key_arn(KEY)} if choice.own_key else {}
+    return {
+        "name": choice.storage_class,
+        "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        "volumeBindingMode": "WaitForFirstConsumer",
+        "allowVolumeExpansion": True,
+        "reclaimPolicy": choice.reclaim,
+        "parameters": {"type": "gp3", "encrypted": "true", **key},
+    }

@@ -1,0 +1,116 @@
+"""What add-ons need of the cloud, as plain data: rights, and references to resources that exist only once deployed.
+
+A reference is text inside a manifest or an ARN, e.g. ``${bucket:backups}``; the stack puts the resource's own name in
+its place when it registers the object. What is referred to has a symbolic name: the bucket ``backups`` is the one that
+every stack has, any other bucket or key is made because something refers to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+REFERENCE: Final = re.compile(r"\$\{(bucket|bucket-arn|key-arn|role-arn):([a-z0-9-]+(?:/[a-z0-9-]+)?)\}")
+
+
+@dataclass(frozen=True, order=True)
+class Reference:
+    """``bucket``: its name. ``role-arn``: of the role of ``<namespace>/<account>``, where accounts have their own."""
+
+    kind: Literal["bucket", "bucket-arn", "key-arn", "role-arn"]
+    name: str
+
+    def __str__(self) -> str:
+        return f"${{{self.kind}:{self.name}}}"
+
+
+@dataclass(frozen=True)
+class Allow:
+    """A statement. Resources are ARNs, in which references may stand."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    conditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What the pods of one ServiceAccount may do in the account.
+
+    Where accounts have roles (EKS), a role of its own. On machines of our own, part of the workers' role: such pods ask
+    the metadata service, one hop further than the machine itself, and network policies keep all others from it.
+    """
+
+    namespace: str
+    account: str
+    statements: tuple[Allow, ...] = ()
+    managed: tuple[str, ...] = ()
+    """ARNs of policies that AWS keeps."""
+
+
+def bucket(name: str) -> str:
+    return str(Reference("bucket", name))
+
+
+def bucket_arn(name: str) -> str:
+    return str(Reference("bucket-arn", name))
+
+
+def key_arn(name: str) -> str:
+    return str(Reference("key-arn", name))
+
+
+def role_arn(namespace: str, account: str) -> str:
+    return str(Reference("role-arn", f"{namespace}/{account}"))
+
+
+def objects(name: str, prefix: str = "") -> tuple[Allow, ...]:
+    """To read, write and delete the objects of a bucket (below ``prefix``), large ones in parts."""
+    return (
+        Allow(("s3:ListBucket", "s3:GetBucketLocation"), (bucket_arn(name),)),
+        Allow(
+            (
+                "s3:GetObject",
+                "s3:PutObject",
+                "s3:DeleteObject",
+                "s3:AbortMultipartUpload",
+                "s3:ListMultipartUploadParts",
+            ),
+            (f"{bucket_arn(name)}/{prefix}*",),
+        ),
+    )
+
+
+def references(value: Any) -> frozenset[Reference]:
+    """Every reference in plain data."""
+    return frozenset(
+        Reference(kind, name)  # type: ignore[arg-type]  # the expression admits the four kinds only
+        for text in _texts(value)
+        for kind, name in REFERENCE.findall(text)
+    )
+
+
+def filled(value: Any, resolve: Callable[[Reference], str]) -> Any:
+    """The same data with each reference replaced."""
+    if isinstance(value, str):
+        return REFERENCE.sub(lambda found: resolve(Reference(found[1], found[2])), value)
+    if isinstance(value, Mapping):
+        return {key: filled(item, resolve) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [filled(item, resolve) for item in value]
+    return value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, Grant):
+        yield from _texts([statement.resources for statement in value.statements])
