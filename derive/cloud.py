@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
+Kind = Literal["bucket", "bucket-arn", "key-arn", "role-arn"]
 REFERENCE: Final = re.compile(r"\$\{(bucket|bucket-arn|key-arn|role-arn):([a-z0-9-]+(?:/[a-z0-9-]+)?)\}")
 
 
@@ -19,7 +20,7 @@ REFERENCE: Final = re.compile(r"\$\{(bucket|bucket-arn|key-arn|role-arn):([a-z0-
 class Reference:
     """``bucket``: its name. ``role-arn``: of the role of ``<namespace>/<account>``, where accounts have their own."""
 
-    kind: Literal["bucket", "bucket-arn", "key-arn", "role-arn"]
+    kind: Kind
     name: str
 
     def __str__(self) -> str:
@@ -85,22 +86,22 @@ def objects(name: str, prefix: str = "") -> tuple[Allow, ...]:
 
 def references(value: Any) -> frozenset[Reference]:
     """Every reference in plain data."""
-    return frozenset(
-        Reference(kind, name)  # type: ignore[arg-type]  # the expression admits the four kinds only
-        for text in _texts(value)
-        for kind, name in REFERENCE.findall(text)
-    )
+    return frozenset(_reference(found) for text in _texts(value) for found in REFERENCE.finditer(text))
 
 
 def filled(value: Any, resolve: Callable[[Reference], str]) -> Any:
     """The same data with each reference replaced."""
     if isinstance(value, str):
-        return REFERENCE.sub(lambda found: resolve(Reference(found[1], found[2])), value)
+        return REFERENCE.sub(lambda found: resolve(_reference(found)), value)
     if isinstance(value, Mapping):
         return {key: filled(item, resolve) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [filled(item, resolve) for item in value]
     return value
+
+
+def _reference(found: re.Match[str]) -> Reference:
+    return Reference(cast(Kind, found[1]), found[2])
 
 
 def _texts(value: Any) -> Iterator[str]:

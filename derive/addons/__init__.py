@@ -17,7 +17,7 @@ from derive.addons import (
 from derive.addons.additions import EARLY, additions
 from derive.addons.chart import Addition, Release
 from derive.addons.delivery import deliver, gate_account
-from derive.addons.spaces import namespaces
+from derive.addons.spaces import namespaces, plan_name
 from derive.observability import fluent_bit as logs
 from derive.shapes import AddonPlan, Deployment, SecretPlan
 from manifests.base import Manifest
@@ -35,7 +35,9 @@ def addons(deployment: Deployment) -> tuple[AddonPlan, ...]:
         return AddonPlan(made.name, (*before, *made.objects), (gate.name, *made.requires), settings)
 
     def added(addition: Addition) -> AddonPlan:
-        return replace(plan(addition.release, *addition.before, settings=addition.settings), grants=addition.grants)
+        made = plan(addition.release, *addition.before, settings=addition.settings)
+        space = plan_name(deployment, addition.namespace)
+        return replace(made, requires=(*made.requires, space), grants=addition.grants)
 
     found = [gate]
     if isinstance(platform.cni, Cilium):

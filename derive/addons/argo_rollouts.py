@@ -24,7 +24,7 @@ def addition(deployment: Deployment, choice: ArgoRollouts) -> Addition:
             name=NAME,
             source=source,
             values=values(deployment, choice),
-            requires=("cilium", source.namespace),
+            requires=("cilium",),
             ready=(f"deployment/{NAME}",),
         ),
         rules=(Rule(NAME, LABELS, (), (API_SERVER,)),),

@@ -35,7 +35,7 @@ def addition(deployment: Deployment, choice: CertManager) -> Addition:
             name=NAME,
             source=source,
             values=values(deployment, choice),
-            requires=("cilium", source.namespace),
+            requires=("cilium",),
             ready=(f"deployment/{NAME}", f"deployment/{NAME}-webhook", f"deployment/{NAME}-cainjector"),
         ),
         rules=(

@@ -25,7 +25,7 @@ def addition(deployment: Deployment, choice: ExternalDns) -> Addition:
             name=NAME,
             source=source,
             values=values(deployment, choice),
-            requires=("cilium", source.namespace, istio.BASE),
+            requires=("cilium", istio.BASE),
         ),
         rules=(Rule(NAME, LABELS, (), (API_SERVER, Flow(Hosts(("api.cloudflare.com",)), (443,)))),),
         secrets=(SecretPlan(name=TOKEN, namespace=source.namespace, given={TOKEN: TOKEN}),),

@@ -38,7 +38,7 @@ def addition(deployment: Deployment, choice: ExternalSecrets) -> Addition:
             name=NAME,
             source=source,
             values=values(deployment, choice),
-            requires=("cilium", source.namespace),
+            requires=("cilium",),
             ready=tuple(f"deployment/{NAME}{part}" for part in parts),
         ),
         rules=(

@@ -29,7 +29,7 @@ def addition(deployment: Deployment, choice: Headlamp) -> Addition:
             name=NAME,
             source=source,
             values=values(deployment, choice),
-            requires=("cilium", source.namespace, cert_manager.NAME),
+            requires=("cilium", cert_manager.NAME),
             ready=(f"deployment/{NAME}",),
         ),
         rules=(Rule(NAME, LABELS, inbound, (API_SERVER,)),),

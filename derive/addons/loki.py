@@ -36,7 +36,7 @@ def addition(deployment: Deployment, choice: Loki) -> Addition:
             name=NAME,
             source=source,
             values=values(deployment, choice),
-            requires=("cilium", ebs_csi.NAME, home),
+            requires=("cilium", ebs_csi.NAME),
             ready=(f"statefulset/{NAME}",),
         ),
         rules=(

@@ -111,6 +111,12 @@ def _merge(space: _Space, more: Rule) -> None:
             )
 
 
+def plan_name(deployment: Deployment, namespace: str) -> str:
+    """Name of the add-on that makes a namespace: the namespace's own, unless the add-on in it bears that."""
+    named = {naming.MESH_NAMESPACE, opensearch.NAMESPACE, deployment.system.platform.observability.namespace}
+    return namespace if namespace in named else f"{namespace}-namespace"
+
+
 def _space(deployment: Deployment, name: str, level: Level, rules: Sequence[Rule]) -> AddonPlan:
     platform = deployment.system.platform
     both = name in choices.shared(deployment)
@@ -131,7 +137,9 @@ def _space(deployment: Deployment, name: str, level: Level, rules: Sequence[Rule
         policies = [standard_policy(rule, name, deployment.environment.cidr) for rule in rules]
     # Where services live too, the default denial comes with them.
     settings = (*(() if both else (closed,)), *policies)
-    return AddonPlan(name=name, objects=(core.namespace(name, labels),), requires=("cilium",), settings=settings)
+    return AddonPlan(
+        plan_name(deployment, name), objects=(core.namespace(name, labels),), requires=("cilium",), settings=settings
+    )
 
 
 def _from(sources: Sequence[Pods], *ports: int) -> Flow:

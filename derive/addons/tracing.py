@@ -29,7 +29,7 @@ def tempo(deployment: Deployment, choice: Tempo) -> Addition:
             name=TEMPO,
             source=source,
             values=tempo_values(deployment, choice),
-            requires=("cilium", ebs_csi.NAME, source.namespace),
+            requires=("cilium", ebs_csi.NAME),
             ready=(f"statefulset/{TEMPO}",),
         ),
         rules=(
@@ -95,7 +95,7 @@ def jaeger(deployment: Deployment, choice: Jaeger) -> Addition:
             name=JAEGER,
             source=source,
             values=jaeger_values(deployment, choice),
-            requires=("cilium", source.namespace),
+            requires=("cilium",),
             ready=(f"deployment/{JAEGER}",),
         ),
         rules=(

@@ -40,7 +40,7 @@ def addition(deployment: Deployment, choice: Vault) -> Addition:
             name=NAME,
             source=source,
             values=values(deployment, choice),
-            requires=("cilium", ebs_csi.NAME, home),
+            requires=("cilium", ebs_csi.NAME),
         ),
         rules=(Rule(NAME, LABELS, (members,), (API_SERVER, members, *unseals)),),
         before=(bootstrap(deployment, home),),

@@ -33,7 +33,7 @@ def addition(deployment: Deployment, choice: Velero) -> Addition:
             name=NAME,
             source=source,
             values=values(deployment, choice),
-            requires=("cilium", source.namespace),
+            requires=("cilium",),
             ready=(f"deployment/{NAME}", *(("daemonset/node-agent",) if agent else ())),
         ),
         # The agent reads the pods' volumes where the kubelet mounts them.

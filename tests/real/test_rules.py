@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from derive.addons.kube_prometheus_stack import alertmanager_configuration
+from derive.addons.alertmanager import configuration
 from derive.observability import observability
+from model.platform import Receiver
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed
+from tests.unit.equipped import RECEIVERS
 
 ENVIRONMENTS = sorted(SYSTEM.environments)
 
@@ -209,9 +211,10 @@ def test_alerts_fire_when_they_should_and_only_then(case: str, tmp_path: Path) -
 
 
 @pytest.mark.tool("amtool")
-def test_alertmanagers_configuration_is_valid(tmp_path: Path) -> None:
+@pytest.mark.parametrize("receivers", [(), RECEIVERS])
+def test_alertmanagers_configuration_is_valid(receivers: tuple[Receiver, ...], tmp_path: Path) -> None:
     """Alertmanager with a configuration that it refuses does not start, and nobody is told of anything."""
-    path = write(tmp_path / "alertmanager.yml", {**alertmanager_configuration(), "templates": []})
+    path = write(tmp_path / "alertmanager.yml", {**configuration(receivers), "templates": []})
     run("amtool", "check-config", path)
 
 
@@ -221,5 +224,15 @@ def test_alertmanagers_configuration_is_valid(tmp_path: Path) -> None:
     [(["alertname=RedisDown", "severity=critical"], "operators"), (["alertname=Watchdog"], "null")],
 )
 def test_alerts_go_to_the_operators_but_the_heartbeat(labels: list[str], receiver: str, tmp_path: Path) -> None:
-    path = write(tmp_path / "alertmanager.yml", {**alertmanager_configuration(), "templates": []})
+    path = write(tmp_path / "alertmanager.yml", {**configuration(()), "templates": []})
     run("amtool", "config", "routes", "test", f"--config.file={path}", f"--verify.receivers={receiver}", *labels)
+
+
+@pytest.mark.tool("amtool")
+@pytest.mark.parametrize(
+    ("severity", "told"), [("critical", "team,mail,duty"), ("warning", "team,mail"), ("info", "operators")]
+)
+def test_every_receiver_is_told_of_what_it_asks_for(severity: str, told: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "alertmanager.yml", {**configuration(RECEIVERS), "templates": []})
+    labels = ["alertname=RedisDown", f"severity={severity}"]
+    run("amtool", "config", "routes", "test", f"--config.file={path}", f"--verify.receivers={told}", *labels)

@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from derive import versions
-from derive.addons import addon_secrets, addons, cert_manager, external_secrets
+from derive.addons import addon_secrets, addons
 from derive.addons.chart import Release
 from derive.addons.cilium import values as cilium_values
 from derive.addons.delivery import deliver, values_text
 from derive.shapes import AddonPlan
 from manifests.base import Manifest
-from model import DeclarationError, Istio, NetworkPolicies, NoMesh, Platform
+from model import DeclarationError, Istio, NetworkPolicies, NoMesh, Platform, Tempo
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, environment, shop
 
@@ -315,27 +315,14 @@ def test_an_egress_gateway_is_installed_where_it_is_declared() -> None:
 
 
 def test_traces_name_the_provider_that_istiod_knows() -> None:
-    system = shop(platform=Platform(mesh=Istio(traces=5)), environments={"dev": environment()})
+    system = shop(platform=Platform(mesh=Istio(traces=5), addons=(Tempo(),)), environments={"dev": environment()})
     found = {plan.name: plan for plan in addons(deployed(system))}
     chart = next(item for item in found["istiod"].objects if item["kind"] == "HelmChart")
     (provider,) = yaml.safe_load(chart["spec"]["valuesContent"])["meshConfig"]["extensionProviders"]
     (telemetry,) = [item for item in found["istio-ingressgateway"].settings if item["kind"] == "Telemetry"]
     (tracing,) = telemetry["spec"]["tracing"]
     assert tracing == {"providers": [{"name": provider["name"]}], "randomSamplingPercentage": 5}
-
-
-@pytest.mark.parametrize("addon", [cert_manager, external_secrets])
-def test_a_webhook_is_waited_for_before_its_kinds_are_used(addon: Any) -> None:
-    """Its objects are refused until it answers."""
-    release = addon.release(2)
-    assert f"deployment/{release.name}-webhook" in release.ready
-    assert release.values["webhook"]["replicaCount"] == 2
-    assert deliver(release, SYSTEM.platform).objects[0]["spec"]["targetNamespace"] == release.name
-
-
-def test_definitions_of_certificates_outlive_their_chart() -> None:
-    """Without them Kubernetes deletes every certificate."""
-    assert cert_manager.values(1)["crds"] == {"enabled": True, "keep": True}
+    assert provider["opentelemetry"] == {"service": "tempo.monitoring.svc.cluster.local", "port": 4317}
 
 
 def test_derivation_is_pure() -> None:

@@ -7,7 +7,21 @@ import json
 import pytest
 
 from derive.application import application
-from model import Call, DeclarationError, External, PostgreSQL, Redis, Retry, Route, Service, ServicePolicy, seconds
+from model import (
+    Call,
+    DeclarationError,
+    External,
+    Istio,
+    Jaeger,
+    Platform,
+    PostgreSQL,
+    Redis,
+    Retry,
+    Route,
+    Service,
+    ServicePolicy,
+    seconds,
+)
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, derived, objects, shop
 
@@ -132,9 +146,8 @@ def test_a_timeout_for_plain_tcp_is_refused() -> None:
 
 
 def test_traces_are_let_through_to_the_collector() -> None:
-    system = shop(calls=(Call(caller="web", callee="orders"),))
-    traced = system.platform.mesh.model_copy(update={"traces": 5.0})
-    plan = derived(shop(platform=system.platform.model_copy(update={"mesh": traced})))
+    platform = Platform(mesh=Istio(traces=5), addons=(Jaeger(),))
+    plan = derived(shop(platform=platform, calls=(Call(caller="web", callee="orders"),)))
     assert "tracing/*" in objects(plan, "Sidecar")["web"]["spec"]["egress"][0]["hosts"]
     egress = objects(plan, "CiliumNetworkPolicy")["web-policy"]["spec"]["egress"]
     assert egress[-1]["toPorts"] == [{"ports": [{"port": "4317", "protocol": "TCP"}]}]

@@ -1,0 +1,564 @@
+"""Add-ons that a platform asks for by name: what is installed, in which order, with which values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]  # the package ships no types
+import pytest
+from pydantic import ValidationError
+
+from derive.addons import addon_secrets, addons
+from derive.addons.additions import MAKERS, additions
+from derive.addons.alertmanager import configuration
+from derive.choices import storage_class
+from derive.observability import observability
+from derive.plan import system_plan
+from model import (
+    Alloy,
+    CertManager,
+    DeclarationError,
+    Eks,
+    ExternalSecrets,
+    Headlamp,
+    Istio,
+    Jaeger,
+    Kiali,
+    Loki,
+    Metric,
+    MetricsServer,
+    NetworkPolicies,
+    NoMesh,
+    Observability,
+    Platform,
+    PrometheusAdapter,
+    Scale,
+    Service,
+    Tempo,
+    Vault,
+    Velero,
+)
+from model.addons import AddonChoice
+from tests.unit.declared import deployed, derived, environment, objects, shop
+from tests.unit.equipped import EVERYTHING, RATE, RECEIVERS, charts, equipped, values
+
+KINDS = {
+    "cilium": lambda: equipped(),
+    "standard": lambda: equipped(cni=NetworkPolicies()),
+    "no mesh": lambda: equipped(tuple(c for c in EVERYTHING if not isinstance(c, Kiali)), mesh=NoMesh()),
+    "jaeger": lambda: equipped((Jaeger(), Kiali())),
+    "one of its own": lambda: equipped((*EVERYTHING,), observability=Observability(namespace="shop")),
+}
+
+
+def test_every_kind_has_a_maker() -> None:
+    """A kind that can be declared and is silently not installed would be the worst of both."""
+    declarable = {choice.model_fields["kind"].default for choice in AddonChoice.__args__[0].__args__}
+    assert declarable == set(MAKERS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_requirement_comes_earlier(kind: str) -> None:
+    """An add-on that waits for a later one would wait for ever."""
+    seen: set[str] = set()
+    for plan in addons(deployed(KINDS[kind]())):
+        assert set(plan.requires) <= seen, plan.name
+        assert plan.name not in seen
+        seen.add(plan.name)
+
+
+def test_the_order_avoids_every_race() -> None:
+    """Volumes and webhooks before what uses them, definitions before rules, a store before its shipper."""
+    assert list(charts(deployed(equipped()))) == [
+        "cilium",
+        "aws-ebs-csi-driver",
+        "cert-manager",
+        "external-secrets",
+        "argo-rollouts",
+        "istio-base",
+        "istio-cni",
+        "istiod",
+        "istio-ingressgateway",
+        "istio-egressgateway",
+        "kube-prometheus-stack",
+        "prometheus-adapter",
+        "loki",
+        "alloy",
+        "tempo",
+        "kiali",
+        "cluster-autoscaler",
+        "vertical-pod-autoscaler",
+        "vault",
+        "headlamp",
+        "external-dns",
+        "velero",
+    ]
+    found = {plan.name: plan.requires for plan in addons(deployed(equipped()))}
+    assert "aws-ebs-csi-driver" in found["kube-prometheus-stack"]
+    assert {"aws-ebs-csi-driver", "shop-monitoring"} <= set(found["loki"])
+    assert "loki" in found["alloy"]
+    assert "cert-manager" in found["headlamp"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_built_in_objects_are_valid(kind: str) -> None:
+    found = [
+        item
+        for plan in addons(deployed(KINDS[kind]()))
+        for item in (*plan.objects, *plan.settings)
+        if item["apiVersion"] in ("v1", "batch/v1", "rbac.authorization.k8s.io/v1", "networking.k8s.io/v1")
+    ]
+    assert {item["kind"] for item in found} >= {"Job", "Namespace"}
+    for item in found:
+        kubernetes_validate.validate(item, "1.36", strict=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_object_is_made_once(kind: str) -> None:
+    """The second of two objects of one name would silently replace the first, or fail."""
+    plan = system_plan(deployed(KINDS[kind]()))
+    groups = [*plan.application.namespaces, *plan.application.services, *plan.application.edge, *plan.observability]
+    items = [item for group in groups for item in group.objects]
+    items += [item for addon in plan.addons for item in (*addon.objects, *addon.settings)]
+    names = [(item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"]) for item in items]
+    assert sorted(map(str, names)) == sorted(map(str, set(names)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_namespace_exists_before_anything_is_put_into_it(kind: str) -> None:
+    plan = system_plan(deployed(KINDS[kind]()))
+    made = {"kube-system"}
+    for addon in plan.addons:
+        for item in addon.objects:
+            if item["kind"] == "Namespace":
+                made.add(item["metadata"]["name"])
+            else:
+                assert item["metadata"].get("namespace") in {*made, None}
+                assert item.get("spec", {}).get("targetNamespace") in {*made, None}
+    for secret in plan.secrets:
+        spaces = {group.namespace for group in plan.application.namespaces}
+        assert secret.namespace in made | spaces
+
+
+def test_loki_takes_the_place_of_opensearch() -> None:
+    assert {"opensearch", "fluent-bit"} <= set(charts(deployed(shop())))
+    assert not {"opensearch", "fluent-bit", "logging"} & {plan.name for plan in addons(deployed(equipped()))}
+    quiet = shop(platform=Platform(observability=Observability(logs="none")))
+    assert not {"opensearch", "fluent-bit", "logging"} & {plan.name for plan in addons(deployed(quiet))}
+    assert "opensearch-tls" not in {secret.name for secret in addon_secrets(deployed(quiet))}
+
+
+def test_an_environment_goes_without_what_its_table_says() -> None:
+    system = equipped()
+    here, there = additions(deployed(system, "dev")), additions(deployed(system, "test"))
+    assert here.keys() - there.keys() == {"velero", "kiali", "tempo"}
+    kinds = {item["kind"] for plan in addons(deployed(system, "test")) for item in plan.settings}
+    assert "Telemetry" in kinds
+    (telemetry,) = [
+        item for plan in addons(deployed(system, "test")) for item in plan.settings if item["kind"] == "Telemetry"
+    ]
+    assert "tracing" not in telemetry["spec"], "spans that nobody takes"
+
+
+def test_k3s_brings_its_own_metrics_server() -> None:
+    """A second one would fight over the same API."""
+    assert "metrics-server" not in additions(deployed(equipped()))
+    assert "metrics-server" in additions(deployed(equipped((MetricsServer(),), cluster=Eks())))
+
+
+@pytest.mark.parametrize(
+    ("platform", "expected"),
+    [
+        (Platform(), "local-path"),
+        (Platform(cluster=Eks()), None),
+        (Platform(addons=EVERYTHING[-1:]), "gp3"),
+        (Platform(cluster=Eks(), addons=EVERYTHING[-1:]), "gp3"),
+    ],
+)
+def test_the_storage_class_is_decided_in_one_place(platform: Platform, expected: str | None) -> None:
+    assert storage_class(deployed(shop(platform=platform))) == expected
+
+
+def test_every_volume_is_of_the_class_that_was_asked_for() -> None:
+    """A claim without a class that two defaults compete for would be bound by chance."""
+    system = equipped()
+    stack = charts(deployed(system))["kube-prometheus-stack"]["valuesContent"]
+    assert stack.count("storageClassName: gp3") == 2
+    assert values("loki", system)["singleBinary"]["persistence"]["storageClass"] == "gp3"
+    assert values("tempo", system)["persistence"]["storageClassName"] == "gp3"
+    assert values("vault", system)["server"]["dataStorage"]["storageClass"] == "gp3"
+    cluster = system_plan(deployed(system)).cluster
+    assert cluster.server(0, "arn", "bucket").local_storage is False
+    assert system_plan(deployed(shop())).cluster.server(0, "arn", "bucket").local_storage is True
+
+
+def test_the_storage_class() -> None:
+    assert values("ebs-csi", equipped())["storageClasses"] == [
+        {
+            "name": "gp3",
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+            "volumeBindingMode": "WaitForFirstConsumer",
+            "allowVolumeExpansion": True,
+            "reclaimPolicy": "Retain",
+            "parameters": {"type": "gp3", "encrypted": "true", "kmsKeyId": "${key-arn:volumes}"},
+        }
+    ]
+
+
+def test_custom_metrics_are_recorded_and_served_under_one_name() -> None:
+    plan = {plan.name: plan for plan in addons(deployed(equipped()))}["prometheus-adapter"]
+    (rule,) = plan.settings
+    assert rule["spec"]["groups"][0]["rules"] == [{"record": RATE.name, "expr": RATE.query}]
+    found = values("prometheus-adapter", equipped())
+    assert found["prometheus"]["url"] == ("http://kube-prometheus-stack-prometheus.shop-monitoring.svc.cluster.local")
+    assert found["rules"] == {
+        "default": False,
+        "custom": [
+            {
+                "seriesQuery": 'http_requests_per_second{namespace!="",pod!=""}',
+                "resources": {"overrides": {"namespace": {"resource": "namespace"}, "pod": {"resource": "pod"}}},
+                "name": {"as": "http_requests_per_second"},
+                "metricsQuery": "sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)",
+            }
+        ],
+    }
+    scaler = objects(derived(equipped()), "HorizontalPodAutoscaler")["web"]
+    assert scaler["spec"]["metrics"][-1]["pods"]["metric"] == {"name": RATE.name}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        (
+            (RATE, RATE.model_copy(update={"query": "up"})),
+            "services['web'].scale.metrics: 'http_requests_per_second' has another query elsewhere; "
+            "give it another name",
+        ),
+        (
+            (Metric(name="queue-depth", target="1", query="up"),),
+            "services['web'].scale.metrics: 'queue-depth' is no name for a metric; use letters, digits and '_'",
+        ),
+    ],
+)
+def test_a_metric_that_cannot_be_served_is_refused(metrics: tuple[Metric, ...], message: str) -> None:
+    system = shop(
+        services=(Service(name="web", port=3000, scale=Scale(maximum=4, metrics=metrics)),),
+        platform=Platform(addons=(PrometheusAdapter(),)),
+    )
+    with pytest.raises(DeclarationError) as refusal:
+        addons(deployed(system))
+    assert str(refusal.value) == message
+
+
+def test_the_autoscaler_finds_its_pools_and_knows_its_bounds() -> None:
+    found = values("cluster-autoscaler", equipped())
+    assert found["autoDiscovery"] == {"clusterName": "shop-dev"}
+    assert found["extraArgs"]["scale-down-utilization-threshold"] == 0.5
+    assert found["extraArgs"]["max-nodes-total"] == 20
+    assert found["customArgs"] == [
+        "--startup-taint=node.cilium.io/agent-not-ready",
+        "--startup-taint=cni.istio.io/not-ready",
+    ]
+    pools = {pool.name: pool.tags for pool in system_plan(deployed(equipped())).cluster.pools}
+    owned = {"k8s.io/cluster-autoscaler/enabled": "true", "k8s.io/cluster-autoscaler/shop-dev": "owned"}
+    template = "k8s.io/cluster-autoscaler/node-template"
+    assert pools == {
+        "agents": owned,
+        "watching": {
+            **owned,
+            f"{template}/label/tier": "watching",
+            f"{template}/taint/tier": "watching:NoSchedule",
+        },
+    }
+    assert [pool.tags for pool in system_plan(deployed(shop())).cluster.pools] == [{}]
+
+
+def test_logs_are_deleted_after_their_time() -> None:
+    """Loki keeps everything for ever unless its compactor is told to delete."""
+    found = values("loki", equipped())["loki"]
+    assert found["limits_config"] == {"retention_period": "168h"}
+    assert found["compactor"] == {"retention_enabled": True, "delete_request_store": "s3"}
+    assert found["storage"]["bucketNames"] == dict.fromkeys(("chunks", "ruler", "admin"), "${bucket:logs}")
+    assert found["commonConfig"] == {"replication_factor": 3}
+    alone = values("loki", equipped((Loki(), Alloy())))
+    assert alone["loki"]["compactor"]["delete_request_store"] == "filesystem"
+    assert alone["singleBinary"]["replicas"] == 1, "members with volumes of their own would each have a part"
+
+
+def test_logs_of_every_node_are_sent_to_loki() -> None:
+    found = values("alloy", equipped())
+    assert found["controller"]["tolerations"] == [{"operator": "Exists"}]
+    text = found["alloy"]["configMap"]["content"]
+    assert 'url = "http://loki.shop-monitoring.svc.cluster.local:3100/loki/api/v1/push"' in text
+
+
+def test_grafana_reads_logs_and_traces() -> None:
+    stack = charts(deployed(equipped()))["kube-prometheus-stack"]["valuesContent"]
+    for name, port in (("loki", 3100), ("tempo", 3200)):
+        assert f"url: http://{name}.shop-monitoring.svc.cluster.local:{port}" in stack
+    assert "additionalDataSources" not in charts(deployed(shop()))["kube-prometheus-stack"]["valuesContent"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "host"),
+    [(Tempo(), "tempo.shop-monitoring"), (Jaeger(), "jaeger.tracing"), (Jaeger(namespace="seen"), "jaeger.seen")],
+)
+def test_spans_go_where_they_are_kept(backend: AddonChoice, host: str) -> None:
+    system = equipped((backend, Kiali()))
+    assert f"service: {host}.svc.cluster.local" in charts(deployed(system))["istiod"]["valuesContent"]
+    shown = values("kiali", system)["external_services"]["tracing"]
+    assert shown["enabled"] is True
+    assert shown["internal_url"].startswith(f"http://{host}.svc.cluster.local:")
+
+
+def test_vault_is_no_toy() -> None:
+    """Never dev mode: storage of its own, TLS, an audit log, and unsealing by a key that the stack owns."""
+    found = values("vault", equipped())["server"]
+    assert "dev" not in found
+    assert found["standalone"] == {"enabled": False}
+    assert found["ha"]["replicas"] == 3
+    assert found["dataStorage"]["enabled"]
+    assert found["auditStorage"]["enabled"]
+    text = found["ha"]["raft"]["config"]
+    assert 'kms_key_id = "${key-arn:vault}"' in text
+    assert text.count("retry_join") == 3
+    assert "tls_disable" not in text
+    sealed = values("vault", equipped((Vault(auto_unseal=False, members=1),)))["server"]["ha"]
+    assert "awskms" not in sealed["raft"]["config"]
+    assert sealed["disruptionBudget"]["enabled"] is False
+
+
+def test_the_script_lets_external_secrets_read_this_environment_only() -> None:
+    (script,) = [
+        item
+        for plan in addons(deployed(equipped()))
+        for item in plan.objects
+        if item["metadata"]["name"].startswith("vault-")
+    ]
+    text = script["data"]["bootstrap.sh"]
+    assert "vault auth enable kubernetes" in text
+    assert 'path "secret/data/shop/dev/*"' in text
+    assert "bound_service_account_namespaces=external-secrets" in text
+
+
+@pytest.mark.parametrize("store", ["aws", "vault"])
+def test_external_secrets_read_the_chosen_store(store: Any) -> None:
+    system = equipped((ExternalSecrets(store=store), Vault(namespace="shop-system")))
+    (found,) = additions(deployed(system))["external-secrets"].settings
+    assert found["kind"] == "ClusterSecretStore"
+    provider = found["spec"]["provider"]
+    assert list(provider) == [store]
+    if store == "vault":
+        assert provider["vault"]["server"] == "https://vault.shop-system.svc.cluster.local:8200"
+        assert provider["vault"]["caProvider"]["name"] == "vault-tls"
+    else:
+        assert provider["aws"] == {"service": "SecretsManager", "region": "eu-central-1"}
+
+
+@pytest.mark.parametrize(("env", "server"), [("dev", "acme-v02"), ("test", "acme-staging-v02")])
+def test_certificates_are_proven_by_dns(env: str, server: str) -> None:
+    """A wildcard can be proven in no other way."""
+    (issuer,) = additions(deployed(equipped(), env))["cert-manager"].settings
+    acme = issuer["spec"]["acme"]
+    assert acme["server"] == f"https://{server}.api.letsencrypt.org/directory"
+    token = {"name": "cloudflare-api-token", "key": "cloudflare-api-token"}
+    assert acme["solvers"] == [
+        {"dns01": {"cloudflare": {"apiTokenSecretRef": token}}, "selector": {"dnsZones": ["shop.example"]}}
+    ]
+
+
+def test_an_authority_of_ones_own_signs_with_a_key_that_cert_manager_keeps() -> None:
+    found = additions(deployed(equipped((CertManager(),))))["cert-manager"]
+    assert [item["kind"] for item in found.settings] == ["ClusterIssuer", "Certificate", "ClusterIssuer"]
+    assert found.settings[-1]["spec"] == {"ca": {"secretName": found.settings[1]["spec"]["secretName"]}}
+    assert found.secrets == ()
+
+
+def test_definitions_outlive_their_charts() -> None:
+    """Without them Kubernetes deletes every certificate, and every Rollout with its pods."""
+    assert values("cert-manager", equipped())["crds"] == {"enabled": True, "keep": True}
+    assert values("argo-rollouts", equipped())["keepCRDs"] is True
+
+
+def test_names_are_published_behind_the_proxy_and_only_own_records_are_touched() -> None:
+    found = values("external-dns", equipped())
+    assert found["extraArgs"] == ["--cloudflare-proxied"]
+    assert (found["domainFilters"], found["txtOwnerId"]) == (["shop.example"], "shop-dev")
+
+
+def test_backups_are_daily_and_take_the_volumes_along() -> None:
+    found = values("velero", equipped())
+    assert found["schedules"]["daily"]["schedule"] == "0 3 * * *"
+    assert found["schedules"]["daily"]["template"]["defaultVolumesToFsBackup"] is True
+    assert found["deployNodeAgent"] is True
+    (store,) = found["configuration"]["backupStorageLocation"]
+    assert (store["bucket"], store["prefix"]) == ("${bucket:backups}", "velero")
+    assert found["credentials"] == {"useSecret": False}
+
+
+def test_directories_of_a_node_are_not_called_backed_up() -> None:
+    with pytest.raises(DeclarationError) as refusal:
+        addons(deployed(shop(platform=Platform(addons=(Velero(),)))))
+    assert str(refusal.value) == (
+        "platform.addons['velero'] is to copy volumes, but K3s' local-path makes directories of a node, which it "
+        "cannot copy; add EbsCsi(), or set volumes to 'none'"
+    )
+    assert "velero" in charts(deployed(shop(platform=Platform(addons=(Velero(volumes="none"),)))))
+
+
+def test_the_dashboard_is_reached_by_the_ingress_only_and_may_do_nothing_itself() -> None:
+    found = values("headlamp", equipped())
+    assert found["clusterRoleBinding"] == {"create": False}
+    assert found["ingress"]["hosts"][0]["host"] == "dashboard.dev.shop.example"
+    assert found["ingress"]["annotations"] == {"cert-manager.io/cluster-issuer": "platform"}
+    alone = equipped((Headlamp(host="dashboard"),))
+    assert values("headlamp", alone)["ingress"]["annotations"] == {}
+    (own,) = additions(deployed(alone))["headlamp"].secrets
+    assert own.certificate == ("dashboard.dev.shop.example",)
+    assert "ingress" not in values("headlamp", equipped((Headlamp(),)))
+
+
+def test_values_hold_no_secret_and_every_given_one_has_a_name() -> None:
+    system = equipped()
+    given = {name for secret in addon_secrets(deployed(system)) for name in secret.given.values()}
+    assert given == {"cloudflare-api-token", "team", "mail", "duty"}
+    assert system_plan(deployed(system)).given == frozenset(given)
+    assert system_plan(deployed(shop())).given == frozenset()
+
+
+def test_each_receiver_is_told_of_what_it_asks_for() -> None:
+    found = configuration(RECEIVERS)
+    assert found["route"]["routes"][1:] == [
+        {"receiver": "team", "matchers": ['severity =~ "critical|warning"'], "continue": True},
+        {"receiver": "mail", "matchers": ['severity =~ "critical|warning"'], "continue": True},
+        {"receiver": "duty", "matchers": ['severity =~ "critical"'], "continue": True},
+    ]
+    mounted = "/etc/alertmanager/secrets/alertmanager-receivers"
+    assert found["receivers"][2]["slack_configs"][0]["api_url_file"] == f"{mounted}/team"
+    assert found["receivers"][3]["email_configs"][0]["auth_password_file"] == f"{mounted}/mail"
+    assert found["receivers"][4]["pagerduty_configs"][0]["routing_key_file"] == f"{mounted}/duty"
+    assert configuration(())["receivers"] == [{"name": "null"}, {"name": "operators"}]
+
+
+def test_metrics_logs_and_traces_live_where_the_platform_says() -> None:
+    """A monitor, a policy or a dashboard that still names the default would be found by nobody."""
+    plan = system_plan(deployed(equipped()))
+    homes = {item["metadata"].get("namespace") for part in plan.observability for item in part.objects}
+    assert homes == {"shop", "shop-monitoring"}
+    charted = charts(deployed(equipped()))
+    for release in ("kube-prometheus-stack", "prometheus-adapter", "loki", "tempo"):
+        assert charted[release]["targetNamespace"] == "shop-monitoring"
+    scrape = objects(plan.application, "CiliumNetworkPolicy")["orders-policy"]["spec"]["ingress"]
+    assert "shop-monitoring" in str(scrape)
+    texts = json.dumps([[addon.objects, addon.settings] for addon in plan.addons])
+    texts += json.dumps([part.objects for part in plan.observability])
+    texts = texts.replace('"monitoring": "enabled"', "")
+    assert '"monitoring"' not in texts
+    assert ".monitoring." not in texts
+
+
+def test_every_measured_add_on_has_its_monitor() -> None:
+    (part,) = [part for part in observability(deployed(equipped())) if part.name == "platform-monitors"]
+    found = {item["metadata"]["name"]: item["spec"] for item in part.objects if item["kind"] == "PodMonitor"}
+    assert found["loki"] == {
+        "selector": {"matchLabels": {"app.kubernetes.io/name": "loki"}},
+        "namespaceSelector": {"matchNames": ["shop-monitoring"]},
+        "podMetricsEndpoints": [{"portNumber": 3100, "interval": "15s", "path": "/metrics"}],
+    }
+    measured = {addition.release.name for addition in additions(deployed(equipped())).values() if addition.measured}
+    assert measured <= found.keys()
+    assert found["vault"]["podMetricsEndpoints"][0]["scheme"] == "https"
+
+
+def test_lost_logs_and_failed_backups_are_told() -> None:
+    (rules,) = [
+        item
+        for part in observability(deployed(equipped()))
+        for item in part.objects
+        if item["kind"] == "PrometheusRule"
+    ]
+    alerts = {rule["alert"]: rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]}
+    assert "loki_write_dropped_entries_total" in alerts["LogsLost"]
+    assert "velero_backup_last_status" in alerts["ClusterBackupFailed"]
+
+
+def test_services_can_share_a_namespace_with_add_ons() -> None:
+    """It is made before the add-ons and once; a quota of what services declare would refuse the charts' pods."""
+    system = equipped(EVERYTHING, observability=Observability(namespace="shop"))
+    plan = system_plan(deployed(system))
+    (part,) = plan.application.namespaces
+    kinds = [item["kind"] for item in part.objects]
+    assert not {"Namespace", "ResourceQuota"} & set(kinds)
+    (space,) = [addon for addon in plan.addons if addon.name == "shop"]
+    labels = space.objects[0]["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "baseline"
+    assert labels["istio-injection"] == "enabled"
+    assert "default-deny" not in [item["metadata"]["name"] for item in space.settings]
+    assert "default-deny" in [item["metadata"]["name"] for item in part.objects]
+
+
+@pytest.mark.parametrize(
+    ("addons_", "changes", "message"),
+    [
+        ((Loki(), Loki()), {}, "platform.addons asks for 'loki' twice; keep one"),
+        ((Alloy(),), {}, "platform.addons: 'alloy' ships logs to Loki, which is not there; add Loki() or remove it"),
+        (
+            (ExternalSecrets(store="vault"),),
+            {},
+            "platform.addons: 'external-secrets' reads Vault, which is not there; add Vault() or read AWS",
+        ),
+        (
+            (Kiali(),),
+            {"mesh": NoMesh()},
+            "platform.addons: 'kiali' shows the mesh; set platform.mesh to Istio() or remove it",
+        ),
+        (
+            (Tempo(), Jaeger()),
+            {},
+            "platform.addons asks for 'tempo' and 'jaeger', but spans go to one place; keep one",
+        ),
+        (
+            (),
+            {"mesh": Istio(traces=1)},
+            "platform.mesh.traces: nobody takes the spans; add Tempo() or Jaeger() to addons",
+        ),
+    ],
+)
+def test_what_cannot_stand_is_refused(addons_: tuple[AddonChoice, ...], changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Platform(addons=addons_, **changes)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: shop(platform=Platform(addons=(Loki(pool="watchers"),))),
+            "platform.addons['loki'].pool 'watchers' is no pool of the platform; declared are: agents",
+        ),
+        (
+            lambda: shop(platform=Platform(observability=Observability(pool="agent"))),
+            "platform.observability.pool 'agent' is no pool of the platform; did you mean 'agents'?",
+        ),
+        (
+            lambda: shop(platform=Platform(addons=(Loki(),)), environments={"dev": environment(without=("lokki",))}),
+            "environments['dev'].without names 'lokki', which is no add-on of the platform; did you mean 'loki'?",
+        ),
+        (
+            lambda: shop(
+                platform=Platform(addons=(Loki(), Alloy())), environments={"dev": environment(without=("loki",))}
+            ),
+            "add-ons of environment 'dev': 'alloy' ships logs to Loki, which is not there; add Loki() or remove it",
+        ),
+    ],
+)
+def test_what_a_system_cannot_hold_is_refused(build: Any, message: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        build()
+    assert message in str(refusal.value)
+
+
+def test_derivation_is_pure() -> None:
+    assert addons(deployed(equipped())) == addons(deployed(equipped()))
