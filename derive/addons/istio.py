@@ -64,7 +64,7 @@ def cni_values() -> dict[str, Any]:
     }
 
 
-def istiod_values(mesh: Istio, replicas: int, collector: Collector | None) -> dict[str, Any]:
+def istiod_values(mesh: Istio, replicas: int, collector: Collector | None = None) -> dict[str, Any]:
     """``collector``: of spans. Absent: requests are not traced."""
     sidecar = mesh.sidecar
     configuration: dict[str, Any] = {

@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]  # the package ships no types
 import pytest
-from pydantic import ValidationError
 
 from derive.addons import addon_secrets, addons
 from derive.addons.additions import MAKERS, additions
-from derive.addons.alertmanager import configuration
 from derive.choices import storage_class
-from derive.observability import observability
 from derive.plan import system_plan
 from model import (
-    Alloy,
     CertManager,
-    DeclarationError,
     Eks,
     ExternalSecrets,
     Headlamp,
-    Istio,
     Jaeger,
     Kiali,
-    Loki,
-    Metric,
     MetricsServer,
     NetworkPolicies,
     NoMesh,
     Observability,
     Platform,
-    PrometheusAdapter,
-    Scale,
-    Service,
-    Tempo,
     Vault,
-    Velero,
 )
 from model.addons import AddonChoice
-from tests.unit.declared import deployed, derived, environment, objects, shop
-from tests.unit.equipped import EVERYTHING, RATE, RECEIVERS, charts, equipped, values
+from tests.unit.declared import deployed, shop
+from tests.unit.equipped import EVERYTHING, charts, equipped, values
 
 KINDS = {
     "cilium": lambda: equipped(),
@@ -141,14 +127,6 @@ def test_a_namespace_exists_before_anything_is_put_into_it(kind: str) -> None:
         assert secret.namespace in made | spaces
 
 
-def test_loki_takes_the_place_of_opensearch() -> None:
-    assert {"opensearch", "fluent-bit"} <= set(charts(deployed(shop())))
-    assert not {"opensearch", "fluent-bit", "logging"} & {plan.name for plan in addons(deployed(equipped()))}
-    quiet = shop(platform=Platform(observability=Observability(logs="none")))
-    assert not {"opensearch", "fluent-bit", "logging"} & {plan.name for plan in addons(deployed(quiet))}
-    assert "opensearch-tls" not in {secret.name for secret in addon_secrets(deployed(quiet))}
-
-
 def test_an_environment_goes_without_what_its_table_says() -> None:
     system = equipped()
     here, there = additions(deployed(system, "dev")), additions(deployed(system, "test"))
@@ -206,51 +184,6 @@ def test_the_storage_class() -> None:
     ]
 
 
-def test_custom_metrics_are_recorded_and_served_under_one_name() -> None:
-    plan = {plan.name: plan for plan in addons(deployed(equipped()))}["prometheus-adapter"]
-    (rule,) = plan.settings
-    assert rule["spec"]["groups"][0]["rules"] == [{"record": RATE.name, "expr": RATE.query}]
-    found = values("prometheus-adapter", equipped())
-    assert found["prometheus"]["url"] == ("http://kube-prometheus-stack-prometheus.shop-monitoring.svc.cluster.local")
-    assert found["rules"] == {
-        "default": False,
-        "custom": [
-            {
-                "seriesQuery": 'http_requests_per_second{namespace!="",pod!=""}',
-                "resources": {"overrides": {"namespace": {"resource": "namespace"}, "pod": {"resource": "pod"}}},
-                "name": {"as": "http_requests_per_second"},
-                "metricsQuery": "sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)",
-            }
-        ],
-    }
-    scaler = objects(derived(equipped()), "HorizontalPodAutoscaler")["web"]
-    assert scaler["spec"]["metrics"][-1]["pods"]["metric"] == {"name": RATE.name}
-
-
-@pytest.mark.parametrize(
-    ("metrics", "message"),
-    [
-        (
-            (RATE, RATE.model_copy(update={"query": "up"})),
-            "services['web'].scale.metrics: 'http_requests_per_second' has another query elsewhere; "
-            "give it another name",
-        ),
-        (
-            (Metric(name="queue-depth", target="1", query="up"),),
-            "services['web'].scale.metrics: 'queue-depth' is no name for a metric; use letters, digits and '_'",
-        ),
-    ],
-)
-def test_a_metric_that_cannot_be_served_is_refused(metrics: tuple[Metric, ...], message: str) -> None:
-    system = shop(
-        services=(Service(name="web", port=3000, scale=Scale(maximum=4, metrics=metrics)),),
-        platform=Platform(addons=(PrometheusAdapter(),)),
-    )
-    with pytest.raises(DeclarationError) as refusal:
-        addons(deployed(system))
-    assert str(refusal.value) == message
-
-
 def test_the_autoscaler_finds_its_pools_and_knows_its_bounds() -> None:
     found = values("cluster-autoscaler", equipped())
     assert found["autoDiscovery"] == {"clusterName": "shop-dev"}
@@ -272,44 +205,6 @@ def test_the_autoscaler_finds_its_pools_and_knows_its_bounds() -> None:
         },
     }
     assert [pool.tags for pool in system_plan(deployed(shop())).cluster.pools] == [{}]
-
-
-def test_logs_are_deleted_after_their_time() -> None:
-    """Loki keeps everything for ever unless its compactor is told to delete."""
-    found = values("loki", equipped())["loki"]
-    assert found["limits_config"] == {"retention_period": "168h"}
-    assert found["compactor"] == {"retention_enabled": True, "delete_request_store": "s3"}
-    assert found["storage"]["bucketNames"] == dict.fromkeys(("chunks", "ruler", "admin"), "${bucket:logs}")
-    assert found["commonConfig"] == {"replication_factor": 3}
-    alone = values("loki", equipped((Loki(), Alloy())))
-    assert alone["loki"]["compactor"]["delete_request_store"] == "filesystem"
-    assert alone["singleBinary"]["replicas"] == 1, "members with volumes of their own would each have a part"
-
-
-def test_logs_of_every_node_are_sent_to_loki() -> None:
-    found = values("alloy", equipped())
-    assert found["controller"]["tolerations"] == [{"operator": "Exists"}]
-    text = found["alloy"]["configMap"]["content"]
-    assert 'url = "http://loki.shop-monitoring.svc.cluster.local:3100/loki/api/v1/push"' in text
-
-
-def test_grafana_reads_logs_and_traces() -> None:
-    stack = charts(deployed(equipped()))["kube-prometheus-stack"]["valuesContent"]
-    for name, port in (("loki", 3100), ("tempo", 3200)):
-        assert f"url: http://{name}.shop-monitoring.svc.cluster.local:{port}" in stack
-    assert "additionalDataSources" not in charts(deployed(shop()))["kube-prometheus-stack"]["valuesContent"]
-
-
-@pytest.mark.parametrize(
-    ("backend", "host"),
-    [(Tempo(), "tempo.shop-monitoring"), (Jaeger(), "jaeger.tracing"), (Jaeger(namespace="seen"), "jaeger.seen")],
-)
-def test_spans_go_where_they_are_kept(backend: AddonChoice, host: str) -> None:
-    system = equipped((backend, Kiali()))
-    assert f"service: {host}.svc.cluster.local" in charts(deployed(system))["istiod"]["valuesContent"]
-    shown = values("kiali", system)["external_services"]["tracing"]
-    assert shown["enabled"] is True
-    assert shown["internal_url"].startswith(f"http://{host}.svc.cluster.local:")
 
 
 def test_vault_is_no_toy() -> None:
@@ -397,16 +292,6 @@ def test_backups_are_daily_and_take_the_volumes_along() -> None:
     assert found["credentials"] == {"useSecret": False}
 
 
-def test_directories_of_a_node_are_not_called_backed_up() -> None:
-    with pytest.raises(DeclarationError) as refusal:
-        addons(deployed(shop(platform=Platform(addons=(Velero(),)))))
-    assert str(refusal.value) == (
-        "platform.addons['velero'] is to copy volumes, but K3s' local-path makes directories of a node, which it "
-        "cannot copy; add EbsCsi(), or set volumes to 'none'"
-    )
-    assert "velero" in charts(deployed(shop(platform=Platform(addons=(Velero(volumes="none"),)))))
-
-
 def test_the_dashboard_is_reached_by_the_ingress_only_and_may_do_nothing_itself() -> None:
     found = values("headlamp", equipped())
     assert found["clusterRoleBinding"] == {"create": False}
@@ -427,62 +312,6 @@ def test_values_hold_no_secret_and_every_given_one_has_a_name() -> None:
     assert system_plan(deployed(shop())).given == frozenset()
 
 
-def test_each_receiver_is_told_of_what_it_asks_for() -> None:
-    found = configuration(RECEIVERS)
-    assert found["route"]["routes"][1:] == [
-        {"receiver": "team", "matchers": ['severity =~ "critical|warning"'], "continue": True},
-        {"receiver": "mail", "matchers": ['severity =~ "critical|warning"'], "continue": True},
-        {"receiver": "duty", "matchers": ['severity =~ "critical"'], "continue": True},
-    ]
-    mounted = "/etc/alertmanager/secrets/alertmanager-receivers"
-    assert found["receivers"][2]["slack_configs"][0]["api_url_file"] == f"{mounted}/team"
-    assert found["receivers"][3]["email_configs"][0]["auth_password_file"] == f"{mounted}/mail"
-    assert found["receivers"][4]["pagerduty_configs"][0]["routing_key_file"] == f"{mounted}/duty"
-    assert configuration(())["receivers"] == [{"name": "null"}, {"name": "operators"}]
-
-
-def test_metrics_logs_and_traces_live_where_the_platform_says() -> None:
-    """A monitor, a policy or a dashboard that still names the default would be found by nobody."""
-    plan = system_plan(deployed(equipped()))
-    homes = {item["metadata"].get("namespace") for part in plan.observability for item in part.objects}
-    assert homes == {"shop", "shop-monitoring"}
-    charted = charts(deployed(equipped()))
-    for release in ("kube-prometheus-stack", "prometheus-adapter", "loki", "tempo"):
-        assert charted[release]["targetNamespace"] == "shop-monitoring"
-    scrape = objects(plan.application, "CiliumNetworkPolicy")["orders-policy"]["spec"]["ingress"]
-    assert "shop-monitoring" in str(scrape)
-    texts = json.dumps([[addon.objects, addon.settings] for addon in plan.addons])
-    texts += json.dumps([part.objects for part in plan.observability])
-    texts = texts.replace('"monitoring": "enabled"', "")
-    assert '"monitoring"' not in texts
-    assert ".monitoring." not in texts
-
-
-def test_every_measured_add_on_has_its_monitor() -> None:
-    (part,) = [part for part in observability(deployed(equipped())) if part.name == "platform-monitors"]
-    found = {item["metadata"]["name"]: item["spec"] for item in part.objects if item["kind"] == "PodMonitor"}
-    assert found["loki"] == {
-        "selector": {"matchLabels": {"app.kubernetes.io/name": "loki"}},
-        "namespaceSelector": {"matchNames": ["shop-monitoring"]},
-        "podMetricsEndpoints": [{"portNumber": 3100, "interval": "15s", "path": "/metrics"}],
-    }
-    measured = {addition.release.name for addition in additions(deployed(equipped())).values() if addition.measured}
-    assert measured <= found.keys()
-    assert found["vault"]["podMetricsEndpoints"][0]["scheme"] == "https"
-
-
-def test_lost_logs_and_failed_backups_are_told() -> None:
-    (rules,) = [
-        item
-        for part in observability(deployed(equipped()))
-        for item in part.objects
-        if item["kind"] == "PrometheusRule"
-    ]
-    alerts = {rule["alert"]: rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]}
-    assert "loki_write_dropped_entries_total" in alerts["LogsLost"]
-    assert "velero_backup_last_status" in alerts["ClusterBackupFailed"]
-
-
 def test_services_can_share_a_namespace_with_add_ons() -> None:
     """It is made before the add-ons and once; a quota of what services declare would refuse the charts' pods."""
     system = equipped(EVERYTHING, observability=Observability(namespace="shop"))
@@ -496,68 +325,6 @@ def test_services_can_share_a_namespace_with_add_ons() -> None:
     assert labels["istio-injection"] == "enabled"
     assert "default-deny" not in [item["metadata"]["name"] for item in space.settings]
     assert "default-deny" in [item["metadata"]["name"] for item in part.objects]
-
-
-@pytest.mark.parametrize(
-    ("addons_", "changes", "message"),
-    [
-        ((Loki(), Loki()), {}, "platform.addons asks for 'loki' twice; keep one"),
-        ((Alloy(),), {}, "platform.addons: 'alloy' ships logs to Loki, which is not there; add Loki() or remove it"),
-        (
-            (ExternalSecrets(store="vault"),),
-            {},
-            "platform.addons: 'external-secrets' reads Vault, which is not there; add Vault() or read AWS",
-        ),
-        (
-            (Kiali(),),
-            {"mesh": NoMesh()},
-            "platform.addons: 'kiali' shows the mesh; set platform.mesh to Istio() or remove it",
-        ),
-        (
-            (Tempo(), Jaeger()),
-            {},
-            "platform.addons asks for 'tempo' and 'jaeger', but spans go to one place; keep one",
-        ),
-        (
-            (),
-            {"mesh": Istio(traces=1)},
-            "platform.mesh.traces: nobody takes the spans; add Tempo() or Jaeger() to addons",
-        ),
-    ],
-)
-def test_what_cannot_stand_is_refused(addons_: tuple[AddonChoice, ...], changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError) as refusal:
-        Platform(addons=addons_, **changes)
-    assert message in str(refusal.value)
-
-
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (
-            lambda: shop(platform=Platform(addons=(Loki(pool="watchers"),))),
-            "platform.addons['loki'].pool 'watchers' is no pool of the platform; declared are: agents",
-        ),
-        (
-            lambda: shop(platform=Platform(observability=Observability(pool="agent"))),
-            "platform.observability.pool 'agent' is no pool of the platform; did you mean 'agents'?",
-        ),
-        (
-            lambda: shop(platform=Platform(addons=(Loki(),)), environments={"dev": environment(without=("lokki",))}),
-            "environments['dev'].without names 'lokki', which is no add-on of the platform; did you mean 'loki'?",
-        ),
-        (
-            lambda: shop(
-                platform=Platform(addons=(Loki(), Alloy())), environments={"dev": environment(without=("loki",))}
-            ),
-            "add-ons of environment 'dev': 'alloy' ships logs to Loki, which is not there; add Loki() or remove it",
-        ),
-    ],
-)
-def test_what_a_system_cannot_hold_is_refused(build: Any, message: str) -> None:
-    with pytest.raises(ValidationError) as refusal:
-        build()
-    assert message in str(refusal.value)
 
 
 def test_derivation_is_pure() -> None:
