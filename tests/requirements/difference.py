@@ -71,9 +71,10 @@ class Environment:
 
     @cached_property
     def _words(self) -> dict[str, str]:
-        """Every id and generated value -> the name of what it belongs to."""
+        """Every id and generated value -> the name of what it belongs to; a bucket's settings have the bucket's id, so
+        that the order must not depend on which of them was made first."""
         words: dict[str, str] = {}
-        for item in self.stack.resources:
+        for item in sorted(self.stack.resources, key=lambda resource: resource.urn):
             if item.type.startswith(("aws:", "random:")) and item.type.count(":") == 2:
                 generated = (item.id, item.outputs.get("arn"), item.outputs.get("result"))
                 words |= {text: f"<{item.name}>" for text in generated if isinstance(text, str) and len(text) > 8}
