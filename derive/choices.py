@@ -40,6 +40,11 @@ def claims(deployment: Deployment) -> dict[str, str]:
     return {"storageClassName": driver.storage_class} if driver else {}
 
 
+def alertmanager(deployment: Deployment) -> bool:
+    """Whether alerts are kept and told; otherwise Prometheus shows them, and that is all."""
+    return "alertmanager" not in deployment.environment.without
+
+
 def opensearch(deployment: Deployment) -> bool:
     """Whether logs go to OpenSearch."""
     logs = deployment.system.platform.observability.logs

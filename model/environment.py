@@ -59,7 +59,7 @@ class Environment(Declared):
     moving_tags: bool = True
     """Whether an image tag such as ``latest`` is accepted."""
     without: tuple[Name, ...] = ()
-    """Kinds of the platform's add-ons that this environment goes without."""
+    """Kinds of the platform's add-ons that this environment goes without; ``alertmanager`` is one, too."""
 
     @field_validator("cidr")
     @classmethod

@@ -179,7 +179,7 @@ class System(Declared):
     @model_validator(mode="after")
     def _addons(self) -> System:
         pools = {pool.name for pool in self.platform.pools}
-        kinds = {addon.kind for addon in self.platform.addons}
+        kinds = {"alertmanager", *(addon.kind for addon in self.platform.addons)}
         places = {f"addons['{addon.kind}']": addon.pool for addon in self.platform.addons if isinstance(addon, Placed)}
         for place, pool in {**places, "observability": self.platform.observability.pool}.items():
             if pool and pool not in pools:

@@ -78,7 +78,7 @@ def addon_secrets(deployment: Deployment) -> tuple[SecretPlan, ...]:
     """The Secrets that add-ons refer to: each password is random, no chart's values hold one."""
     settings = deployment.system.platform.observability
     return (
-        *kube_prometheus_stack.secrets(settings),
+        *kube_prometheus_stack.secrets(deployment),
         *(opensearch.secrets() if choices.opensearch(deployment) else ()),
         *(postgres_exporter.secret(target, settings.namespace) for target in postgres_exporter.targets(deployment)),
         *(secret for addition in additions(deployment).values() for secret in addition.secrets),

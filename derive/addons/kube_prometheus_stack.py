@@ -28,7 +28,7 @@ def release(deployment: Deployment) -> Release:
         values=values(
             settings,
             volume=deployment.environment.observability_volume,
-            members=replicas_over_zones(deployment.environment),
+            members=replicas_over_zones(deployment.environment) if choices.alertmanager(deployment) else 0,
             one_process=isinstance(platform.cluster, K3s),
             cluster=deployment.prefix,
             claim=choices.claims(deployment),
@@ -41,7 +41,8 @@ def release(deployment: Deployment) -> Release:
     )
 
 
-def secrets(settings: Observability) -> tuple[SecretPlan, ...]:
+def secrets(deployment: Deployment) -> tuple[SecretPlan, ...]:
+    settings = deployment.system.platform.observability
     return (
         SecretPlan(
             name=GRAFANA_SECRET,
@@ -49,7 +50,7 @@ def secrets(settings: Observability) -> tuple[SecretPlan, ...]:
             literals={"admin-user": "admin"},
             passwords={"admin-password": GRAFANA_SECRET},
         ),
-        *alertmanager.secrets(settings),
+        *(alertmanager.secrets(settings) if choices.alertmanager(deployment) else ()),
     )
 
 
@@ -82,8 +83,9 @@ def values(
     sources: list[dict[str, Any]],
     place: Manifest,
 ) -> dict[str, Any]:
-    """``members``: of Alertmanager. ``one_process``: the control plane is K3s' single process, whose metrics all come
-    from the kubelet's endpoint; the chart's monitors for its parts would find nothing and alert for ever."""
+    """``members``: of Alertmanager; 0: there is none. ``one_process``: the control plane is K3s' single process, whose
+    metrics all come from the kubelet's endpoint; the chart's monitors for its parts would find nothing and alert for
+    ever."""
     parts = ("kubeControllerManager", "kubeScheduler", "kubeProxy", "kubeEtcd")
     return {
         # The default names have the release's name in them twice.
@@ -98,7 +100,7 @@ def values(
             "service": {"type": "ClusterIP"},
             "prometheusSpec": {**_prometheus(settings, volume, cluster, claim), **place},
         },
-        "alertmanager": alertmanager.values(settings, members, claim, place),
+        "alertmanager": alertmanager.values(settings, members, claim, place) if members else {"enabled": False},
         "grafana": {**_grafana(sources), **place},
         "kube-state-metrics": {"resources": resources("10m", "64Mi", "256Mi"), **place},
         "prometheus-node-exporter": {

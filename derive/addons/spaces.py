@@ -206,6 +206,13 @@ def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:
         for target in databases
     ]
     gossip = Flow((Pods(ALERTMANAGER),), (9094,), ("TCP", "UDP"))
+    alerting = choices.alertmanager(deployment)
+    alertmanager_rule = Rule(
+        "alertmanager",
+        ALERTMANAGER,
+        (_from([PROMETHEUS], 9093, 8080), _from([Pods(GRAFANA)], 9093), gossip),
+        (gossip, *alertmanager.told(deployment.system.platform.observability)),
+    )
     return (
         Rule(
             "prometheus",
@@ -213,17 +220,12 @@ def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:
             (_from([Pods(GRAFANA), PROMETHEUS], 9090), _from([PROMETHEUS], 8080)),
             (API_SERVER, *_scrapes(deployment)),
         ),
-        Rule(
-            "alertmanager",
-            ALERTMANAGER,
-            (_from([PROMETHEUS], 9093, 8080), _from([Pods(GRAFANA)], 9093), gossip),
-            (gossip, *alertmanager.told(deployment.system.platform.observability)),
-        ),
+        *((alertmanager_rule,) if alerting else ()),
         Rule(
             "grafana",
             GRAFANA,
             (_from([PROMETHEUS], 3000),),
-            (API_SERVER, _to([PROMETHEUS], 9090), _to([Pods(ALERTMANAGER)], 9093)),
+            (API_SERVER, _to([PROMETHEUS], 9090), *([_to([Pods(ALERTMANAGER)], 9093)] if alerting else ())),
         ),
         Rule("prometheus-operator", OPERATOR, (webhook(10250), _from([PROMETHEUS], 10250)), (API_SERVER,)),
         Rule("prometheus-operator-certificate", OPERATOR_HOOKS, (), (API_SERVER,)),
@@ -240,7 +242,7 @@ def _scrapes(deployment: Deployment) -> tuple[Flow, ...]:
     nodes = Flow(Entities(("host", "remote-node")), (10250, 9100, 9962, 9963))
     own = [
         _to([PROMETHEUS], 9090, 8080),
-        _to([Pods(ALERTMANAGER)], 9093, 8080),
+        *([_to([Pods(ALERTMANAGER)], 9093, 8080)] if choices.alertmanager(deployment) else ()),
         _to([Pods(GRAFANA)], 3000),
         _to([Pods(OPERATOR)], 10250),
         _to([Pods(STATE_METRICS)], 8080),

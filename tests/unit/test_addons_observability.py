@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from derive.addons import addon_secrets, addons
 from derive.addons.additions import additions
@@ -21,7 +22,7 @@ from model import (
     Tempo,
 )
 from model.addons import AddonChoice
-from tests.unit.declared import deployed, derived, objects, shop
+from tests.unit.declared import deployed, derived, environment, objects, shop
 from tests.unit.equipped import RATE, RECEIVERS, charts, equipped, values
 
 
@@ -146,3 +147,11 @@ def test_lost_logs_and_failed_backups_are_told() -> None:
     alerts = {rule["alert"]: rule["expr"] for group in rules["spec"]["groups"] for rule in group["rules"]}
     assert "loki_write_dropped_entries_total" in alerts["LogsLost"]
     assert "velero_backup_last_status" in alerts["ClusterBackupFailed"]
+
+
+def test_an_environment_can_do_without_alertmanager() -> None:
+    """Where nobody is to be told, its pods, ways and Secrets would only cost."""
+    system = shop(environments={"dev": environment(without=("alertmanager",))})
+    stack = yaml.safe_load(charts(deployed(system))["kube-prometheus-stack"]["valuesContent"])
+    assert stack["alertmanager"] == {"enabled": False}
+    assert "alertmanager" not in str([plan.settings for plan in addons(deployed(system))])
