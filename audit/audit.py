@@ -10,7 +10,7 @@ from audit.cluster import Cluster
 from audit.doors import CLOSED, NO_ROUTE, REDIRECT, Door, probes
 from audit.expected import Expectation
 from audit.findings import Column, Connection, Difference, Report
-from audit.layers import LAYERS, MTLS, NETWORK, Question, port_name
+from audit.layers import EGRESS, INGRESS, LAYERS, MTLS, NETWORK, Question, port_name
 from audit.machines import Machines
 from audit.platform import INTERNET, NODES
 from audit.population import Mask, Population, Port
@@ -153,7 +153,8 @@ class PodAudit:
         groups: dict[tuple[str, str, Mask, tuple[str, ...]], list[Request | None]] = {}
         for request, (found, wanted) in zip(requests, answers, strict=True):
             for layer, expected in wanted.items():
-                for kind, mask in (("open", found[layer] & ~expected), ("closed", expected & ~found[layer])):
+                more = found[layer] & ~expected & ~self._excused(layer, index)
+                for kind, mask in (("open", more), ("closed", expected & ~found[layer])):
                     for others, callers in self._stopped(mask, layer, found) if mask else ():
                         groups.setdefault((layer, kind, callers, others), []).append(request)
         callee = self._population.actors[index].name
@@ -161,6 +162,13 @@ class PodAudit:
             what = "" if len(seen) == len(requests) else ", ".join(str(request) for request in seen if request)
             names = tuple(self._population.names(callers))
             yield Difference(layer, "open" if kind == "open" else "closed", names, callee, port, what, others)
+
+    def _excused(self, layer: str, index: int) -> Mask:
+        """Callers whose passing this layer is no difference."""
+        blurred = self._expected.blurred
+        if layer == EGRESS:
+            return blurred
+        return self._population.everyone if layer == INGRESS and blurred >> index & 1 else 0
 
     def _stopped(self, mask: Mask, layer: str, found: Mapping[str, Mask]) -> Iterator[tuple[tuple[str, ...], Mask]]:
         """Callers, divided by the other layers that stop them."""

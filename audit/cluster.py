@@ -37,14 +37,13 @@ class Cluster:
         mode = str(istiod.value("meshConfig.outboundTrafficPolicy.mode", "ALLOW_ANY")) if istiod else "ALLOW_ANY"
         self.rules = PolicyRules(population)
         by_address = population.world
+        nodes = population.kinds["remote-node"] | population.kinds["host"] | population.kinds["api-server"]
         if cilium:
             if "nodes" in cilium.value("policyCIDRMatchMode", ()):
-                by_address |= (
-                    population.kinds["remote-node"] | population.kinds["host"] | population.kinds["api-server"]
-                )
+                by_address |= nodes
             CiliumPolicies(population, self.rules, population.role(DNS), by_address).add_all(registry)
         else:
-            by_address |= population.pods
+            by_address |= population.pods | nodes
         policies.add_all(registry, population, self.rules, by_address=by_address)
         self.peers = PeerModes(registry, population, root)
         self.authorization = Authorization(registry, population, root)

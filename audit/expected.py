@@ -22,10 +22,12 @@ from audit.platform import (
     EVERYBODY,
     INTERNET,
     KNOWN,
+    KUBERNETES,
     LINKS,
     NODES,
     PROXIES,
     SIDECAR_METRICS,
+    Link,
 )
 from audit.population import Actor, Mask, Population, Port, bits, union
 from audit.requests import Request, matches
@@ -84,17 +86,15 @@ class Expectation:
         self._callees: dict[int, Callee] = defaultdict(Callee)
         system = scope.system
         self._by_name = isinstance(system.platform.cni, Cilium)
-        """Whether the network plug-in knows names outside the cluster, and guards the platform's own namespaces."""
+        """Whether the network plug-in knows names outside the cluster, and the nodes and the API server by identity."""
         self.home = {scope.namespace(item) for item in system.services} | {
             scope.namespace(item) for item in system.stores if scope.in_cluster(item) or pooler_of(item)
         }
-        self.governed = self._where(
-            lambda actor: (
-                actor.kind == "pod"
-                and actor.role not in (ELSEWHERE, DNS)
-                and (self._by_name or actor.namespace in self.home)
-            )
-        )
+        self.governed = self._where(lambda actor: actor.kind == "pod" and actor.role not in (ELSEWHERE, DNS))
+        own = union(population.namespaces.get(name, 0) for name in self.home)
+        self.blurred: Mask = 0 if self._by_name else self.governed & ~own
+        """Pods of the platform whose policies know the API server, nodes and hosts by address only: they are held to
+        what they need, not to nothing more."""
         outside = union(
             population.role(f"store:{store.name}")
             for store in system.stores
@@ -213,10 +213,15 @@ class Expectation:
         for link in LINKS:
             callers, callees = self._group(link.caller), self._group(link.callee)
             for index in bits(callees):
-                admission = self._admissions[index][None if link.port is None else (link.protocol, link.port)]
+                admission = self._admissions[index][self._port(link)]
                 admission.leave |= callers
                 admission.enter |= self._group(link.at_callee) | callers if link.at_callee else callers
         self._add_scrapes()
+
+    def _port(self, link: Link) -> Port | None:
+        """None: every port. By address, the API server is a port like any other."""
+        number = link.port or (None if self._by_name else KUBERNETES)
+        return (link.protocol, number) if number else None
 
     def _add_scrapes(self) -> None:
         """A scraper finds its targets by itself: its own end is open to every pod of a measured namespace on the
@@ -244,7 +249,7 @@ class Expectation:
         strangers = population.role(STRANGER) | population.role(ELSEWHERE) | population.role(DNS)
         groups = {
             EVERYBODY: everyone,
-            CLUSTER: everyone & ~population.world,
+            CLUSTER: everyone & ~population.world if self._by_name else population.pods,
             KNOWN: population.pods & ~strangers,
             PROXIES: (self._sidecars | self._gateways) & ~strangers,
             NODES: population.kinds["host"] | population.kinds["remote-node"] | population.kinds["api-server"],

@@ -18,6 +18,8 @@ KNOWN: Final = "known"
 SIDECAR_METRICS: Final = 15020
 """The proxy's own port for scrapes: plain text, outside what the proxy intercepts and judges."""
 ISTIOD_PORT: Final = 15012
+KUBERNETES: Final = 6443
+"""The API server's own port."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from audit.machines import Machines
 from audit.resources import Registry, read
 from audit.scope import Scope
 from derive.databases import HostPlan
-from derive.plan import system_plan
+from derive.plan import SystemPlan, system_plan
 from derive.shapes import Deployment, Facts
 from manifests.base import Manifest
 from model import System
@@ -43,13 +43,23 @@ def planned(system: System, environment: str = "dev", placements: Mapping[str, s
     ]
     found = document([*addons, *(item for part in parts for item in part.objects), *secrets])
     found["deployment"]["resources"] += [_record(host) for database in plan.databases for host in database.hosts]
+    found["deployment"]["resources"] += _nodes(plan)
     return found
 
 
+def _nodes(plan: SystemPlan) -> list[dict[str, Any]]:
+    """The cluster's subnets, and a group of machines in them."""
+    subnets = {subnet.name: {"cidrBlock": subnet.cidr, "vpcId": "vpc"} for subnet in plan.network.addresses.tier("k8s")}
+    found = [_account("aws:ec2/subnet:Subnet", name, values) for name, values in subnets.items()]
+    return [*found, _account("aws:autoscaling/group:Group", "nodes", {"vpcZoneIdentifiers": list(subnets)})]
+
+
+def _account(type_: str, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": type_, "urn": f"urn:pulumi:test::test::{type_}::{name}", "id": name, "outputs": dict(values)}
+
+
 def _record(host: HostPlan) -> dict[str, Any]:
-    type_ = "aws:route53/record:Record"
-    values = {"name": host.fqdn, "type": "A", "records": [host.address]}
-    return {"type": type_, "urn": f"urn:pulumi:test::test::{type_}::{host.name}", "id": host.name, "outputs": values}
+    return _account("aws:route53/record:Record", host.name, {"name": host.fqdn, "type": "A", "records": [host.address]})
 
 
 def judged(document: Mapping[str, Any], scope: Scope) -> Report:
