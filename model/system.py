@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from ipaddress import IPv4Network
 from itertools import combinations
+from typing import Self
 
 from pydantic import model_validator
 
@@ -47,22 +51,49 @@ class System(Declared):
         return self.namespace or self.name
 
     def service(self, name: str) -> Service:
-        return next(service for service in self.services if service.name == name)
+        return self._services[name]
 
     def store(self, name: str) -> Store:
-        return next(store for store in self.stores if store.name == name)
+        return self._stores[name]
 
     def callers(self, name: str) -> tuple[str, ...]:
         """Services that may call ``name``, in declared order."""
-        return tuple(call.caller for call in self.calls if call.callee == name)
+        return tuple(self._callers[name])
 
     def callees(self, name: str) -> tuple[str, ...]:
         """Services that ``name`` may call, in declared order."""
-        return tuple(call.callee for call in self.calls if call.caller == name)
+        return tuple(self._callees[name])
 
     def users(self, store: str) -> tuple[str, ...]:
         """Services that connect to a store, in declared order."""
-        return tuple(service.name for service in self.services if store in service.uses)
+        return tuple(self._users[store])
+
+    def __copy__(self) -> Self:
+        """Without what was looked up: a copy is made in order to differ."""
+        copied = super().__copy__()
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
+
+    @cached_property
+    def _services(self) -> dict[str, Service]:
+        return {service.name: service for service in self.services}
+
+    @cached_property
+    def _stores(self) -> dict[str, Store]:
+        return {store.name: store for store in self.stores}
+
+    @cached_property
+    def _callers(self) -> dict[str, list[str]]:
+        return _grouped((call.callee, call.caller) for call in self.calls)
+
+    @cached_property
+    def _callees(self) -> dict[str, list[str]]:
+        return _grouped((call.caller, call.callee) for call in self.calls)
+
+    @cached_property
+    def _users(self) -> dict[str, list[str]]:
+        return _grouped((store, service.name) for service in self.services for store in service.uses)
 
     def policy(self, to: str) -> ServicePolicy | None:
         return next((policy for policy in self.policies if policy.to == to), None)
@@ -142,19 +173,11 @@ class System(Declared):
 
     def _refuse_cycles(self) -> None:
         """A cycle of synchronous calls can wait for itself: no timeout budget holds on it."""
-        done: set[str] = set()
-
-        def visit(name: str, path: tuple[str, ...]) -> None:
-            if name in path:
-                cycle = " -> ".join((*path[path.index(name) :], name))
-                raise DeclarationError(f"calls form a cycle: {cycle}; use a topic for one of them")
-            if name not in done:
-                for callee in self.callees(name):
-                    visit(callee, (*path, name))
-                done.add(name)
-
-        for service in self.services:
-            visit(service.name, ())
+        try:
+            TopologicalSorter({service.name: self.callees(service.name) for service in self.services}).prepare()
+        except CycleError as error:
+            cycle = " -> ".join(reversed(error.args[1]))
+            raise DeclarationError(f"calls form a cycle: {cycle}; use a topic for one of them") from error
 
     @model_validator(mode="after")
     def _pools(self) -> System:
@@ -209,3 +232,11 @@ class System(Declared):
             if IPv4Network(cidr).overlaps(IPv4Network(taken)):
                 raise DeclarationError(f"{place} {cidr} overlaps {other} {taken}; choose a range of its own")
         return self
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Values by key, both in their order; no values for a key that does not occur."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for key, value in pairs:
+        found[key].append(value)
+    return found

@@ -258,3 +258,13 @@ def test_every_system_can_be_loaded_by_its_name(name: str) -> None:
 def test_far_off_names_get_the_whole_list() -> None:
     assert did_you_mean("x", ["b", "a"]) == "; declared are: a, b"
     assert did_you_mean("x", []) == "; declared are: none"
+
+
+def test_a_changed_copy_forgets_what_was_looked_up() -> None:
+    """A stack's settings replace parts of a system; a service of before would be deployed instead."""
+    system = shop(calls=(Call(caller="web", callee="orders"),))
+    assert (system.service("web").port, system.callers("orders")) == (3000, ("web",))
+    changed = system.model_copy(
+        update={"services": (Service(name="web", port=8080), system.service("orders")), "calls": ()}
+    )
+    assert (changed.service("web").port, changed.callers("orders")) == (8080, ())
