@@ -31,6 +31,7 @@ from derive import (
     variables,
     workloads,
 )
+from derive.cloud import Grant
 from derive.connections import links
 from derive.databases import placed_on_ec2
 from derive.graph import Links
@@ -38,7 +39,7 @@ from derive.namespaces import Demand
 from derive.network import environment_addresses
 from derive.network_policies import Surroundings
 from derive.shapes import Deployment, Part, SecretPlan
-from derive.stores import kind_of, place_of
+from derive.stores import grants, kind_of, place_of
 from derive.stores.common import configuration_hash
 from derive.stores.kind import Site, StorePlan
 from manifests.base import Manifest
@@ -66,6 +67,8 @@ class ApplicationPlan:
     stores: tuple[Part, ...]
     edge: tuple[Part, ...]
     secrets: tuple[SecretPlan, ...]
+    grants: tuple[Grant, ...] = ()
+    """What the stores' pods may do in the cloud. References in ``stores`` and here are filled in by the stack."""
     notes: tuple[str, ...] = ()
     """What the declaration says that another bound overrides; for people to read."""
 
@@ -119,6 +122,7 @@ def application(deployment: Deployment, hosts: Mapping[str, str]) -> Application
             *secrets.secret_plans(system, context.outside),
             *(ingress.certificates(system, deployment.environment) if context.mesh else ()),
         ),
+        grants=grants(system, context.outside, deployment.facts.region),
         notes=notes,
     )
 
@@ -293,8 +297,12 @@ def _store(context: _Context, store: Store, demands: dict[str, list[Demand]]) ->
     system = context.deployment.system
     platform = system.platform
     site = Site(
-        annotations=lambda links: workloads.sidecar_annotations(platform.mesh, injected=links.in_mesh),
+        annotations=lambda links: workloads.sidecar_annotations(
+            platform.mesh, injected=links.in_mesh, granted=links.granted
+        ),
         storage_class=choices.storage_class(context.deployment),
+        region=context.deployment.facts.region,
+        states=context.deployment.facts.database_states,
     )
     policy: Callable[[str, Links, Surroundings], Manifest] = (
         network_policies.cilium_store_policy if isinstance(platform.cni, Cilium) else network_policies.standard_policy

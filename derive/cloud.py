@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
+METADATA: Final = "169.254.169.254/32"
+"""The machines' metadata service, which gives out their roles' credentials (EC2 user guide)."""
+METADATA_PORT: Final = 80
 Kind = Literal["bucket", "bucket-arn", "key-arn", "role-arn"]
 REFERENCE: Final = re.compile(r"\$\{(bucket|bucket-arn|key-arn|role-arn):([a-z0-9-]+(?:/[a-z0-9-]+)?)\}")
 

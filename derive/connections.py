@@ -18,14 +18,14 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
 
     ``hosts``: names of the databases outside the cluster.
     """
-    stores = {store.name: members(system, store, hosts) for store in system.stores}
+    stores = {store.name: members(system, store, hosts, region) for store in system.stores}
     workloads = {
         service.name: Workload(service.name, naming.service_namespace(system, service), service.tier)
         for service in system.services
     }
     for name, found in stores.items():
         namespace = naming.store_namespace(system, system.store(name))
-        workloads |= {member.name: Workload(member.name, namespace, "data") for member in found}
+        workloads |= {member.name: Workload(member.name, namespace, "data", member.services) for member in found}
     inbound: dict[str, list[Connection]] = defaultdict(list)
     outbound: dict[str, list[Connection]] = defaultdict(list)
     for connection in (*_calls(system, workloads), *_store_connections(system, stores, workloads)):
@@ -57,6 +57,7 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
             outbound=tuple(outbound[member.name]),
             exits=member.exits,
             in_mesh=member.in_mesh,
+            granted=member.granted,
         )
     return result
 

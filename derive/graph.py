@@ -18,6 +18,8 @@ class Workload:
     name: str
     namespace: str
     tier: str
+    services: tuple[str, ...] = ()
+    """Names of Services that lead to its pods, beside the one that is named like them."""
 
     @property
     def selector(self) -> dict[str, str]:
@@ -30,6 +32,11 @@ class Workload:
     @property
     def fqdn(self) -> str:
         return naming.fqdn(self.name, self.namespace)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every name that leads to its pods, its own first."""
+        return tuple(naming.fqdn(name, self.namespace) for name in (self.name, *self.services))
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,8 @@ class Links:
     protocol: Protocol = "tcp"
     """What it speaks on its first port."""
     in_mesh: bool = True
+    granted: bool = False
+    """Whether it has rights in the cloud, for which it asks the machine's metadata service."""
     release: Literal["rolling", "blue-green", "canary"] = "rolling"
 
     @property

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from derive import naming
+from derive import cloud, naming
 from derive.choices import Collector
 from derive.graph import Connection, Exit, Links, Workload
 from manifests import cilium, network
@@ -83,6 +83,8 @@ def _cilium_policy(name: str, links: Links, inbound: Sequence[Manifest], around:
             outbound.append(cilium.egress([gateway], [leaving.port]))
         else:
             outbound.append(cilium.egress_names(leaving.hosts, [leaving.port]))
+    if links.granted:
+        outbound.append(cilium.egress_addresses([cloud.METADATA], [cloud.METADATA_PORT]))
     outbound.append(cilium.dns())
     for labels, namespace, port in _platform(links, around):
         outbound.append(cilium.egress([cilium.endpoints(labels, namespace)], [port]))
@@ -119,6 +121,8 @@ def standard_policy(name: str, links: Links, around: Surroundings) -> Manifest:
         inbound.append(network.ingress([network.peer(naming.PROMETHEUS_LABELS, around.monitoring)], ports))
     outbound = [network.egress([_pods(connection.target, home)], connection.ports) for connection in links.outbound]
     outbound += [_standard_exit(leaving, around) for leaving in links.exits]
+    if links.granted:
+        outbound.append(network.egress([network.block(cloud.METADATA)], [cloud.METADATA_PORT]))
     dns = network.peer({"k8s-app": "kube-dns"}, "kube-system")
     outbound.append(network.egress([dns], [53], ("UDP", "TCP")))
     for labels, namespace, port in _platform(links, around):

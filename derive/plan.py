@@ -56,13 +56,16 @@ class SystemPlan:
 
     @property
     def grants(self) -> tuple[Grant, ...]:
-        """What the add-ons' pods may do in the cloud."""
-        return tuple(grant for addon in self.addons for grant in addon.grants)
+        """What the pods of add-ons and stores may do in the cloud."""
+        return (*(grant for addon in self.addons for grant in addon.grants), *self.application.grants)
 
     @property
     def references(self) -> frozenset[Reference]:
-        """Every cloud resource that an add-on's manifests or rights name."""
-        return references([[addon.objects, addon.settings, addon.grants] for addon in self.addons])
+        """Every cloud resource that manifests or rights of add-ons and stores name."""
+        stores = [part.objects for part in self.application.stores]
+        return references(
+            [*([addon.objects, addon.settings, addon.grants] for addon in self.addons), stores, self.application.grants]
+        )
 
 
 PLACE = re.compile(r"\{([a-z0-9-]+)\}")

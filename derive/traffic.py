@@ -72,7 +72,8 @@ def sidecar(links: Links, collector: str | None) -> Manifest:
 
     ``collector``: the namespace that spans go to. Absent: there are none.
     """
-    known = [f"{connection.target.namespace}/{connection.target.fqdn}" for connection in links.outbound]
+    targets = [connection.target for connection in links.outbound]
+    known = [f"{target.namespace}/{host}" for target in targets for host in target.hosts]
     known += [f"{leaving.registry}/{host}" for leaving in links.exits for host in leaving.hosts]
     if collector:
         known.append(f"{collector}/*")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from derive import labels
+from derive import cloud, labels
 from derive.graph import Links
 from derive.images import pull_policy
 from manifests import apps, core, pods, rollouts
@@ -32,10 +32,13 @@ class Contents:
     annotations: Mapping[str, str]
 
 
-def sidecar_annotations(mesh: Istio | NoMesh, injected: bool = True, resolve: bool = False) -> dict[str, str]:
+def sidecar_annotations(
+    mesh: Istio | NoMesh, injected: bool = True, resolve: bool = False, granted: bool = False
+) -> dict[str, str]:
     """Injection, and the sidecar's size (setting one value erases Istio's defaults, so all four are set).
 
-    ``resolve``: the sidecar answers DNS itself and gives each declared host an address of its own.
+    ``resolve``: the sidecar answers DNS itself and gives each declared host an address of its own. ``granted``: calls
+    to the machine's metadata service pass by the sidecar, which knows no such host.
     """
     if isinstance(mesh, NoMesh):
         return {}
@@ -48,6 +51,8 @@ def sidecar_annotations(mesh: Istio | NoMesh, injected: bool = True, resolve: bo
         "sidecar.istio.io/proxyCPULimit": mesh.sidecar.cpu_limit,
         "sidecar.istio.io/proxyMemoryLimit": mesh.sidecar.memory_limit,
     }
+    if granted:
+        annotations["traffic.sidecar.istio.io/excludeOutboundIPRanges"] = cloud.METADATA
     if resolve:
         annotations["proxy.istio.io/config"] = json.dumps({"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"}})
     return annotations

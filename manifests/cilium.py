@@ -43,6 +43,11 @@ def egress_names(hosts: Sequence[str], numbers: Sequence[int]) -> Manifest:
     return {"toFQDNs": names, "toPorts": ports(numbers)}
 
 
+def egress_addresses(ranges: Sequence[str], numbers: Sequence[int]) -> Manifest:
+    """Ranges outside the cluster."""
+    return {"toCIDR": list(ranges), "toPorts": ports(numbers)}
+
+
 def dns() -> Manifest:
     """Cluster DNS over UDP and TCP, seen by Cilium's DNS proxy (which ``egress_names`` depends on)."""
     return {

@@ -50,8 +50,10 @@ from model.stores import (
     OnEc2,
     OnRds,
     Pooler,
+    PostgresBackup,
     PostgreSQL,
     RabbitMQ,
+    Recovery,
     Redis,
 )
 from model.system import System
@@ -136,10 +138,12 @@ __all__ = [
     "Pool",
     "Pooler",
     "PostgreSQL",
+    "PostgresBackup",
     "Probe",
     "PrometheusAdapter",
     "Quota",
     "RabbitMQ",
+    "Recovery",
     "Redis",
     "Resources",
     "Retry",

@@ -53,6 +53,15 @@ def days(amount: float) -> timedelta:
     return timedelta(days=amount)
 
 
+def span(time: timedelta) -> str:
+    """A duration in its largest whole unit, e.g. ``6 h``; fractions of a second are left out."""
+    seconds_ = int(time.total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds_ >= size and seconds_ % size == 0:
+            return f"{seconds_ // size} {unit}"
+    return f"{seconds_} s"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for a near miss, otherwise the names there are."""
     choices = sorted(known)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from model.base import Declared, MemoryQuantity, Name, Port, days
+from model.base import DeclarationError, Declared, MemoryQuantity, Name, Port, days, span
+from model.schedules import Cron, gaps
 from model.workloads import Resources
 
 
@@ -27,13 +28,85 @@ class OnEc2(Declared):
     kind: Literal["ec2"] = "ec2"
 
 
+class Recovery(Declared):
+    """What a loss may cost at most; the schedules of the backups are checked against it, and alerts watch it."""
+
+    rto: timedelta
+    """Time to be back."""
+    rpo: timedelta
+    """Age of the newest backup to come back to."""
+
+
+class PostgresBackup(Declared):
+    """Backups by pgBackRest in a bucket: full, incremental, and every WAL segment as it is written."""
+
+    bucket: Name = "backups"
+    """Which of the stack's buckets; ``backups`` is the one that every stack has."""
+    full: Cron = "0 2 * * *"
+    incremental: Cron | None = "0 */6 * * *"
+    """Absent: there are full backups only."""
+    keep: timedelta = Field(days(30), ge=days(1))
+    """How far back there is a way; the newest full backup is always kept."""
+    recovery: Recovery | None = None
+    """Absent: nothing is promised."""
+
+    @property
+    def schedules(self) -> tuple[str, ...]:
+        return (self.full, self.incremental) if self.incremental else (self.full,)
+
+    @property
+    def longest_gap(self) -> timedelta:
+        """Between two backups of whichever type."""
+        return gaps(*self.schedules)[1]
+
+    @model_validator(mode="after")
+    def _keeps_the_promise(self) -> PostgresBackup:
+        if self.recovery and self.longest_gap > self.recovery.rpo:
+            raise DeclarationError(
+                f"backups are up to {span(self.longest_gap)} apart, but recovery.rpo is {span(self.recovery.rpo)}; "
+                "run full or incremental backups more often, or promise less"
+            )
+        return self
+
+
+VOLUME_MIB_PER_SECOND = 125
+"""What a gp3 volume writes in a second unless more is paid for (EBS user guide, "General Purpose SSD volumes")."""
+
+
 class InCluster(Declared):
-    """A StatefulSet in the system's namespace."""
+    """StatefulSets in the store's namespace: a primary and, with several members, its replicas by streaming."""
 
     kind: Literal["cluster"] = "cluster"
     size: MemoryQuantity = "20Gi"
+    """Of each member's volume."""
     storage_class: str | None = None
     """Absent: the cluster's default class."""
+    members: int = Field(1, ge=1, le=9)
+    synchronous: int = Field(0, ge=0)
+    """Replicas that have every commit on disk before it is acknowledged. 0: what the primary acknowledged last may be
+    lost with it."""
+    backup: PostgresBackup | None = None
+    """Absent: dumps by hand are the backup."""
+
+    @model_validator(mode="after")
+    def _can_hold(self) -> InCluster:
+        if self.synchronous >= self.members:
+            raise DeclarationError(
+                f"{self.synchronous} synchronous replicas of {self.members} members, one of which is the primary: "
+                f"raise placement.members to {self.synchronous + 1}, or no commit would ever be acknowledged"
+            )
+        recovery = self.backup.recovery if self.backup else None
+        copying = timedelta(seconds=_mebibytes(self.size) / VOLUME_MIB_PER_SECOND)
+        if recovery and copying > recovery.rto:
+            raise DeclarationError(
+                f"a volume of {self.size} takes {span(copying)} to write at {VOLUME_MIB_PER_SECOND} MiB/s, but "
+                f"recovery.rto is {span(recovery.rto)}; use a smaller volume, or promise less"
+            )
+        return self
+
+
+def _mebibytes(quantity: str) -> float:
+    return int(quantity[:-2]) * {"Ki": 2**-10, "Mi": 1, "Gi": 2**10, "Ti": 2**20}[quantity[-2:]]
 
 
 class OnRds(Declared):
@@ -140,11 +213,33 @@ class Kafka(Declared):
 
 
 class Bucket(Declared):
-    """An object store that services read or write."""
+    """An object store that services read or write, or that backups go to; encrypted with a key of its own."""
 
     kind: Literal["bucket"] = "bucket"
     name: Name
-    keep: timedelta = days(365)
+    keep: timedelta | None = days(365)
+    """Age at which objects are deleted. Absent: whoever puts them there deletes them."""
+    glacier: timedelta | None = None
+    """Age at which objects move to Glacier, where reading takes hours. Absent: they stay where they are."""
+    replica: str | None = Field(None, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
+    """The region that holds a copy of every object. Absent: there is none."""
 
 
 Store = Annotated[PostgreSQL | MySQL | Redis | RabbitMQ | Kafka | Bucket, Field(discriminator="kind")]
+
+
+def backup_of(store: Store) -> PostgresBackup | None:
+    """The declared backups of a database in the cluster."""
+    if isinstance(store, PostgreSQL) and isinstance(store.placement, InCluster):
+        return store.placement.backup
+    return None
+
+
+def helpers_of(store: Store) -> tuple[str, ...]:
+    """Names of what stands beside a store under a name of its own: pods, accounts, Services."""
+    if not isinstance(store, PostgreSQL):
+        return ()
+    pooler = (store.pooler.name,) if store.pooler else ()
+    backup = tuple(f"{store.name}-{part}" for part in ("backup", "backup-exporter")) if backup_of(store) else ()
+    several = isinstance(store.placement, InCluster) and store.placement.members > 1
+    return (*pooler, *backup, *((f"{store.name}-replicas",) if several else ()))

@@ -13,12 +13,12 @@ from typing import Self
 from pydantic import model_validator
 
 from model.addons import Placed, consistent
-from model.base import DeclarationError, Declared, Host, Name, did_you_mean
+from model.base import DeclarationError, Declared, Host, Name, did_you_mean, span
 from model.environment import Environment
 from model.network import HubAndSpoke, Network
 from model.observability import Dashboard
 from model.platform import Istio, K3s, Platform
-from model.stores import PostgreSQL, Store
+from model.stores import Bucket, PostgreSQL, Store, backup_of, helpers_of
 from model.traffic import Call, External, Route, ServicePolicy, Tokens, Topic
 from model.workloads import Quota, Service
 
@@ -114,8 +114,8 @@ class System(Declared):
 
     def _names(self) -> list[str]:
         """Of everything that gets pods of its own, or is reached by name."""
-        poolers = (store.pooler for store in self.stores if isinstance(store, PostgreSQL))
-        return [part.name for part in (*self.services, *self.stores, *poolers) if part is not None]
+        own = [part.name for part in (*self.services, *self.stores)]
+        return own + [name for store in self.stores for name in helpers_of(store)]
 
     def _mentions(self) -> Iterator[tuple[str, str, str]]:
         for i, call in enumerate(self.calls):
@@ -178,6 +178,25 @@ class System(Declared):
         except CycleError as error:
             cycle = " -> ".join(reversed(error.args[1]))
             raise DeclarationError(f"calls form a cycle: {cycle}; use a topic for one of them") from error
+
+    @model_validator(mode="after")
+    def _backups(self) -> System:
+        buckets = {store.name: store for store in self.stores if isinstance(store, Bucket)}
+        for store in self.stores:
+            backup = backup_of(store)
+            bucket = buckets.get(backup.bucket) if backup else None
+            if backup and bucket and bucket.keep is not None:
+                raise DeclarationError(
+                    f"bucket '{bucket.name}' deletes objects after {span(bucket.keep)}, also those that the backups of "
+                    f"'{store.name}' still need; set stores['{bucket.name}'].keep to None: backups expire by themselves"
+                )
+            if backup and bucket and bucket.glacier is not None and bucket.glacier <= backup.keep:
+                raise DeclarationError(
+                    f"bucket '{bucket.name}' moves objects to Glacier after {span(bucket.glacier)}, but backups of "
+                    f"'{store.name}' are kept for {span(backup.keep)}, and from Glacier nothing is restored in time; "
+                    f"keep them for less, or raise stores['{bucket.name}'].glacier"
+                )
+        return self
 
     @model_validator(mode="after")
     def _pools(self) -> System:

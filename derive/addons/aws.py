@@ -9,7 +9,7 @@ from derive.addons.flows import Addresses, Flow, Hosts
 from derive.shapes import Deployment
 from model import Eks
 
-METADATA: Final = Flow(Addresses(("169.254.169.254/32",)), (80,))
+METADATA: Final = Flow(Addresses((cloud.METADATA,)), (cloud.METADATA_PORT,))
 """Instance metadata: the only pods that may ask it are those that are granted something."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from derive import naming
+from derive.cloud import Grant
 from derive.stores import postgres, redis
 from derive.stores.kind import Member, Place, StoreKind
 from model import Bucket, DeclarationError, PostgreSQL, Redis, System
@@ -25,7 +26,7 @@ def kind_of(store: Store) -> StoreKind[Any]:
     return kind
 
 
-def place_of(system: System, store: Store, hosts: Mapping[str, str]) -> Place:
+def place_of(system: System, store: Store, hosts: Mapping[str, str], region: str = "") -> Place:
     """Where a store stands. ``hosts``: names of the stores outside the cluster."""
     users = system.users(store.name)
     return Place(
@@ -33,12 +34,23 @@ def place_of(system: System, store: Store, hosts: Mapping[str, str]) -> Place:
         namespace=naming.store_namespace(system, store),
         users=users,
         spaces=tuple(dict.fromkeys(naming.service_namespace(system, system.service(name)) for name in users)),
+        region=region,
     )
 
 
-def members(system: System, store: Store, hosts: Mapping[str, str]) -> tuple[Member, ...]:
+def members(system: System, store: Store, hosts: Mapping[str, str], region: str = "") -> tuple[Member, ...]:
     """What of a store runs in the cluster; of a bucket nothing does."""
     if isinstance(store, Bucket):
         return ()
-    found: tuple[Member, ...] = kind_of(store).members(store, place_of(system, store, hosts))
+    found: tuple[Member, ...] = kind_of(store).members(store, place_of(system, store, hosts, region))
     return found
+
+
+def grants(system: System, hosts: Mapping[str, str], region: str) -> tuple[Grant, ...]:
+    """What the pods of the system's stores may do in the cloud."""
+    return tuple(
+        grant
+        for store in system.stores
+        if not isinstance(store, Bucket)
+        for grant in kind_of(store).grants(store, place_of(system, store, hosts, region))
+    )

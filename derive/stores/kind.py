@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
+from derive.cloud import Grant
+from derive.database_state import DatabaseState
 from derive.graph import Exit, Links
 from derive.shapes import SecretPlan
 from manifests.base import Manifest
@@ -28,6 +30,8 @@ class Place:
     """Services, in declared order."""
     spaces: tuple[str, ...]
     """Their namespaces."""
+    region: str = ""
+    """Empty where nobody asks for an address outside."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,10 @@ class Member:
     metrics: int | None = None
     exits: tuple[Exit, ...] = ()
     in_mesh: bool = True
+    services: tuple[str, ...] = ()
+    """Names of further Services that lead to some of its pods."""
+    granted: bool = False
+    """Whether its pods have rights in the cloud, and ask for them."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,9 @@ class Site:
     annotations: Callable[[Links], dict[str, str]]
     storage_class: str | None
     """Absent: the cluster's default class."""
+    region: str = ""
+    states: Mapping[str, DatabaseState] = field(default_factory=dict)
+    """What operators have done, by database."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,8 @@ class StoreKind(Generic[S]):
     """By member's name. Raises DeclarationError for what such a store cannot be."""
     trusted: Callable[[S, Place], bool] = lambda store, place: False
     """Whether its users need the stack's own authority to know it."""
+    grants: Callable[[S, Place], tuple[Grant, ...]] = lambda store, place: ()
+    """What its pods may do in the cloud."""
 
 
 def credentials_name(store: str) -> str:
