@@ -49,7 +49,7 @@ contracts: $(READY) ## Who may import whom
 	$(BIN)/lint-imports
 
 tests: $(READY) ## The tests alone
-	$(BIN)/python -m pytest -n 2 --ignore=tests/cluster --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --ignore=tests/cluster --dist loadfile
 
 cluster-test: $(READY) ## Apply the stacks to a real Kubernetes API server, built once; needs Go and etcd
 	@$(BIN)/python -m tests.cluster.programs

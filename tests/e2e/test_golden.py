@@ -10,14 +10,6 @@ from tests.e2e.bench import Bench
 from tests.e2e.golden import GOLDEN, compare, manifests, tree
 
 
-@pytest.fixture(scope="session")
-def stage(platform: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """hub and stage, up."""
-    bench = platform.copy(tmp_path_factory.mktemp("stage") / "stacks", ("hub",))
-    bench.good("up", "stage")
-    return bench
-
-
 @pytest.mark.parametrize(
     ("stack", "fixture"), [("hub", "platform"), ("dev", "platform"), ("stage", "stage"), ("prod", "prod")]
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -12,17 +11,6 @@ from tests.requirements.fitsync import DATABASES, SPOKES
 from tests.requirements.registered import Registered
 
 __all__ = ["platforms"]
-
-HERE = Path(__file__).parent
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With ``--dist loadgroup`` one worker takes all of these, so that none waits for stacks that another brings up.
-    The mark must be there before pytest-xdist looks for it."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.xdist_group("requirements"))
 
 
 @pytest.fixture(scope="session")
