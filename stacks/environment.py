@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from components.cluster.k3s import K3sCluster, K3sClusterArgs
 from components.data.postgres import PostgresTier, PostgresTierArgs, password_names
 from components.identity.authority import Authority, AuthorityArgs
+from components.identity.cloud import Cloud
 from components.identity.passwords import Passwords
 from components.mesh.objects import Target
 from components.mesh.parts import Addon, AddonArgs, MeshNamespace, MicroService, Objects, PartArgs
@@ -21,6 +22,7 @@ from derive.firewall import DATABASES, ENTRY, nodes_of
 from derive.plan import SystemPlan, system_plan
 from derive.shapes import STACK_CA, Deployment, Part
 from model import DeclarationError
+from stacks.cloud import cloud
 from stacks.common import Stack, account, machine_image, tags
 from stacks.network import Site, single, spoke
 from stacks.outputs import EnvironmentOutputs, HubOutputs
@@ -34,6 +36,9 @@ def deploy(settings: Settings) -> None:
     hub = HubOutputs.load(settings.hub_stack) if plan.network.hub_cidr else None
     provider = account(settings, pulumi.ResourceOptions(depends_on=hub.up) if hub else None)
     stack = Stack(deployment, plan, provider, tags(settings))
+    given = {
+        name: pulumi.Output.secret(value) for name, value in settings.given(plan.given, pulumi.get_stack()).items()
+    }
     site = spoke(stack, hub) if hub else single(stack)
     image = machine_image(stack.provider)
     bucket = PrivateBucket(
@@ -48,10 +53,11 @@ def deploy(settings: Settings) -> None:
     wanted = (plan.passwords | set(password_names(plan.databases))) - {STACK_CA}
     passwords = Passwords(f"{stack.name}-passwords", wanted, stack.options)
     tier = _databases(stack, site, bucket, image, authority, passwords) if plan.databases else None
-    cluster = _cluster(stack, site, bucket, image)
+    known = cloud(stack, bucket)
+    cluster = _cluster(stack, site, bucket, image, known)
     values = {**passwords.values, STACK_CA: authority.certificate}
-    target = _target(stack, cluster)
-    _platform(stack, target, SecretsArgs(plan.secrets, values, authority, target), [tier] if tier else [])
+    target = _target(stack, cluster, known)
+    _platform(stack, target, SecretsArgs(plan.secrets, values, authority, target, given), [tier] if tier else [])
     EnvironmentOutputs(
         application_url=pulumi.Output.from_input(f"https://{plan.doors[0].host}"),
         urls=pulumi.Output.from_input([f"https://{door.host}{door.prefix}" for door in plan.doors]),
@@ -104,7 +110,7 @@ def _databases(
     )
 
 
-def _cluster(stack: Stack, site: Site, bucket: PrivateBucket, image: pulumi.Output[str]) -> K3sCluster:
+def _cluster(stack: Stack, site: Site, bucket: PrivateBucket, image: pulumi.Output[str], known: Cloud) -> K3sCluster:
     return K3sCluster(
         f"{stack.name}-cluster",
         K3sClusterArgs(
@@ -120,12 +126,14 @@ def _cluster(stack: Stack, site: Site, bucket: PrivateBucket, image: pulumi.Outp
             entry_ingress=site.entry_ingress,
             ingress_target_groups=site.ingress_target_groups,
             tags=stack.tags,
+            grants=stack.plan.grants,
+            cloud=known,
         ),
         pulumi.ResourceOptions(provider=stack.provider, depends_on=site.ready),
     )
 
 
-def _target(stack: Stack, cluster: K3sCluster) -> Target:
+def _target(stack: Stack, cluster: K3sCluster, known: Cloud) -> Target:
     provider = kubernetes.Provider(
         "cluster",
         kubeconfig=cluster.kubeconfig,
@@ -133,7 +141,7 @@ def _target(stack: Stack, cluster: K3sCluster) -> Target:
         enable_server_side_apply=True,
         delete_unreachable=True,
     )
-    return Target(provider=provider, lifetime=cluster.first_server)
+    return Target(provider=provider, lifetime=cluster.first_server, cloud=known)
 
 
 def _platform(stack: Stack, target: Target, secrets: SecretsArgs, outside: Sequence[pulumi.Resource]) -> None:

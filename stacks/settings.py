@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Set
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 import systems
 from derive.database_state import DatabaseState
@@ -15,6 +16,7 @@ from derive.shapes import Deployment, Facts
 from model import DeclarationError, PostgreSQL, System
 from model.base import did_you_mean
 
+SECRETS = "secrets"
 HUB = "hub"
 """The environment's name of the shared network."""
 
@@ -47,6 +49,8 @@ class Settings(BaseModel):
     image_tags: dict[str, str] = Field(default_factory=dict)
     """Tag by service; ``default`` is the tag of every service that has none of its own."""
     registry: str = ""
+    secrets: dict[str, SecretStr] = Field(default_factory=dict)
+    """What others issued and only the operators know: tokens and addresses that the add-ons ask for by name."""
     databases: dict[str, str] = Field(default_factory=dict)
     """Placement by database: ``ec2`` or ``cluster``. Absent: as declared."""
     database_states: dict[str, DatabaseState] = Field(default_factory=dict)
@@ -85,6 +89,17 @@ class Settings(BaseModel):
             place = ".".join(str(part) for part in first["loc"])
             raise DeclarationError(f"{place}: {first['msg']}" if place else first["msg"]) from error
 
+    def given(self, wanted: Set[str], stack: str) -> dict[str, str]:
+        """The secrets that the platform asks for: all of them, and none that nothing asks for."""
+        place = f"secrets in Pulumi.{stack}.yaml"
+        for name in sorted(wanted - self.secrets.keys()):
+            raise SettingsError(
+                f"{place} has no '{name}'; set it with 'pulumi config set --secret --path {SECRETS}.{name} VALUE'"
+            )
+        for name in sorted(self.secrets.keys() - wanted):
+            raise SettingsError(f"{place} names '{name}', which nothing asks for{did_you_mean(name, wanted)}")
+        return {name: value.get_secret_value() for name, value in self.secrets.items()}
+
     def deployment(self) -> Deployment:
         """The environment of the system that this stack deploys."""
         system = self.declaration
@@ -118,6 +133,7 @@ KEYS = {
     "hubStack": "hub_stack",
     "imageTags": "image_tags",
     "registry": "registry",
+    "secrets": "secrets",
     "databases": "databases",
     "databaseStates": "database_states",
     "environments": "environments",
@@ -133,13 +149,21 @@ def load() -> Settings:
     project = pulumi.Config()
     values: dict[str, Any] = {}
     for key, name in KEYS.items():
-        value = _object(project, key) if key in OBJECTS else project.get(key)
+        value = _value(project, key)
         if value not in (None, ""):
             values[name] = value
     region = pulumi.Config("aws").get("region")
     if region is None:
         raise SettingsError(f"aws:region is not set in {_file()}; set it with 'pulumi config set aws:region eu-west-1'")
     return validated(values | {"region": region}, pulumi.get_stack())
+
+
+def _value(config: pulumi.Config, key: str) -> Any:
+    if key == SECRETS:
+        # Not by Config, which gives an output: the names are checked before anything is registered.
+        text = pulumi.runtime.get_config(f"{config.name}:{key}")
+        return json.loads(text) if text else None
+    return _object(config, key) if key in OBJECTS else config.get(key)
 
 
 def _object(config: pulumi.Config, key: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import pulumi
@@ -14,10 +14,12 @@ from components.cluster.certificates import ClusterCertificates, ClusterCertific
 from components.cluster.entry import API, ClusterEntry, ClusterEntryArgs
 from components.cluster.nodes import NodeGroup, NodeGroupArgs
 from components.edge.forward import Forward
+from components.identity.cloud import Cloud, statements
 from components.identity.role import ServiceRole, ServiceRoleArgs, Statement
 from components.network.bastion import SESSION_MANAGER
 from components.network.vpc import Vpc
 from derive.bootstrap import k3s
+from derive.cloud import Grant
 from derive.cluster import ClusterPlan, PoolPlan
 
 
@@ -41,6 +43,10 @@ class K3sClusterArgs:
     ingress_target_groups: Sequence[pulumi.Input[str]]
     """Target groups of such an edge."""
     tags: Mapping[str, str]
+    grants: Sequence[Grant] = ()
+    """What pods may do in the cloud, by the workers' role."""
+    cloud: Cloud = field(default_factory=dict)
+    """What the references in grants stand for."""
 
 
 class K3sCluster(pulumi.ComponentResource):
@@ -124,13 +130,13 @@ class K3sCluster(pulumi.ComponentResource):
             opts=self._children,
         )
 
-    def _role(self, role: str, statements: Sequence[Statement]) -> pulumi.Output[str]:
+    def _role(self, role: str, allowed: Sequence[Statement], managed: Sequence[str] = ()) -> pulumi.Output[str]:
         component = ServiceRole(
             f"{self._name}-{role}",
             ServiceRoleArgs(
                 service="ec2.amazonaws.com",
-                managed=[SESSION_MANAGER],
-                statements=statements,
+                managed=[SESSION_MANAGER, *managed],
+                statements=allowed,
                 instance_profile=True,
             ),
             self._children,
@@ -184,7 +190,10 @@ class K3sCluster(pulumi.ComponentResource):
 
     def _create_workers(self, entry: ClusterEntry, secret: aws.secretsmanager.SecretVersion) -> None:
         args, plan = self._args, self._args.plan
-        profile = self._role("agent", [Statement(["secretsmanager:GetSecretValue"], [secret.secret_id])])
+        granted = [statement for grant in args.grants for statement in statements(grant, args.cloud)]
+        managed = sorted({arn for grant in args.grants for arn in grant.managed})
+        join = Statement(["secretsmanager:GetSecretValue"], [secret.secret_id])
+        profile = self._role("agent", [join, *granted], managed)
         doors = [*(entry.target_groups[item.port] for item in args.entry_ingress), *args.ingress_target_groups]
         for pool in plan.pools:
             NodeGroup(
@@ -199,7 +208,8 @@ class K3sCluster(pulumi.ComponentResource):
                     security_group=args.node_groups[pool.tier],
                     subnets=[args.vpc.subnets[subnet].id for subnet in pool.subnets],
                     target_groups=doors if pool.ingress else [],
-                    tags=args.tags,
+                    tags={**args.tags, **pool.tags},
+                    metadata_hops=2 if args.grants else 1,
                 ),
                 pulumi.ResourceOptions(parent=self, depends_on=[secret, self.first_server]),
             )

@@ -34,6 +34,8 @@ class NodeGroupArgs:
     target_groups: Sequence[pulumi.Input[str]]
     tags: Mapping[str, str]
     """Carried by the machines and their volumes; the provider's default tags do not reach them."""
+    metadata_hops: int = 1
+    """How far the metadata service's answers go: 1 reaches the machine itself, 2 its pods, too."""
     await_healthy: bool = False
     """Whether the update waits until the machines answer their target group's health check."""
 
@@ -58,7 +60,7 @@ class NodeGroup(pulumi.ComponentResource):
             update_default_version=True,
             iam_instance_profile=aws.ec2.LaunchTemplateIamInstanceProfileArgs(name=args.profile),
             metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
-                http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
+                http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=args.metadata_hops
             ),
             network_interfaces=[
                 aws.ec2.LaunchTemplateNetworkInterfaceArgs(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+
+from components.identity.cloud import Cloud, resolved
 
 
 @dataclass(frozen=True)
@@ -17,10 +19,12 @@ class Target:
     provider: kubernetes.Provider
     lifetime: pulumi.Resource
     """When this is deleted, the cluster is gone and its objects need no deletion of their own."""
+    cloud: Cloud = field(default_factory=dict)
+    """What the references in objects stand for."""
 
 
 class KubernetesObject(pulumi.CustomResource):
-    """One object of any kind: the manifest is the whole input.
+    """One object of any kind: the manifest is the whole input, its references replaced.
 
     Its logical name is ``namespace/name`` of the object (``name`` alone where there is no namespace), so that moving it
     between components needs an alias only for its parent.
@@ -32,7 +36,10 @@ class KubernetesObject(pulumi.CustomResource):
         name = "/".join(part for part in (metadata.get("namespace"), metadata["name"]) if part)
         own = pulumi.ResourceOptions(provider=target.provider, deleted_with=target.lifetime)
         super().__init__(
-            f"kubernetes:{group}:{manifest['kind']}", name, manifest, pulumi.ResourceOptions.merge(opts, own)
+            f"kubernetes:{group}:{manifest['kind']}",
+            name,
+            resolved(manifest, target.cloud) if target.cloud else manifest,
+            pulumi.ResourceOptions.merge(opts, own),
         )
 
 

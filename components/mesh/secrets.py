@@ -21,6 +21,8 @@ class SecretsArgs:
     passwords: Mapping[str, pulumi.Output[str]]
     authority: Authority
     target: Target
+    given: Mapping[str, pulumi.Output[str]]
+    """What operators gave in the stack's settings."""
 
 
 class Secrets(pulumi.ComponentResource):
@@ -41,6 +43,7 @@ class Secrets(pulumi.ComponentResource):
     def _manifest(self, plan: SecretPlan) -> dict[str, Any]:
         values: dict[str, pulumi.Input[str]] = dict(plan.literals)
         values |= {key: self._args.passwords[name] for key, name in plan.passwords.items()}
+        values |= {key: self._args.given[name] for key, name in plan.given.items()}
         values |= {key: self._filled(text) for key, text in plan.templates.items()}
         if plan.certificate:
             issued = self._args.authority.issue(plan.name, plan.certificate, pulumi.ResourceOptions(parent=self))

@@ -24,6 +24,8 @@ from components.network.security_groups import SecurityGroups, SecurityGroupsArg
 from components.network.transit import SpokeArgs, SpokeAttachment, Transit, TransitArgs, VpnPeer
 from components.network.vpc import Vpc, VpcArgs
 from components.storage.bucket import PrivateBucket, PrivateBucketArgs
+from components.storage.key import EncryptionKey, EncryptionKeyArgs
+from derive.cloud import Grant, Reference
 from derive.database_state import DatabaseState
 from derive.firewall import S3
 from derive.network import hub_plan
@@ -126,13 +128,17 @@ def bucket(protect: bool) -> None:
     PrivateBucket("backups", PrivateBucketArgs(expire={"archive/": 90}, noncurrent_days=7, protect=protect))
 
 
+def key() -> None:
+    pulumi.export("key", EncryptionKey("volumes", EncryptionKeyArgs("Volumes of the shop", protect=True)).arn)
+
+
 def certificates() -> None:
     made = ClusterCertificates("pki", ClusterCertificatesArgs("shop-dev", "https://api.shop-dev.internal:6443"))
     pulumi.export("files", made.files)
     pulumi.export("kubeconfig", made.kubeconfig)
 
 
-def cluster(environment: str) -> K3sCluster:
+def cluster(environment: str, grants: tuple[Grant, ...] = ()) -> K3sCluster:
     whole = plan(environment)
     made = K3sCluster(
         "cluster",
@@ -149,6 +155,8 @@ def cluster(environment: str) -> K3sCluster:
             entry_ingress=[to_nodes(port, port, 15021, "/healthz/ready") for port in PORTS],
             ingress_target_groups=[],
             tags={"Environment": environment},
+            grants=grants,
+            cloud={Reference("bucket-arn", "logs"): pulumi.Output.from_input("arn:aws:s3:::logs")},
         ),
     )
     pulumi.export("kubeconfig", made.kubeconfig)
@@ -196,7 +204,9 @@ def secrets() -> None:
         SecretPlan("cache", "shop", templates={"users.acl": "user app on >{cache} ~*"}),
         SecretPlan("web-tls", "shop", certificate=("app.shop.example",)),
     ]
-    Secrets("secrets", SecretsArgs(plans, values, authority(), target()))
+    given = {"token": pulumi.Output.secret("given-by-the-operators")}
+    plans.append(SecretPlan("dns", "shop", given={"token": "token"}))
+    Secrets("secrets", SecretsArgs(plans, values, authority(), target(), given))
 
 
 PROGRAMS: Final[dict[str, Callable[[], object]]] = {
@@ -210,6 +220,7 @@ PROGRAMS: Final[dict[str, Callable[[], object]]] = {
     "edge": edge,
     "edge targets": edge_targets,
     "bucket": lambda: bucket(True),
+    "key": key,
     "certificates": certificates,
     "cluster": lambda: cluster("prod"),
     "tier": lambda: tier("prod"),

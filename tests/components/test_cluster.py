@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from components.cluster.certificates import AUTHORITIES
+from derive.cloud import Allow, Grant
 from tests.components import built
 from tests.components.strict_monitor import Secret, StrictMonitor, plain, register
 
@@ -153,6 +154,27 @@ def groups(environment: str) -> dict[str, Any]:
         )
         for item in cluster(environment).of("aws:autoscaling/group:Group").values()
     }
+
+
+def test_pods_get_the_granted_rights_and_a_way_to_ask_for_them() -> None:
+    """One hop ends at the machine: a pod with rights could not use them. Without grants no pod may ask at all."""
+    rights = (Allow(("s3:GetObject",), ("${bucket-arn:logs}/*",)),)
+    grant = Grant("logging", "loki", rights, ("arn:aws:iam::aws:policy/X",))
+
+    def program() -> None:
+        built.cluster("dev", (grant,))
+
+    monitor = register(program)
+    document = json.loads(plain(monitor.of("aws:iam/rolePolicy:RolePolicy")["cluster-agent-policy"].inputs["policy"]))
+    assert [(item["Action"], item["Resource"]) for item in document["Statement"]] == [
+        (["secretsmanager:GetSecretValue"], ["cluster-agent-join.arn"]),
+        (["s3:GetObject"], ["arn:aws:s3:::logs/*"]),
+    ]
+    attached = monitor.of("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
+    assert "arn:aws:iam::aws:policy/X" in {item.inputs["policyArn"] for item in attached.values()}
+    templates = monitor.of("aws:ec2/launchTemplate:LaunchTemplate")
+    hops = {name: item.inputs["metadataOptions"]["httpPutResponseHopLimit"] for name, item in templates.items()}
+    assert hops == {"cluster-agents-template": 2, "cluster-server-0-template": 1}
 
 
 def test_production_has_a_server_in_each_zone_and_growing_agents() -> None:

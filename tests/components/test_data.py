@@ -213,6 +213,14 @@ def test_the_volumes_are_the_ones_that_snapshots_look_for() -> None:
     assert policy["schedules"][0]["createRule"] == {"interval": 24, "intervalUnit": "HOURS", "times": "03:00"}
 
 
+def test_a_key_is_rotated_and_hard_to_lose() -> None:
+    """What a deleted key encrypted is lost for good."""
+    inputs = {item.type: item for item in register(built.key).custom()}
+    key = inputs["aws:kms/key:Key"]
+    assert (key.inputs["enableKeyRotation"], key.inputs["deletionWindowInDays"], key.protect) == (True, 30, True)
+    assert inputs["aws:kms/alias:Alias"].inputs["name"] == "alias/volumes"
+
+
 def test_a_bucket_is_closed_encrypted_and_versioned() -> None:
     inputs = {item.type.rsplit(":", 1)[-1]: item.inputs for item in bucket(True).custom()}
     assert inputs["BucketPublicAccessBlock"] == {

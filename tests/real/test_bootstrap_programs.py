@@ -188,6 +188,7 @@ def test_the_first_server_starts_the_cluster_with_our_ca_and_records_it(tmp_path
     assert yaml.safe_load(root.read("/etc/rancher/k3s/config.yaml.d/10-machine.yaml")) == {
         "node-name": "i-0123456789abcdef0.eu-central-1.compute.internal",
         "kubelet-arg+": ["provider-id=aws:///eu-central-1b/i-0123456789abcdef0"],
+        "node-label+": ["topology.kubernetes.io/region=eu-central-1", "topology.kubernetes.io/zone=eu-central-1b"],
     }
     assert root.read("/var/lib/rancher/k3s/server/tls/etcd/peer-ca.key") == "content of etcd/peer-ca.key\n"
     assert root.read("/var/lib/rancher/k3s/server/manifests/cilium.yaml") == "kind: HelmChart\n"

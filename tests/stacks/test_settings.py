@@ -192,6 +192,23 @@ def test_a_bad_value_is_refused_with_key_and_file(values: dict[str, Any], place:
     assert message in found
 
 
+def test_secrets_are_complete_and_asked_for() -> None:
+    """A token that is missing shows as an add-on that never works; a misspelt one as both."""
+    settings = validated({"region": "eu-west-1", "secrets": {"cloudflare-api-token": "a", "slack": "b"}}, "dev")
+    assert settings.given({"cloudflare-api-token", "slack"}, "dev") == {"cloudflare-api-token": "a", "slack": "b"}
+    with pytest.raises(SettingsError) as missing:
+        settings.given({"cloudflare-api-token", "slack", "mail"}, "dev")
+    assert str(missing.value) == (
+        "secrets in Pulumi.dev.yaml has no 'mail'; set it with 'pulumi config set --secret --path secrets.mail VALUE'"
+    )
+    with pytest.raises(SettingsError) as unknown:
+        settings.given({"cloudflare-api-token"}, "dev")
+    assert str(unknown.value) == (
+        "secrets in Pulumi.dev.yaml names 'slack', which nothing asks for; declared are: cloudflare-api-token"
+    )
+    assert "'a'" not in repr(settings), "a traceback shows the settings"
+
+
 def test_the_project_file_declares_the_flat_keys() -> None:
     """Pulumi fills in a default only for a key that Pulumi.yaml declares, and lists only those."""
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
