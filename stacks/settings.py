@@ -141,7 +141,7 @@ KEYS = {
     "vpnPeers": "vpn_peers",
 }
 """Configuration key -> setting. The keys are declared in Pulumi.yaml."""
-OBJECTS = frozenset({"imageTags", "databases", "databaseStates", "environments", "adminRanges", "vpnPeers"})
+OBJECTS = frozenset({"secrets", "imageTags", "databases", "databaseStates", "environments", "adminRanges", "vpnPeers"})
 
 
 def load() -> Settings:
