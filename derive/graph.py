@@ -48,6 +48,12 @@ class Connection:
     ports: tuple[int, ...]
     methods: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    """Names that the source calls. Empty: all that lead to the target."""
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        return self.hosts or self.target.hosts
 
 
 @dataclass(frozen=True)

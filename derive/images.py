@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from derive.shapes import Facts
-from model import DeclarationError, Environment, PostgreSQL, Redis, Service
+from model import DeclarationError, Environment, PostgreSQL, RabbitMQ, Redis, Service
 
 REDIS_PATCH: Final = {"7.4": "7.4.6", "8.2": "8.2.2"}
 """Newest patch of each Redis release in use (Docker Hub, library/redis)."""
 REDIS_EXPORTER: Final = "oliver006/redis_exporter:v1.74.0"
+RABBITMQ_PATCH: Final = {"4.2": "4.2.9"}
+"""Newest patch of each RabbitMQ release in use (Docker Hub, library/rabbitmq)."""
+HAPROXY: Final = "haproxy:3.2.19-alpine"
 POSTGRES_EXPORTER: Final = "quay.io/prometheuscommunity/postgres-exporter:v0.20.1"
 PGBOUNCER: Final = "ghcr.io/cloudnative-pg/pgbouncer:1.25.2"
 """The image of the CloudNativePG project; PgBouncer itself publishes none."""
@@ -41,6 +44,11 @@ def pull_policy(image: str) -> str:
 
 def redis_image(store: Redis) -> str:
     return f"redis:{REDIS_PATCH.get(store.version, store.version)}-alpine"
+
+
+def rabbitmq_image(store: RabbitMQ) -> str:
+    """The Ubuntu variant, whose user has the same number as its group."""
+    return f"rabbitmq:{RABBITMQ_PATCH.get(store.version, store.version)}"
 
 
 def postgres_image(store: PostgreSQL) -> str:

@@ -38,6 +38,11 @@ def fqdn(name: str, namespace: str) -> str:
     return f"{name}.{namespace}.svc.cluster.local"
 
 
+def headless(name: str) -> str:
+    """Name of the Service by which the pods of a StatefulSet know one another: each has a name of its own below it."""
+    return f"{name}-headless"
+
+
 def principal(namespace: str, account: str) -> str:
     """A ServiceAccount's identity in the mesh."""
     return f"cluster.local/ns/{namespace}/sa/{account}"

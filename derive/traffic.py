@@ -72,8 +72,7 @@ def sidecar(links: Links, collector: str | None) -> Manifest:
 
     ``collector``: the namespace that spans go to. Absent: there are none.
     """
-    targets = [connection.target for connection in links.outbound]
-    known = [f"{target.namespace}/{host}" for target in targets for host in target.hosts]
+    known = [f"{connection.target.namespace}/{host}" for connection in links.outbound for host in connection.called]
     known += [f"{leaving.registry}/{host}" for leaving in links.exits for host in leaving.hosts]
     if collector:
         known.append(f"{collector}/*")

@@ -41,7 +41,7 @@ def variables(
         family = _family(store)
         if family:
             prefix = family if families[family] == 1 else f"{naming.variable(store.name)}_{family}"
-            derived.extend(kind_of(store).variables(store, place_of(system, store, outside), prefix))
+            derived.extend(kind_of(store).variables(store, place_of(system, store, outside), service.name, prefix))
     derived.extend(pods.value(cache.variable, f"{cache.ttl.total_seconds():g}") for cache in service.caches)
     for callee in callees:
         host = naming.fqdn(callee.name, naming.service_namespace(system, callee))

@@ -55,17 +55,20 @@ def stateful_set(
     replicas: int,
     claims: Sequence[Manifest],
     labels: Mapping[str, str] | None = None,
+    parallel: bool = False,
 ) -> Manifest:
-    """Volumes outlive both the set and a smaller number of replicas."""
-    spec = {
-        "serviceName": service_name,
-        "replicas": replicas,
-        "revisionHistoryLimit": REVISIONS,
-        "selector": match_labels(selector),
-        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
-        "template": template,
-        "volumeClaimTemplates": list(claims),
-    }
+    """Volumes outlive both the set and a smaller number of replicas. ``parallel``: members start without waiting for
+    one another."""
+    spec = compact(
+        serviceName=service_name,
+        replicas=replicas,
+        podManagementPolicy="Parallel" if parallel else None,
+        revisionHistoryLimit=REVISIONS,
+        selector=match_labels(selector),
+        persistentVolumeClaimRetentionPolicy={"whenDeleted": "Retain", "whenScaled": "Retain"},
+        template=template,
+        volumeClaimTemplates=list(claims),
+    )
     return manifest("apps/v1", "StatefulSet", name, namespace, labels, spec=spec)
 
 

@@ -24,6 +24,11 @@ def secret_value(name: str, secret: str, key: str) -> Manifest:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
+def field_value(name: str, path: str) -> Manifest:
+    """An environment variable that is read from the pod's own fields."""
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
 def requirements(cpu: str, memory: str, cpu_limit: str, memory_limit: str) -> Manifest:
     return {
         "requests": {"cpu": cpu, "memory": memory},
@@ -58,6 +63,11 @@ def exec_probe(command: Sequence[str], period: int, timeout: int, failures: int 
 def pause(seconds: int) -> Manifest:
     """A container's lifecycle: the kubelet waits before it asks the container to stop."""
     return {"preStop": {"sleep": {"seconds": seconds}}}
+
+
+def before_stop(command: Sequence[str]) -> Manifest:
+    """A container's lifecycle: the kubelet waits for a command before it asks the container to stop."""
+    return {"preStop": {"exec": {"command": list(command)}}}
 
 
 def mount(name: str, path: str, sub_path: str | None = None, read_only: bool | None = None) -> Manifest:

@@ -170,7 +170,11 @@ class MySQL(Declared):
 
 
 class Redis(Declared):
-    """Redis in the cluster: cache, sessions, counters, publish and subscribe."""
+    """Redis in the cluster: cache, sessions, counters, publish and subscribe.
+
+    With several members one is the primary, the others follow it, and Sentinels choose another one when it is lost.
+    Clients know nothing of this: the store's name and port lead to whoever is primary.
+    """
 
     kind: Literal["redis"] = "redis"
     name: Name
@@ -178,26 +182,38 @@ class Redis(Declared):
     """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
     version: str = "7.4"
     members: int = Field(1, ge=1)
+    """One, or three and more: of two, neither can tell that the other is lost."""
     size: MemoryQuantity = "5Gi"
     port: Port = 6379
     max_memory: MemoryQuantity = "192Mi"
     eviction: Literal["volatile-lru", "volatile-lfu", "volatile-ttl", "noeviction"] = "volatile-lru"
     """Only keys with an expiry may be evicted, so that nothing else disappears silently."""
     append_only: bool = True
+    snapshot: timedelta | None = None
+    """Longest time between two snapshots of a data set that changes. Absent: none beside the append-only file."""
     in_mesh: bool = True
     resources: Resources = Resources(cpu="100m", memory="256Mi", cpu_limit="250m", memory_limit="256Mi")
 
 
 class RabbitMQ(Declared):
-    """A RabbitMQ cluster with quorum queues."""
+    """A RabbitMQ cluster with quorum queues.
+
+    A topic is a durable exchange of its name. Each service has a user of its own, which may publish to the topics that
+    it publishes, bind to those that it subscribes to, and do as it likes with what is named ``<service>:...``: its
+    queues, retry and dead-letter exchanges.
+    """
 
     kind: Literal["rabbitmq"] = "rabbitmq"
     name: Name
     namespace: Name | None = None
     """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
+    version: str = "4.2"
     members: int = Field(3, ge=1)
+    """An odd number: a queue stays as long as most of its members do."""
     size: MemoryQuantity = "20Gi"
     port: Port = 5672
+    in_mesh: bool = True
+    resources: Resources = Resources(cpu="250m", memory="1Gi", cpu_limit="1", memory_limit="1Gi")
 
 
 class Kafka(Declared):

@@ -33,7 +33,9 @@ def place_of(system: System, store: Store, hosts: Mapping[str, str], region: str
         host=hosts.get(store.name),
         namespace=naming.store_namespace(system, store),
         users=users,
-        spaces=tuple(dict.fromkeys(naming.service_namespace(system, system.service(name)) for name in users)),
+        spaces={name: naming.service_namespace(system, system.service(name)) for name in users},
+        system=system.name,
+        topics=tuple(topic for topic in system.topics if topic.broker == store.name),
         region=region,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 
-from derive import labels
+from derive import labels, naming
 from derive.graph import Links
 from derive.services import metrics_port
 from manifests import core, pods
@@ -24,6 +24,20 @@ def service(links: Links, port_name: str, port: int, app_protocol: str | None, h
         ports.append(metrics_port(links.metrics))
     own = labels.service(workload.name, workload.tier, links.metrics)
     return core.service(workload.name, workload.namespace, workload.selector, ports, own, headless=headless)
+
+
+def headless(links: Links, ports: Sequence[tuple[str, int]]) -> Manifest:
+    """The Service by which the pods of a StatefulSet know one another, ready or not. Nobody else uses it, and nothing
+    is measured through it."""
+    workload = links.workload
+    return core.service(
+        naming.headless(workload.name),
+        workload.namespace,
+        workload.selector,
+        [core.service_port(name, port) for name, port in ports],
+        labels.workload(workload.name, workload.tier),
+        headless=True,
+    )
 
 
 def exporter(image: str, port: int, env: Sequence[Manifest], args: Sequence[str] = ()) -> Manifest:

@@ -11,7 +11,7 @@ from derive.database_state import DatabaseState
 from derive.graph import Exit, Links
 from derive.shapes import SecretPlan
 from manifests.base import Manifest
-from model import Resources
+from model import Resources, Topic
 from model.stores import Store
 
 EXPORTER_PASSWORD: Final = "exporter-password"
@@ -28,10 +28,13 @@ class Place:
     """Of its pods, if it has any."""
     users: tuple[str, ...]
     """Services, in declared order."""
-    spaces: tuple[str, ...]
-    """Their namespaces."""
+    spaces: Mapping[str, str]
+    """Namespace by user."""
     region: str = ""
     """Empty where nobody asks for an address outside."""
+    system: str = ""
+    topics: tuple[Topic, ...] = ()
+    """What is published on it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Member:
     front: bool = False
     """Whether the store's users connect here."""
     peers: tuple[int, ...] = ()
-    """What its pods reach of one another."""
+    """What its pods reach of one another, each by its own name below the headless Service."""
     reaches: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Ports of the store's other members that it reaches, by name."""
     metrics: int | None = None
@@ -90,8 +93,8 @@ class StoreKind(Generic[S]):
     members: Callable[[S, Place], tuple[Member, ...]]
     """What of it runs in the cluster."""
     secrets: Callable[[S, Place], Iterable[SecretPlan]]
-    variables: Callable[[S, Place, str], Iterable[Manifest]]
-    """What its users are told; the last argument is the prefix of the names."""
+    variables: Callable[[S, Place, str, str], Iterable[Manifest]]
+    """What a user is told: a service, and the prefix of the names."""
     plans: Callable[[S, Place, Mapping[str, Links], Site], Mapping[str, StorePlan]]
     """By member's name. Raises DeclarationError for what such a store cannot be."""
     trusted: Callable[[S, Place], bool] = lambda store, place: False
@@ -100,12 +103,13 @@ class StoreKind(Generic[S]):
     """What its pods may do in the cloud."""
 
 
-def credentials_name(store: str) -> str:
-    """Name of the Secret with a store's credentials, in every namespace that uses the store."""
-    return f"{store}-credentials"
+def credentials_name(store: str, user: str | None = None) -> str:
+    """Name of the Secret with a store's credentials: in every namespace that uses the store, where its users share
+    them; in the user's own namespace, where each ``user`` has its own."""
+    return f"{user}-{store}-credentials" if user else f"{store}-credentials"
 
 
 def credentials_spaces(place: Place) -> tuple[tuple[str, bool], ...]:
     """Each namespace that holds the credentials, and whether it is the home of the store's own pods."""
     home = () if place.host else (place.namespace,)
-    return tuple((space, space in home) for space in dict.fromkeys((*home, *place.spaces)))
+    return tuple((space, space in home) for space in dict.fromkeys((*home, *place.spaces.values())))

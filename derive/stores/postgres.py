@@ -110,7 +110,7 @@ def ca_path(store: str) -> str:
     return f"{CA_DIRECTORY}/{store}/{CA_FILE}"
 
 
-def variables(store: PostgreSQL, place: Place, prefix: str) -> Iterable[Manifest]:
+def variables(store: PostgreSQL, place: Place, service: str, prefix: str) -> Iterable[Manifest]:
     """In the cluster the sidecars encrypt; outside, the server proves its name with the stack's own authority."""
     pooler = store.pooler
     inside = naming.fqdn(pooler.name if pooler else store.name, place.namespace)

@@ -1,4 +1,5 @@
-"""Redis in the cluster: bounded memory, append-only file, users from a Secret, an exporter beside it."""
+"""Redis in the cluster: bounded memory, append-only file, users from a Secret, an exporter beside it; with several
+members, replicas and Sentinels."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from derive import images, labels, naming
 from derive.graph import Links
 from derive.quantities import memory_bytes
 from derive.shapes import SecretPlan
-from derive.stores import common
+from derive.stores import common, redis_members
 from derive.stores.kind import (
     EXPORTER_PASSWORD,
     Member,
@@ -21,7 +22,7 @@ from derive.stores.kind import (
     credentials_spaces,
 )
 from derive.workloads import requirements
-from manifests import apps, core, pods
+from manifests import apps, core, pods, scaling
 from manifests.base import Manifest
 from model import DeclarationError, Redis
 
@@ -39,21 +40,23 @@ def configuration(store: Redis) -> str:
     """``redis.conf``. Users and passwords are in the ACL file of the Secret, never here."""
     lines = [
         "bind * -::*",
-        f"port {store.port}",
+        f"port {redis_members.server_port(store)}",
         "dir /data",
         f"appendonly {'yes' if store.append_only else 'no'}",
         "appendfsync everysec",
-        'save ""',
+        f"save {int(store.snapshot.total_seconds())} 1" if store.snapshot else 'save ""',
         f"maxmemory {memory_bytes(store.max_memory)}",
         f"maxmemory-policy {store.eviction}",
         f"aclfile {USERS}/{ACL_FILE}",
         "tcp-keepalive 60",
+        *(redis_members.directives() if redis_members.replicated(store) else []),
     ]
     return "\n".join(lines) + "\n"
 
 
 def members(store: Redis, place: Place) -> tuple[Member, ...]:
-    return (Member(store.name, (store.port,), front=True, metrics=METRICS, in_mesh=store.in_mesh),)
+    peers = redis_members.peers(store)
+    return (Member(store.name, (store.port,), front=True, peers=peers, metrics=METRICS, in_mesh=store.in_mesh),)
 
 
 def password(store: str) -> str:
@@ -66,101 +69,140 @@ def exporter_password(store: str) -> str:
 
 
 def secrets(store: Redis, place: Place) -> Iterable[SecretPlan]:
-    """The password for its users; at home also the users' file and the exporter's password."""
+    """The password for its users; at home also the users' file and what its own pods log in with."""
+    own = {EXPORTER_PASSWORD: exporter_password(store.name)}
+    templates = {ACL_FILE: acl(store)}
+    if redis_members.replicated(store):
+        own[redis_members.SENTINEL_PASSWORD] = redis_members.sentinel_password(store.name)
+        templates |= redis_members.templates(store.name)
     for space, at_home in credentials_spaces(place):
         yield SecretPlan(
             name=credentials_name(store.name),
             namespace=space,
-            passwords={"password": password(store.name)}
-            | ({EXPORTER_PASSWORD: exporter_password(store.name)} if at_home else {}),
-            templates={ACL_FILE: acl(store.name)} if at_home else {},
+            passwords={"password": password(store.name)} | (own if at_home else {}),
+            templates=templates if at_home else {},
         )
 
 
-def acl(store: str) -> str:
+def acl(store: Redis) -> str:
     """Redis' users: the application's may do all but administer the server; the exporter may look, not touch.
 
     ``info`` is what client libraries ask when they connect; ``@dangerous`` holds KEYS and FLUSHALL beside it.
     """
-    application = f"user default reset on >{{{password(store)}}} ~* &* +@all -@admin -@dangerous +info"
+    application = f"user default reset on >{{{password(store.name)}}} ~* &* +@all -@admin -@dangerous +info"
     watching = "+ping +info +config|get +slowlog|get +slowlog|len +latency|latest +latency|histogram +client|list"
-    exporter = f"user exporter reset on >{{{exporter_password(store)}}} {watching}"
-    return f"{application}\n{exporter} +client|setname +select +cluster|info\n"
+    exporter = f"user exporter reset on >{{{exporter_password(store.name)}}} {watching}"
+    members = redis_members.users(store.name) if redis_members.replicated(store) else ""
+    return f"{application}\n{exporter} +client|setname +select +cluster|info\n{members}"
 
 
-def variables(store: Redis, place: Place, prefix: str) -> Iterable[Manifest]:
+def variables(store: Redis, place: Place, service: str, prefix: str) -> Iterable[Manifest]:
     yield pods.value(f"{prefix}_HOST", naming.fqdn(store.name, place.namespace))
     yield pods.value(f"{prefix}_PORT", str(store.port))
     yield pods.secret_value(f"{prefix}_PASSWORD", credentials_name(store.name), "password")
 
 
 def plans(store: Redis, place: Place, links: Mapping[str, Links], site: Site) -> dict[str, StorePlan]:
-    """ServiceAccount, ConfigMap, Service and StatefulSet.
+    """ServiceAccount, ConfigMap, Service and StatefulSet; for several members also a headless Service and a disruption
+    budget.
 
-    Raises DeclarationError for several members (they would need a failover manager) and for a ``max_memory`` that
-    leaves no room below the container's limit.
+    Raises DeclarationError for members that could not agree on a primary, and for a ``max_memory`` that leaves no room
+    below the container's limit.
     """
-    if store.members > 1:
-        raise DeclarationError(
-            f"store '{store.name}' asks for {store.members} members, but only a single Redis is supported; "
-            f"set stores['{store.name}'].members to 1"
-        )
+    redis_members.check(store)
     if memory_bytes(store.max_memory) >= memory_bytes(store.resources.memory_limit):
         raise DeclarationError(
             f"store '{store.name}' may hold {store.max_memory} in a container of {store.resources.memory_limit}; "
             f"lower stores['{store.name}'].max_memory or raise its memory_limit"
         )
-    name, namespace, own = store.name, place.namespace, links[store.name]
-    config = {"redis.conf": configuration(store)}
+    name, own, several = store.name, links[store.name], redis_members.replicated(store)
+    files = redis_members.files(store, place) if several else {}
+    config = {"redis.conf": configuration(store), **files}
+    containers = [_server(store, place), _exporter(store)]
+    if several:
+        mounts = [*_mounts(), pods.scratch_mount()]
+        containers += [
+            redis_members.sentinel_container(store, _environment(store, place), mounts, CONFIGURATION),
+            redis_members.door_container(store, CONFIGURATION),
+        ]
+    objects = [
+        core.service_account(name, place.namespace),
+        core.config_map(f"{name}-config", place.namespace, config),
+        common.service(own, "tcp-redis", store.port, None),
+        _stateful_set(store, own, containers, {**site.annotations(own), **common.configuration_hash(config)}, site),
+    ]
+    if several:
+        ports = [("tcp-redis", redis_members.server_port(store)), ("tcp-sentinel", redis_members.SENTINEL_PORT)]
+        objects.append(common.headless(own, ports))
+        objects.append(scaling.pod_disruption_budget(name, place.namespace, own.workload.selector))
+    helpers = (redis_members.RESOURCES,) * 2 if several else ()
+    sizes = (store.resources, common.EXPORTER_RESOURCES, *helpers)
+    return {name: StorePlan(tuple(objects), store.members, sizes, store.members)}
+
+
+def _stateful_set(
+    store: Redis, links: Links, containers: list[Manifest], annotations: dict[str, str], site: Site
+) -> Manifest:
+    name, workload, several = store.name, links.workload, redis_members.replicated(store)
+    keys = [ACL_FILE, *(redis_members.templates(name) if several else ())]
     template = pods.pod_template(
-        labels.pod(name, own.workload.tier, own.metrics),
-        {**site.annotations(own), **common.configuration_hash(config)},
+        labels.pod(name, workload.tier, links.metrics),
+        annotations,
         account=name,
         user=USER,
-        containers=[_server(store), _exporter(store)],
+        containers=containers,
         volumes=[
             pods.config_volume("config", f"{name}-config"),
-            pods.secret_volume("users", credentials_name(name), [ACL_FILE]),
+            pods.secret_volume("users", credentials_name(name), keys),
             pods.scratch("16Mi"),
         ],
+        spread_by=workload.selector if several else None,
+        grace=45 if several else 30,
     )
-    objects = (
-        core.service_account(name, namespace),
-        core.config_map(f"{name}-config", namespace, config),
-        common.service(own, "tcp-redis", store.port, None),
-        apps.stateful_set(
-            name,
-            namespace,
-            name,
-            own.workload.selector,
-            template,
-            store.members,
-            [apps.volume_claim("data", store.size, site.storage_class)],
-            labels.workload(name, own.workload.tier),
-        ),
+    return apps.stateful_set(
+        name,
+        workload.namespace,
+        naming.headless(name) if several else name,
+        workload.selector,
+        template,
+        store.members,
+        [apps.volume_claim("data", store.size, site.storage_class)],
+        labels.workload(name, workload.tier),
+        parallel=several,
     )
-    return {name: StorePlan(objects, store.members, (store.resources, common.EXPORTER_RESOURCES), store.members)}
 
 
-def _server(store: Redis) -> Manifest:
+def _mounts() -> list[Manifest]:
+    return [
+        pods.mount("data", "/data"),
+        pods.mount("config", CONFIGURATION, read_only=True),
+        pods.mount("users", USERS, read_only=True),
+    ]
+
+
+def _environment(store: Redis, place: Place) -> list[Manifest]:
+    return redis_members.environment(store, place, CONFIGURATION, USERS)
+
+
+def _server(store: Redis, place: Place) -> Manifest:
     """Ready once the append-only file is loaded (PING is refused until then); alive as long as it listens."""
+    port, several = redis_members.server_port(store), redis_members.replicated(store)
+    login = pods.secret_value("REDISCLI_AUTH", credentials_name(store.name), "password")
     return pods.container(
         "redis",
         images.redis_image(store),
         requirements(store.resources),
-        ports=[("redis", store.port)],
-        env=[pods.secret_value("REDISCLI_AUTH", credentials_name(store.name), "password")],
-        mounts=[
-            pods.mount("data", "/data"),
-            pods.mount("config", CONFIGURATION, read_only=True),
-            pods.mount("users", USERS, read_only=True),
-            pods.scratch_mount(),
-        ],
-        command=["redis-server", f"{CONFIGURATION}/redis.conf"],
-        readinessProbe=pods.exec_probe(
-            ["sh", "-c", f"redis-cli -p {store.port} ping | grep -q PONG"], period=5, timeout=3
+        ports=[("server" if several else "redis", port)],
+        env=[login, *(_environment(store, place) if several else [])],
+        mounts=[*_mounts(), pods.scratch_mount()],
+        command=(
+            redis_members.command(CONFIGURATION, "server")
+            if several
+            else ["redis-server", f"{CONFIGURATION}/redis.conf"]
         ),
-        livenessProbe={"tcpSocket": {"port": store.port}, "periodSeconds": 10, "failureThreshold": 6},
+        lifecycle=pods.before_stop(redis_members.command(CONFIGURATION, "hand-over")) if several else None,
+        readinessProbe=pods.exec_probe(["sh", "-c", f"redis-cli -p {port} ping | grep -q PONG"], period=5, timeout=3),
+        livenessProbe={"tcpSocket": {"port": port}, "periodSeconds": 10, "failureThreshold": 6},
     )
 
 
@@ -169,7 +211,7 @@ def _exporter(store: Redis) -> Manifest:
         images.REDIS_EXPORTER,
         METRICS,
         [
-            pods.value("REDIS_ADDR", f"redis://localhost:{store.port}"),
+            pods.value("REDIS_ADDR", f"redis://localhost:{redis_members.server_port(store)}"),
             pods.value("REDIS_USER", "exporter"),
             pods.secret_value("REDIS_PASSWORD", credentials_name(store.name), EXPORTER_PASSWORD),
             pods.value("REDIS_EXPORTER_WEB_LISTEN_ADDRESS", f":{METRICS}"),

@@ -84,7 +84,7 @@ def test_secrets_follow_their_readers_into_other_namespaces() -> None:
 
 
 def test_redis_users_hold_passwords_by_name_only() -> None:
-    text = acl("cache").format_map({"cache-default": "secret-a", "cache-exporter": "secret-b"})
+    text = acl(Redis(name="cache")).format_map({"cache-default": "secret-a", "cache-exporter": "secret-b"})
     assert text == (
         "user default reset on >secret-a ~* &* +@all -@admin -@dangerous +info\n"
         "user exporter reset on >secret-b +ping +info +config|get +slowlog|get +slowlog|len +latency|latest "

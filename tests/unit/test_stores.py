@@ -166,7 +166,7 @@ def test_a_real_redis_takes_the_configuration_and_the_users(tmp_path: Path) -> N
     text = configuration(Redis(name="cache", port=port))
     text = text.replace("/data", str(tmp_path)).replace("/etc/redis/users", str(tmp_path))
     (tmp_path / "redis.conf").write_text(text)
-    users = acl("cache").format_map({"cache-default": "application", "cache-exporter": "exporter"})
+    users = acl(Redis(name="cache")).format_map({"cache-default": "application", "cache-exporter": "exporter"})
     (tmp_path / "users.acl").write_text(users)
     server = subprocess.Popen(["redis-server", str(tmp_path / "redis.conf")])
     try:
