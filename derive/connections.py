@@ -87,8 +87,8 @@ def _store_connections(
     for member in (member for found in stores.values() for member in found):
         own = workloads[member.name]
         if member.peers:
-            headless = naming.fqdn(naming.headless(own.name), own.namespace)
-            yield Connection(own, own, member.peers, hosts=(headless, *own.hosts))
+            among = tuple(naming.fqdn(service, own.namespace) for service in member.among)
+            yield Connection(own, own, member.peers, hosts=(*among, *own.hosts))
         for name, ports in member.reaches.items():
             yield Connection(own, workloads[name], ports)
 

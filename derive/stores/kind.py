@@ -47,7 +47,9 @@ class Member:
     front: bool = False
     """Whether the store's users connect here."""
     peers: tuple[int, ...] = ()
-    """What its pods reach of one another, each by its own name below the headless Service."""
+    """What its pods reach of one another."""
+    among: tuple[str, ...] = ()
+    """Names of Services by which only its own pods know one another."""
     reaches: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Ports of the store's other members that it reaches, by name."""
     metrics: int | None = None

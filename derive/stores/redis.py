@@ -55,8 +55,18 @@ def configuration(store: Redis) -> str:
 
 
 def members(store: Redis, place: Place) -> tuple[Member, ...]:
-    peers = redis_members.peers(store)
-    return (Member(store.name, (store.port,), front=True, peers=peers, metrics=METRICS, in_mesh=store.in_mesh),)
+    several = redis_members.replicated(store)
+    return (
+        Member(
+            store.name,
+            (store.port,),
+            front=True,
+            peers=redis_members.peers(store),
+            among=(naming.headless(store.name),) if several else (),
+            metrics=METRICS,
+            in_mesh=store.in_mesh,
+        ),
+    )
 
 
 def password(store: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from derive.application import application
 from derive.stores.redis import acl, configuration
-from model import DeclarationError, Kafka, PostgreSQL, Redis, Service, System
+from model import DeclarationError, Kafka, PostgreSQL, RabbitMQ, Redis, Service, System
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, derived, objects, shop
 
@@ -127,8 +127,19 @@ def test_outside_the_cluster_a_database_leaves_no_pod() -> None:
     ("system", "message"),
     [
         (
-            shop(stores=(Redis(name="cache", members=3),)),
-            "store 'cache' asks for 3 members, but only a single Redis is supported; set stores['cache'].members to 1",
+            shop(stores=(Redis(name="cache", members=2),)),
+            "store 'cache' has 2 members, of which neither can tell that the other is lost; "
+            "set stores['cache'].members to 1 or 3",
+        ),
+        (
+            shop(stores=(RabbitMQ(name="events", members=4),)),
+            "store 'events' has 4 members: when they part in halves, neither half goes on; "
+            "set stores['events'].members to 3 or 5",
+        ),
+        (
+            shop(stores=(RabbitMQ(name="events", size="1Gi"),)),
+            "store 'events' stops publishers when less than 1Gi of its volume is free, which leaves too little of 1Gi; "
+            "raise stores['events'].size or lower its memory_limit",
         ),
         (
             shop(stores=(Redis(name="cache", max_memory="256Mi"),)),
@@ -137,7 +148,7 @@ def test_outside_the_cluster_a_database_leaves_no_pod() -> None:
         ),
         (
             shop(stores=(Kafka(name="events"),)),
-            "store 'events' is of kind 'kafka', which has no derivation yet; declare a PostgreSQL or Redis store",
+            "store 'events' is of kind 'kafka', which has no derivation yet; declare a PostgreSQL or RabbitMQ or Redis store",
         ),
     ],
 )
