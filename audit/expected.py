@@ -31,8 +31,8 @@ from audit.platform import (
 )
 from audit.population import Actor, Mask, Population, Port, bits, union
 from audit.requests import Request, matches
-from audit.scope import POOLER_METRICS, Scope, pooler_of, store_metrics, store_port
-from model import Cilium, Redis
+from audit.scope import POOLER_METRICS, Scope, peer_ports, pooler_of, store_metrics, store_port
+from model import Cilium, RabbitMQ, Redis
 
 METRICS_PATH = "/metrics"
 
@@ -60,6 +60,8 @@ class Callee:
     """Callers with their methods and paths; empty: all."""
     known_to: Mask = 0
     """Sidecars that know its host."""
+    private: dict[int, Mask] = field(default_factory=dict)
+    """Ports, and the only callers of each: members of one store."""
 
     @property
     def named_methods(self) -> set[str]:
@@ -98,7 +100,7 @@ class Expectation:
         outside = union(
             population.role(f"store:{store.name}")
             for store in system.stores
-            if isinstance(store, Redis) and not store.in_mesh
+            if isinstance(store, Redis | RabbitMQ) and not store.in_mesh
         )
         self._sidecars = self._where(lambda actor: actor.namespace in self.home) & ~outside if scope.mesh else 0
         self._entrances = population.role("ingress-gateway")
@@ -160,6 +162,12 @@ class Expectation:
                 self._connect(users, doors, (pooler.port,))
                 users = doors
             self._connect(users, callees, (port,))
+            if peers := peer_ports(store):
+                self._admit(callees, callees, peers)
+                for index in bits(callees):
+                    self._callees[index].private = dict.fromkeys(peers, 1 << index)
+                if isinstance(store, Redis):
+                    self._connect(callees, callees, (port,))
             host = scope.host(store)
             watchers = self._where(lambda actor, host=host: host in actor.calls)
             self._admit(watchers, callees, (port,))
@@ -315,6 +323,8 @@ class Expectation:
         if port[1] in callee.metrics:
             scraped = request is not None and request.method == "GET" and request.path == METRICS_PATH
             return self._population.everyone if scraped else 0
+        if port[1] in callee.private:
+            return callee.private[port[1]]
         if port[1] not in callee.served:
             return 0
         return union(callers for callers, methods, paths in callee.calls if _asked(request, methods, paths))
@@ -322,7 +332,9 @@ class Expectation:
     def _routed(self, index: int, port: Port, request: Request | None) -> Mask:
         found = self._population.everyone & ~self._sidecars & ~self._entrances
         callee, actor = self.callee(index), self._population.actors[index]
-        if port[1] in callee.served and port[0] == "TCP":
+        if port[1] in callee.private and port[0] == "TCP":
+            found |= callee.private[port[1]] & self._sidecars
+        elif port[1] in callee.served and port[0] == "TCP":
             found |= callee.known_to & self._sidecars
         elif self._always_known(actor):
             found |= self._sidecars

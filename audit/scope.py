@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from model import Bucket, DeclarationError, InCluster, Istio, PostgreSQL, System
+from model import Bucket, DeclarationError, InCluster, Istio, PostgreSQL, RabbitMQ, Redis, System
 from model.environment import Environment
 from model.stores import Pooler, Store
 from model.workloads import Service
@@ -70,8 +70,11 @@ class Scope:
         return (*own, *(extra.port for extra in service.extra_ports))
 
 
-METRICS: Final = {"redis": 9121, "postgresql": 9187, "mysql": 9104}
-"""Ports of the exporters beside stores in the cluster (Prometheus' list of port allocations)."""
+METRICS: Final = {"redis": 9121, "postgresql": 9187, "mysql": 9104, "rabbitmq": 15692}
+"""Ports of metrics of stores in the cluster (Prometheus' list of port allocations; RabbitMQ's own default)."""
+SENTINEL: Final = 26379
+ERLANG: Final = (4369, 25672)
+"""Erlang's port mapper, and the port on which members of a RabbitMQ cluster talk."""
 POOLER_METRICS: Final = 9127
 
 
@@ -82,6 +85,14 @@ def pooler_of(store: Store) -> Pooler | None:
 
 def store_port(store: Store) -> int:
     return 443 if isinstance(store, Bucket) else store.port
+
+
+def peer_ports(store: Store) -> tuple[int, ...]:
+    """Ports that the members of a store, and nobody else, reach of one another. A replicated Redis listens behind a
+    door, one port above the store's."""
+    if isinstance(store, Redis) and store.members > 1:
+        return (store.port + 1, SENTINEL)
+    return ERLANG if isinstance(store, RabbitMQ) and store.members > 1 else ()
 
 
 def store_metrics(store: Store) -> int | None:

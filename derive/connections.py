@@ -88,7 +88,7 @@ def _store_connections(
         own = workloads[member.name]
         if member.peers:
             among = tuple(naming.fqdn(service, own.namespace) for service in member.among)
-            yield Connection(own, own, member.peers, hosts=(*among, *own.hosts))
+            yield Connection(own, own, member.peers, hosts=among)
         for name, ports in member.reaches.items():
             yield Connection(own, workloads[name], ports)
 

@@ -49,7 +49,7 @@ class Member:
     peers: tuple[int, ...] = ()
     """What its pods reach of one another."""
     among: tuple[str, ...] = ()
-    """Names of Services by which only its own pods know one another."""
+    """Names of the Services by which its pods know one another. Empty: those that everybody knows them by."""
     reaches: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Ports of the store's other members that it reaches, by name."""
     metrics: int | None = None

@@ -62,7 +62,7 @@ def members(store: Redis, place: Place) -> tuple[Member, ...]:
             (store.port,),
             front=True,
             peers=redis_members.peers(store),
-            among=(naming.headless(store.name),) if several else (),
+            among=(naming.headless(store.name), store.name) if several else (),
             metrics=METRICS,
             in_mesh=store.in_mesh,
         ),

@@ -20,6 +20,7 @@ from model import (
     NetworkPolicies,
     Platform,
     PostgreSQL,
+    RabbitMQ,
     Redis,
     Route,
     Schedule,
@@ -79,6 +80,17 @@ SYSTEMS = {
         platform=Platform(mesh=Istio(egress_gateway=True)),
     ),
     "a bucket": shop(services=(Service(name="web", port=3000, uses=("files",)),), stores=(Bucket(name="files"),)),
+    "members": shop(
+        services=(
+            Service(name="web", port=3000, tier="frontend", uses=("cache",)),
+            Service(name="orders", port=3001, metrics=9090, uses=("cache", "events")),
+        ),
+        stores=(Redis(name="cache", members=3, namespace="data"), RabbitMQ(name="events", namespace="data")),
+    ),
+    "members outside the mesh": shop(
+        services=(Service(name="orders", port=3001, uses=("cache", "events")),),
+        stores=(Redis(name="cache", members=3, in_mesh=False), RabbitMQ(name="events", in_mesh=False)),
+    ),
     "protocols": shop(
         services=(
             Service(name="web", port=3000, extra_ports=(ExtraPort(name="admin", port=3100),)),

@@ -15,6 +15,7 @@ from model import (
     NoMesh,
     Platform,
     PostgreSQL,
+    RabbitMQ,
     Redis,
     Route,
     Scale,
@@ -34,10 +35,20 @@ def everything() -> ApplicationPlan:
     """What FitSync does not declare."""
     return derived(
         shop(
-            stores=(PostgreSQL(name="orderdb"), Redis(name="cache", in_mesh=False)),
+            stores=(
+                PostgreSQL(name="orderdb"),
+                Redis(name="cache", in_mesh=False),
+                Redis(name="sessions", members=3),
+                RabbitMQ(name="events"),
+            ),
             services=(
                 Service(name="web", port=3000, tier="frontend", release=Canary()),
-                Service(name="orders", port=3001, uses=("orderdb", "cache"), scale=Scale(maximum=4, memory=80)),
+                Service(
+                    name="orders",
+                    port=3001,
+                    uses=("orderdb", "cache", "sessions", "events"),
+                    scale=Scale(maximum=4, memory=80),
+                ),
                 Service(name="nightly", schedule=Schedule(cron="0 3 * * *", deadline=minutes(30)), vertical="Off"),
             ),
             externals=(External(name="mail", hosts=("smtp.example.com",), port=587, protocol="TCP", used_by=("web",)),),

@@ -148,7 +148,8 @@ def test_outside_the_cluster_a_database_leaves_no_pod() -> None:
         ),
         (
             shop(stores=(Kafka(name="events"),)),
-            "store 'events' is of kind 'kafka', which has no derivation yet; declare a PostgreSQL or RabbitMQ or Redis store",
+            "store 'events' is of kind 'kafka', which has no derivation yet; "
+            "declare a PostgreSQL or RabbitMQ or Redis store",
         ),
     ],
 )
