@@ -92,7 +92,9 @@ class Expectation:
         self.home = {scope.namespace(item) for item in system.services} | {
             scope.namespace(item) for item in system.stores if scope.in_cluster(item) or pooler_of(item)
         }
-        self.governed = self._where(lambda actor: actor.kind == "pod" and actor.role not in (ELSEWHERE, DNS))
+        free = {DNS} if self._by_name else {DNS, ELSEWHERE}
+        self.governed = self._where(lambda actor: actor.kind == "pod" and actor.role not in free)
+        """Pods that a policy holds. Only Cilium's hold namespaces that nobody declared."""
         own = union(population.namespaces.get(name, 0) for name in self.home)
         self.blurred: Mask = 0 if self._by_name else self.governed & ~own
         """Pods of the platform whose policies know the API server, nodes and hosts by address only: they are held to

@@ -70,3 +70,16 @@ def network_policy(
         "egress": list(outbound) or [{}],
     }
     return manifest(API, "CiliumNetworkPolicy", name, namespace, spec=spec)
+
+
+def closed_elsewhere(name: str, known: Sequence[str]) -> Manifest:
+    """No pod of a namespace beside the ``known`` ones hears or speaks.
+
+    Endpoints without a namespace are Cilium's own, and left alone.
+    """
+    selector = [
+        {"key": NAMESPACE, "operator": "Exists"},
+        {"key": NAMESPACE, "operator": "NotIn", "values": list(known)},
+    ]
+    spec = {"endpointSelector": {"matchExpressions": selector}, "ingress": [{}], "egress": [{}]}
+    return manifest(API, "CiliumClusterwideNetworkPolicy", name, None, spec=spec)

@@ -28,11 +28,12 @@ from derive.namespaces import POD_SECURITY
 from derive.observability.fluent_bit import HTTP_PORT
 from derive.observability.monitors import measured
 from derive.shapes import AddonPlan, Deployment
-from manifests import core
+from manifests import cilium, core
 from model import Cilium, Istio, Service
 
 CLUSTER: Final = "kube-system"
 """The cluster's own namespace: it exists, and its pods are part of the machinery that enforces policies."""
+ELSEWHERE: Final = "undeclared-namespaces"
 LEVELS: Final[tuple[Level, ...]] = ("restricted", "baseline", "privileged")
 ENVOY_METRICS: Final = naming.SIDECAR_METRICS_PORT
 PROMETHEUS: Final = Pods(naming.PROMETHEUS_LABELS)
@@ -70,7 +71,23 @@ def namespaces(deployment: Deployment, additions: Sequence[Addition]) -> tuple[A
     home = deployment.system.platform.observability.namespace
     _merge(spaces[home], measured)
     rules = completed({name: space.rules for name, space in spaces.items()}, [*added, (home, measured)])
-    return tuple(_space(deployment, name, space.level, rules[name]) for name, space in spaces.items())
+    found = tuple(_space(deployment, name, space.level, rules[name]) for name, space in spaces.items())
+    return (*found, *_elsewhere(deployment, tuple(spaces)))
+
+
+def _elsewhere(deployment: Deployment, platform: Sequence[str]) -> tuple[AddonPlan, ...]:
+    """Closes every namespace that is not declared: security groups cannot tell its pods from those of a service.
+
+    Only Cilium has policies for all namespaces at once.
+    """
+    system = deployment.system
+    if not isinstance(system.platform.cni, Cilium):
+        return ()
+    homes = {naming.service_namespace(system, service) for service in system.services}
+    homes |= {naming.store_namespace(system, store) for store in system.stores}
+    known = sorted({CLUSTER, system.home, *platform, *homes})
+    policy = cilium.closed_elsewhere(ELSEWHERE, known)
+    return (AddonPlan(ELSEWHERE, objects=(), requires=("cilium",), settings=(policy,)),)
 
 
 def _filled(deployment: Deployment, additions: Sequence[Addition]) -> dict[str, _Space]:

@@ -24,7 +24,7 @@ def of(stack: str, resource: dict[str, Any]) -> Iterator[Mutation]:
     if make is None:
         return
     body = resource["outputs"]
-    key = f"{kind} {body['metadata']['namespace']}/{body['metadata']['name']}"
+    key = f"{kind} {body['metadata'].get('namespace', '')}/{body['metadata']['name']}"
     for what, layers, mentions, change in make(body):
         yield Mutation(f"{key}: {what}", stack, resource["urn"], layers, mentions, change)
 
@@ -56,6 +56,16 @@ def _cilium(body: dict[str, Any]) -> Found:
                 yield f"{section}[{index}] is for all", (layer,), "", put(path, wide)
             if body["metadata"]["namespace"] == "fitsync":
                 yield from _finer(section, index, rule, peers, layer)
+
+
+def _clusterwide(body: dict[str, Any]) -> Found:
+    """Of pods in undeclared namespaces nothing is known but that they open nothing."""
+    subject = "any pod elsewhere"
+    yield "is gone", (EGRESS,), subject, None
+    yield "egress is open", (EGRESS,), subject, drop(("spec", "egress"))
+    yield "egress admits all", (EGRESS,), subject, append(("spec", "egress"), {"toEntities": ["all"]})
+    operator = ("spec", "endpointSelector", "matchExpressions", 1, "operator")
+    yield "holds the declared namespaces instead", (EGRESS,), subject, put(operator, "In")
 
 
 def _finer(section: str, index: int, rule: dict[str, Any], peers: str, layer: str) -> Found:
@@ -174,6 +184,7 @@ def _subject(body: dict[str, Any], labels: dict[str, str]) -> str:
 
 KINDS = {
     "CiliumNetworkPolicy": _cilium,
+    "CiliumClusterwideNetworkPolicy": _clusterwide,
     "AuthorizationPolicy": _authorization,
     "PeerAuthentication": _peer_authentication,
     "Sidecar": _sidecar,

@@ -190,3 +190,25 @@ def test_the_egress_gateway_reaches_the_declared_hosts_for_the_declared_callers(
     ]
     assert policy["ingress"][0]["fromEndpoints"] == [{"matchLabels": {NAMESPACE: "shop", "app": "orders"}}]
     assert [rule["toFQDNs"] for rule in policy["egress"] if "toFQDNs" in rule] == [[{"matchName": "api.pay.example"}]]
+
+
+def test_namespaces_that_nobody_declared_are_closed() -> None:
+    """The databases' security group admits every pod of the cluster: a new namespace must not be a way to them."""
+    plan = {addon.name: addon for addon in addons(deployed(SYSTEM))}["undeclared-namespaces"]
+    (policy,) = plan.settings
+    assert (policy["kind"], plan.requires) == ("CiliumClusterwideNetworkPolicy", ("cilium",))
+    namespace = "k8s:io.kubernetes.pod.namespace"
+    assert policy["spec"] == {
+        "endpointSelector": {
+            "matchExpressions": [
+                {"key": namespace, "operator": "Exists"},
+                {
+                    "key": namespace,
+                    "operator": "NotIn",
+                    "values": ["fitsync", "istio-system", "kube-system", "logging", "monitoring"],
+                },
+            ]
+        },
+        "ingress": [{}],
+        "egress": [{}],
+    }
