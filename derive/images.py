@@ -12,6 +12,7 @@ REDIS_PATCH: Final = {"7.4": "7.4.6", "8.2": "8.2.2"}
 REDIS_EXPORTER: Final = "oliver006/redis_exporter:v1.74.0"
 RABBITMQ_PATCH: Final = {"4.2": "4.2.9"}
 """Newest patch of each RabbitMQ release in use (Docker Hub, library/rabbitmq)."""
+AWS_CLI: Final = "docker.io/amazon/aws-cli:2.37.5"
 HAPROXY: Final = "haproxy:3.2.19-alpine"
 POSTGRES_EXPORTER: Final = "quay.io/prometheuscommunity/postgres-exporter:v0.20.1"
 PGBOUNCER: Final = "ghcr.io/cloudnative-pg/pgbouncer:1.25.2"

@@ -155,6 +155,7 @@ def pod_template(
     spread_by: Mapping[str, str] | None = None,
     grace: int = 30,
     restart: str | None = None,
+    init: Sequence[Manifest] = (),
 ) -> Manifest:
     """A pod that runs as ``user`` and its group, never as root, with the runtime's own seccomp profile.
 
@@ -177,6 +178,7 @@ def pod_template(
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             topologySpreadConstraints=spread(spread_by) if spread_by else None,
+            initContainers=list(init) or None,
             containers=list(containers),
             volumes=list(volumes) or None,
         ),

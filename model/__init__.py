@@ -42,6 +42,7 @@ from model.platform import (
     Slack,
 )
 from model.stores import (
+    Backup,
     Bucket,
     Gp3,
     InCluster,
@@ -89,6 +90,7 @@ __all__ = [
     "Acme",
     "Alloy",
     "ArgoRollouts",
+    "Backup",
     "BlueGreen",
     "Bucket",
     "Cache",

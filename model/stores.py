@@ -169,6 +169,14 @@ class MySQL(Declared):
     resources: Resources = Resources(cpu="250m", memory="512Mi", cpu_limit="1", memory_limit="1Gi")
 
 
+class Backup(Declared):
+    """Copies of a store's whole state in a bucket. Each replaces the last, which the bucket keeps as a version."""
+
+    bucket: Name = "backups"
+    """Which of the stack's buckets; ``backups`` is the one that every stack has."""
+    schedule: Cron
+
+
 class Redis(Declared):
     """Redis in the cluster: cache, sessions, counters, publish and subscribe.
 
@@ -191,6 +199,8 @@ class Redis(Declared):
     append_only: bool = True
     snapshot: timedelta | None = None
     """Longest time between two snapshots of a data set that changes. Absent: none beside the append-only file."""
+    backup: Backup | None = None
+    """Copies of a snapshot. Absent: there are none but on the volumes."""
     in_mesh: bool = True
     resources: Resources = Resources(cpu="100m", memory="256Mi", cpu_limit="250m", memory_limit="256Mi")
 
@@ -212,6 +222,9 @@ class RabbitMQ(Declared):
     """An odd number: a queue stays as long as most of its members do."""
     size: MemoryQuantity = "20Gi"
     port: Port = 5672
+    backup: Backup | None = None
+    """Copies of the definitions: queues and bindings that services have declared, but no messages. Absent: none, and
+    the server does not listen for management."""
     in_mesh: bool = True
     resources: Resources = Resources(cpu="250m", memory="1Gi", cpu_limit="1", memory_limit="1Gi")
 
@@ -253,6 +266,8 @@ def backup_of(store: Store) -> PostgresBackup | None:
 
 def helpers_of(store: Store) -> tuple[str, ...]:
     """Names of what stands beside a store under a name of its own: pods, accounts, Services."""
+    if isinstance(store, Redis | RabbitMQ):
+        return (f"{store.name}-headless", *((f"{store.name}-backup",) if store.backup else ()))
     if not isinstance(store, PostgreSQL):
         return ()
     pooler = (store.pooler.name,) if store.pooler else ()

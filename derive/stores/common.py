@@ -16,14 +16,17 @@ from model import Resources
 EXPORTER_RESOURCES: Final = Resources(cpu="50m", memory="64Mi", cpu_limit="100m", memory_limit="128Mi")
 
 
-def service(links: Links, port_name: str, port: int, app_protocol: str | None, headless: bool = False) -> Manifest:
-    """The store's Service, with its exporter's port beside its own."""
+def service(
+    links: Links, port_name: str, port: int, app_protocol: str | None, more: Mapping[str, int] | None = None
+) -> Manifest:
+    """The store's Service, with its exporter's port beside its own. ``more``: further ports by name."""
     workload = links.workload
     ports = [core.service_port(port_name, port, app_protocol)]
+    ports += [core.service_port(name, number) for name, number in (more or {}).items()]
     if links.metrics:
         ports.append(metrics_port(links.metrics))
     own = labels.service(workload.name, workload.tier, links.metrics)
-    return core.service(workload.name, workload.namespace, workload.selector, ports, own, headless=headless)
+    return core.service(workload.name, workload.namespace, workload.selector, ports, own)
 
 
 def headless(links: Links, ports: Sequence[tuple[str, int]]) -> Manifest:

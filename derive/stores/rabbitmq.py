@@ -4,7 +4,8 @@ Members find one another by their names alone: the plug-in for Kubernetes takes 
 to join (from RabbitMQ 4.1), so the pods have no token, and no list of members has to be kept.
 
 Everything but queues is declared here and imported at every start: the virtual host, the exchanges, and users with the
-rights that their topics give them. The server has no administrator. It does not listen for management.
+rights that their topics give them. The server has no administrator and does not listen for management, unless its
+definitions are backed up: then a Job, and nobody else, reaches that port and logs in as one.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from derive import images, labels, naming
+from derive import images, labels, naming, versions
+from derive.cloud import Grant
 from derive.graph import Links
 from derive.quantities import memory_bytes
 from derive.shapes import SecretPlan
-from derive.stores import common
+from derive.stores import common, copies
 from derive.stores.kind import Member, Place, Site, StoreKind, StorePlan, credentials_name
 from derive.workloads import requirements
 from manifests import apps, core, pods, scaling
@@ -46,6 +48,13 @@ WATERMARK: Final = 0.6
 """Share of its memory from which publishers must wait (RabbitMQ's default)."""
 
 
+MANAGEMENT: Final = 15672
+"""Default port of the plug-in for management, which exports the definitions."""
+BACKUP: Final = "_backup"
+"""The server's only administrator; no service has such a name."""
+BACKUP_PASSWORD: Final = "backup-password"
+
+
 def configuration(store: RabbitMQ) -> str:
     """``rabbitmq.conf``. Memory is the container's, not the node's; of the volume as much stays free."""
     memory = memory_bytes(store.resources.memory_limit)
@@ -71,20 +80,31 @@ def configuration(store: RabbitMQ) -> str:
             f"{growing}.enabled = true",
             f"{growing}.target_group_size = {min(store.members, 3)}",
         ]
+    if store.backup:
+        # Statistics are Prometheus' business.
+        lines += [f"management.tcp.port = {MANAGEMENT}", "management.disable_stats = true"]
     return "\n".join(lines) + "\n"
 
 
 def plugins(store: RabbitMQ) -> str:
-    found = ["rabbitmq_prometheus", *(["rabbitmq_peer_discovery_k8s"] if store.members > 1 else [])]
+    """What is asked of the store beyond AMQP."""
+    found = ["rabbitmq_prometheus"]
+    if store.members > 1:
+        found.append("rabbitmq_peer_discovery_k8s")
+    if store.backup:
+        found.append("rabbitmq_management")
     return f"[{','.join(found)}].\n"
 
 
-def definitions(place: Place, passwords: Mapping[str, str]) -> dict[str, Any]:
-    """What the server imports. ``passwords`` by user."""
+def definitions(place: Place, passwords: Mapping[str, str], backup: str | None = None) -> dict[str, Any]:
+    """What the server imports. ``passwords`` by user; ``backup``: the password of whoever exports the definitions,
+    which only an administrator may; it has no rights in the virtual host."""
     vhost = place.system
+    administrator = [{"name": BACKUP, "password": backup, "tags": ["administrator"]}] if backup else []
     return {
         "vhosts": [{"name": vhost, "metadata": {"default_queue_type": "quorum"}}],
-        "users": [{"name": user, "password": password, "tags": []} for user, password in passwords.items()],
+        "users": [{"name": user, "password": password, "tags": []} for user, password in passwords.items()]
+        + administrator,
         "permissions": [{"user": user, "vhost": vhost, **rights(user, place)} for user in passwords],
         "exchanges": [
             {
@@ -123,22 +143,25 @@ def rights(user: str, place: Place) -> dict[str, str]:
 
 def members(store: RabbitMQ, place: Place) -> tuple[Member, ...]:
     several = store.members > 1
-    return (
-        Member(
-            store.name,
-            (store.port,),
-            front=True,
-            peers=tuple(PEERS.values()) if several else (),
-            among=(naming.headless(store.name),) if several else (),
-            metrics=METRICS,
-            in_mesh=store.in_mesh,
-        ),
+    server = Member(
+        store.name,
+        (store.port,),
+        front=True,
+        peers=tuple(PEERS.values()) if several else (),
+        among=(naming.headless(store.name),) if several else (),
+        metrics=METRICS,
+        in_mesh=store.in_mesh,
     )
+    return (server, *((copies.member(store.name, MANAGEMENT, place),) if store.backup else ()))
+
+
+def grants(store: RabbitMQ, place: Place) -> tuple[Grant, ...]:
+    return (copies.grant(store.name, store.backup, DEFINITIONS, place),) if store.backup else ()
 
 
 def password(store: str, user: str) -> str:
     """Name of a user's generated password."""
-    return f"{store}-{user}"
+    return f"{store}-user-{user}"
 
 
 def cookie(store: str) -> str:
@@ -146,14 +169,21 @@ def cookie(store: str) -> str:
     return f"{store}-cookie"
 
 
+def backup_password(store: str) -> str:
+    return f"{store}-backup"
+
+
 def secrets(store: RabbitMQ, place: Place) -> Iterable[SecretPlan]:
     """At home the members' cookie and the definitions; beside each user its own credentials."""
     known = {user: f"{{{password(store.name, user)}}}" for user in place.users}
+    backup = backup_password(store.name) if store.backup else None
     yield SecretPlan(
         name=credentials_name(store.name),
         namespace=place.namespace,
-        passwords={COOKIE: cookie(store.name)},
-        templates={DEFINITIONS: json.dumps(definitions(place, known), indent=2)},
+        passwords={COOKIE: cookie(store.name)} | ({BACKUP_PASSWORD: backup} if backup else {}),
+        templates={
+            DEFINITIONS: json.dumps(definitions(place, known, f"{{{backup}}}" if backup else None), indent=2),
+        },
     )
     for user, space in place.spaces.items():
         yield SecretPlan(
@@ -186,13 +216,33 @@ def plans(store: RabbitMQ, place: Place, links: Mapping[str, Links], site: Site)
     objects = [
         core.service_account(name, place.namespace),
         core.config_map(f"{name}-config", place.namespace, config),
-        common.service(own, "tcp-amqp", store.port, None),
+        common.service(own, "tcp-amqp", store.port, None, {"tcp-management": MANAGEMENT} if store.backup else {}),
         common.headless(own, tuple(PEERS.items())),
         _stateful_set(store, place, own, {**site.annotations(own), **common.configuration_hash(config)}, site),
     ]
     if store.members > 1:
         objects.append(scaling.pod_disruption_budget(name, place.namespace, own.workload.selector))
-    return {name: StorePlan(tuple(objects), store.members, (store.resources,), store.members)}
+    found = {name: StorePlan(tuple(objects), store.members, (store.resources,), store.members)}
+    if store.backup:
+        jobs = links[copies.name_of(name)]
+        found[jobs.workload.name] = copies.plan(
+            name, store.backup, DEFINITIONS, "64Mi", fetch(store, place), jobs, site
+        )
+    return found
+
+
+def fetch(store: RabbitMQ, place: Place) -> Manifest:
+    """The password stays out of the command line, which every process of the pod can read."""
+    url = f"http://{naming.fqdn(store.name, place.namespace)}:{MANAGEMENT}/api/definitions"
+    curl = f"curl --config - --fail --silent --show-error --output {copies.ROOM}/{DEFINITIONS} {url}"
+    return pods.container(
+        "fetch",
+        versions.CURL_IMAGE,
+        requirements(copies.FETCHING),
+        env=[pods.secret_value("PASSWORD", credentials_name(store.name), BACKUP_PASSWORD)],
+        mounts=[pods.mount("copy", copies.ROOM)],
+        command=["sh", "-c", f'printf \'user = "{BACKUP}:%s"\' "$PASSWORD" | {curl}'],
+    )
 
 
 def _check(store: RabbitMQ) -> None:
@@ -246,6 +296,8 @@ def _server(store: RabbitMQ, place: Place) -> Manifest:
     ports = [("amqp", store.port), ("metrics", METRICS)]
     if store.members > 1:
         ports += [(port.removeprefix("tcp-"), number) for port, number in PEERS.items()]
+    if store.backup:
+        ports.append(("management", MANAGEMENT))
     return pods.container(
         "rabbitmq",
         images.rabbitmq_image(store),
@@ -274,4 +326,4 @@ def _server(store: RabbitMQ, place: Place) -> Manifest:
     )
 
 
-KIND: Final = StoreKind("AMQP", members, secrets, variables, plans)
+KIND: Final = StoreKind("AMQP", members, secrets, variables, plans, grants=grants)

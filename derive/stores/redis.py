@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from derive import images, labels, naming
+from derive.cloud import Grant
 from derive.graph import Links
 from derive.quantities import memory_bytes
 from derive.shapes import SecretPlan
-from derive.stores import common, redis_members
+from derive.stores import common, copies, redis_members
 from derive.stores.kind import (
     EXPORTER_PASSWORD,
     Member,
@@ -29,6 +30,9 @@ from model import DeclarationError, Redis
 ACL_FILE: Final = "users.acl"
 METRICS: Final = 9121
 """Default port of redis_exporter (Prometheus' list of port allocations)."""
+SNAPSHOT: Final = "dump.rdb"
+BACKUP_PASSWORD: Final = "backup-password"
+"""Key of the store's Secret."""
 USER: Final = 999
 """The uid of ``redis`` in the official image."""
 CONFIGURATION: Final = "/etc/redis/configuration"
@@ -56,17 +60,20 @@ def configuration(store: Redis) -> str:
 
 def members(store: Redis, place: Place) -> tuple[Member, ...]:
     several = redis_members.replicated(store)
-    return (
-        Member(
-            store.name,
-            (store.port,),
-            front=True,
-            peers=redis_members.peers(store),
-            among=(naming.headless(store.name), store.name) if several else (),
-            metrics=METRICS,
-            in_mesh=store.in_mesh,
-        ),
+    server = Member(
+        store.name,
+        (store.port,),
+        front=True,
+        peers=redis_members.peers(store),
+        among=(naming.headless(store.name), store.name) if several else (),
+        metrics=METRICS,
+        in_mesh=store.in_mesh,
     )
+    return (server, *((copies.member(store.name, store.port, place),) if store.backup else ()))
+
+
+def grants(store: Redis, place: Place) -> tuple[Grant, ...]:
+    return (copies.grant(store.name, store.backup, SNAPSHOT, place),) if store.backup else ()
 
 
 def password(store: str) -> str:
@@ -78,6 +85,10 @@ def exporter_password(store: str) -> str:
     return f"{store}-exporter"
 
 
+def backup_password(store: str) -> str:
+    return f"{store}-backup"
+
+
 def secrets(store: Redis, place: Place) -> Iterable[SecretPlan]:
     """The password for its users; at home also the users' file and what its own pods log in with."""
     own = {EXPORTER_PASSWORD: exporter_password(store.name)}
@@ -85,6 +96,8 @@ def secrets(store: Redis, place: Place) -> Iterable[SecretPlan]:
     if redis_members.replicated(store):
         own[redis_members.SENTINEL_PASSWORD] = redis_members.sentinel_password(store.name)
         templates |= redis_members.templates(store.name)
+    if store.backup:
+        own[BACKUP_PASSWORD] = backup_password(store.name)
     for space, at_home in credentials_spaces(place):
         yield SecretPlan(
             name=credentials_name(store.name),
@@ -103,7 +116,8 @@ def acl(store: Redis) -> str:
     watching = "+ping +info +config|get +slowlog|get +slowlog|len +latency|latest +latency|histogram +client|list"
     exporter = f"user exporter reset on >{{{exporter_password(store.name)}}} {watching}"
     members = redis_members.users(store.name) if redis_members.replicated(store) else ""
-    return f"{application}\n{exporter} +client|setname +select +cluster|info\n{members}"
+    backup = f"user backup reset on >{{{backup_password(store.name)}}} +sync +replconf\n" if store.backup else ""
+    return f"{application}\n{exporter} +client|setname +select +cluster|info\n{members}{backup}"
 
 
 def variables(store: Redis, place: Place, service: str, prefix: str) -> Iterable[Manifest]:
@@ -147,7 +161,28 @@ def plans(store: Redis, place: Place, links: Mapping[str, Links], site: Site) ->
         objects.append(scaling.pod_disruption_budget(name, place.namespace, own.workload.selector))
     helpers = (redis_members.RESOURCES,) * 2 if several else ()
     sizes = (store.resources, common.EXPORTER_RESOURCES, *helpers)
-    return {name: StorePlan(tuple(objects), store.members, sizes, store.members)}
+    found = {name: StorePlan(tuple(objects), store.members, sizes, store.members)}
+    if store.backup:
+        jobs = links[copies.name_of(name)]
+        # Values are packed in a snapshot, but need not shrink.
+        found[jobs.workload.name] = copies.plan(
+            name, store.backup, SNAPSHOT, store.max_memory, fetch(store, place), jobs, site
+        )
+    return found
+
+
+def fetch(store: Redis, place: Place) -> Manifest:
+    """A snapshot as a replica gets it: of the primary, complete, and as of now."""
+    host = naming.fqdn(store.name, place.namespace)
+    target = f"{copies.ROOM}/{SNAPSHOT}"
+    return pods.container(
+        "fetch",
+        images.redis_image(store),
+        requirements(copies.FETCHING),
+        env=[pods.secret_value("REDISCLI_AUTH", credentials_name(store.name), BACKUP_PASSWORD)],
+        mounts=[pods.mount("copy", copies.ROOM)],
+        command=["redis-cli", "-h", host, "-p", str(store.port), "--user", "backup", "--rdb", target],
+    )
 
 
 def _stateful_set(
@@ -229,4 +264,4 @@ def _exporter(store: Redis) -> Manifest:
     )
 
 
-KIND: Final = StoreKind("REDIS", members, secrets, variables, plans)
+KIND: Final = StoreKind("REDIS", members, secrets, variables, plans, grants=grants)

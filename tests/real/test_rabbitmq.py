@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -23,9 +24,9 @@ from pika.exceptions import (  # type: ignore[import-untyped]  # as above
     ProbableAuthenticationError,
 )
 
-from derive.stores import place_of, rabbitmq
+from derive.stores import copies, place_of, rabbitmq
 from derive.stores.kind import Place
-from model import RabbitMQ, Service, System, Topic
+from model import Backup, RabbitMQ, Service, System, Topic
 from tests.unit.declared import shop
 
 pytestmark = [pytest.mark.tool("rabbitmq-server", "epmd")]
@@ -36,7 +37,7 @@ PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 
 def system(port: int) -> System:
     return shop(
-        stores=(RabbitMQ(name="events", members=1, port=port),),
+        stores=(RabbitMQ(name="events", members=1, port=port, backup=Backup(schedule="0 3 * * *")),),
         services=tuple(Service(name=name, port=80, uses=("events",)) for name in ("booking", "mail", "reports")),
         topics=(
             Topic(name="booking.created", broker="events", publishers=("booking",), subscribers=("mail",)),
@@ -49,6 +50,7 @@ def system(port: int) -> System:
 class Broker:
     port: int
     metrics: int
+    management: int
     environment: dict[str, str]
 
     @contextmanager
@@ -85,11 +87,12 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def lay_out(root: Path, declared: System, store: RabbitMQ, metrics: int) -> None:
+def lay_out(root: Path, declared: System, store: RabbitMQ, metrics: int, management: int) -> None:
     """The ConfigMap and the Secret as files; everything listens on the loopback alone."""
     place: Place = place_of(declared, store, {})
     server = next(plan for plan in rabbitmq.secrets(store, place) if plan.templates)
     text = server.templates[rabbitmq.DEFINITIONS]
+    text = text.replace(f"{{{rabbitmq.backup_password(store.name)}}}", "password-of-backup")
     for user in place.users:
         text = text.replace(f"{{{rabbitmq.password(store.name, user)}}}", f"password-of-{user}")
     (root / rabbitmq.DEFINITIONS).write_text(text)
@@ -98,18 +101,21 @@ def lay_out(root: Path, declared: System, store: RabbitMQ, metrics: int) -> None
     configuration = rabbitmq.configuration(store).replace(rabbitmq.SECRETS, str(root))
     configuration = configuration.replace("tcp.default = ", "tcp.local = 127.0.0.1:")
     configuration = configuration.replace(f"tcp.port = {rabbitmq.METRICS}", f"tcp.port = {metrics}")
-    (root / "rabbitmq.conf").write_text(f"{configuration}prometheus.tcp.ip = 127.0.0.1\n")
+    configuration = configuration.replace(f"tcp.port = {rabbitmq.MANAGEMENT}", f"tcp.port = {management}")
+    (root / "rabbitmq.conf").write_text(
+        f"{configuration}prometheus.tcp.ip = 127.0.0.1\nmanagement.tcp.ip = 127.0.0.1\n"
+    )
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """Started by the pod's own command."""
     root = tmp_path_factory.mktemp("rabbitmq")
-    port, metrics, mapper, distribution = free_ports(4)
+    port, metrics, management, mapper, distribution = free_ports(5)
     declared = system(port)
     store = declared.store("events")
     assert isinstance(store, RabbitMQ)
-    lay_out(root, declared, store, metrics)
+    lay_out(root, declared, store, metrics, management)
     environment = {
         "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
         "HOME": str(root),
@@ -125,7 +131,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "LANG": "C.UTF-8",
     }
-    found = Broker(port, metrics, environment)
+    found = Broker(port, metrics, management, environment)
     names = subprocess.Popen([shutil.which("epmd") or "epmd"], env=environment, stderr=subprocess.DEVNULL)
     with (root / "console").open("wb") as console:
         command = ["sh", "-c", rabbitmq.START.replace(rabbitmq.SECRETS, str(root))]
@@ -209,7 +215,9 @@ def test_nobody_else_gets_in(broker: Broker) -> None:
     with pytest.raises(ProbableAccessDeniedError), broker.channel("mail", vhost="/"):
         pass
     users = dict(line.split("\t") for line in broker.control("list_users").strip().split("\n")[1:])
-    assert users == {"booking": "[]", "mail": "[]", "reports": "[]"}
+    assert users == {"booking": "[]", "mail": "[]", "reports": "[]", "_backup": "[administrator]"}
+    with pytest.raises(ProbableAccessDeniedError), broker.channel("_backup", "password-of-backup"):
+        pass
 
 
 def test_queues_are_measured_one_by_one(broker: Broker) -> None:
@@ -225,3 +233,27 @@ def test_queues_are_measured_one_by_one(broker: Broker) -> None:
 def metrics_of(broker: Broker) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{broker.metrics}/metrics", timeout=10) as answer:
         return str(answer.read().decode())
+
+
+@pytest.mark.tool("curl")
+def test_the_backup_restores_what_services_declared(broker: Broker, tmp_path: Path) -> None:
+    """OR-BKP-03: the Job's own command; nobody else gets the definitions, which hold every user's password hash."""
+    with broker.channel("mail") as channel:
+        channel.queue_declare("mail:kept", durable=True)
+        channel.queue_bind("mail:kept", "booking.created", "#")
+    declared = system(broker.port)
+    store = declared.store("events")
+    assert isinstance(store, RabbitMQ)
+    command = rabbitmq.fetch(store, place_of(declared, store, {}))["command"]
+    text = command[-1].replace(f"events.shop.svc.cluster.local:{rabbitmq.MANAGEMENT}", f"127.0.0.1:{broker.management}")
+    environment = {"PATH": os.environ["PATH"], "PASSWORD": "password-of-backup"}
+    script = [*command[:-1], text.replace(copies.ROOM, str(tmp_path))]
+    done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / rabbitmq.DEFINITIONS).read_text())
+    assert {"mail:kept"} <= {queue["name"] for queue in found["queues"]}
+    assert ("booking.created", "mail:kept") in {(item["source"], item["destination"]) for item in found["bindings"]}
+    environment["PASSWORD"] = "password-of-mail"
+    for name in (rabbitmq.BACKUP, "mail"):
+        script[-1] = text.replace(rabbitmq.BACKUP, name).replace(copies.ROOM, str(tmp_path))
+        assert subprocess.run(script, env=environment, capture_output=True, timeout=30).returncode != 0

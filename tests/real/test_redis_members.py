@@ -16,14 +16,17 @@ import pytest
 
 from derive.stores import redis, redis_members
 from derive.stores.kind import Place
-from model import Redis, hours
+from model import Backup, Redis, hours
 
 pytestmark = [pytest.mark.tool("redis-server", "haproxy")]
 
-STORE = Redis(name="cache", members=3, snapshot=hours(1))
+STORE = Redis(name="cache", members=3, snapshot=hours(1), backup=Backup(schedule="0 * * * *"))
 PLACE = Place(host=None, namespace="shop", users=(), spaces={})
 HOSTS = redis_members.hosts(STORE, PLACE)
-PASSWORDS = {f"cache-{name}": f"{name}-password" for name in ("default", "exporter", "sentinel", "replication")}
+PARTS = ("default", "exporter", "sentinel", "replication", "backup")
+PASSWORDS = {f"cache-{name}": f"{name}-password" for name in PARTS}
+    f"cache-{name}": f"{name}-password" for name in ("default", "exporter", "sentinel", "replication", "backup")
+}
 SERVER = redis_members.server_port(STORE)
 
 
@@ -166,6 +169,22 @@ def test_users_may_what_they_need_and_nothing_else(members: list[Member]) -> Non
     assert first.ask(sentinel, "AUTH default-password")[0].startswith("-WRONGPASS")
     answers = first.ask(sentinel, "AUTH sentinel sentinel-password", "SENTINEL remove primary", "ACL LIST")
     assert [answer[:7] for answer in answers[1:]] == ["-NOPERM"] * 2
+
+
+def test_the_backup_is_what_a_replica_would_get(members: list[Member]) -> None:
+    """OR-BKP-03: through any door, by a user who may do nothing else."""
+    second = members[1]
+    until(lambda: second.door("SET kept forever") == "+OK", members)
+    target = second.root / "dump.rdb"
+    fetch = [*redis.fetch(STORE, PLACE)["command"]]
+    fetch[fetch.index("-h") + 1], fetch[-1] = second.address, str(target)
+    environment = {"PATH": os.environ["PATH"], "REDISCLI_AUTH": "backup-password"}
+    done = subprocess.run(fetch, env=environment, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert target.read_bytes()[:5] == b"REDIS"
+    assert b"forever" in target.read_bytes()
+    answers = second.ask(STORE.port, "AUTH backup backup-password", "GET kept", "SET kept 1", "CONFIG GET *")
+    assert [answer[:7] for answer in answers[1:]] == ["-NOPERM"] * 3
 
 
 def test_a_primary_hands_over_before_it_stops(members: list[Member]) -> None:

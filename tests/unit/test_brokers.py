@@ -145,7 +145,7 @@ def test_a_service_has_credentials_of_its_own() -> None:
         name="orders-events-credentials",
         namespace="back",
         literals={"username": "orders"},
-        passwords={"password": "events-orders"},
+        passwords={"password": "events-user-orders"},
     )
     made = {(item.namespace, item.name, key) for item in plan.secrets for key in keys(item)}
     assert made == set(references(plan))
@@ -170,8 +170,8 @@ def test_passwords_are_in_no_configmap() -> None:
     """OR-DAT-12, OR-BEY-10."""
     definitions = json.loads(secret(SYSTEM, "events-credentials").templates["definitions.json"])
     assert definitions["users"] == [
-        {"name": "orders", "password": "{events-orders}", "tags": []},
-        {"name": "mail", "password": "{events-mail}", "tags": []},
+        {"name": "orders", "password": "{events-user-orders}", "tags": []},
+        {"name": "mail", "password": "{events-user-mail}", "tags": []},
     ]
     assert definitions["vhosts"] == [{"name": "shop", "metadata": {"default_queue_type": "quorum"}}]
     assert [exchange["name"] for exchange in definitions["exchanges"]] == ["order.placed", "mail.sent"]
