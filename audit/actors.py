@@ -20,7 +20,7 @@ from audit.hosts import host_covers, name_matches
 from audit.platform import API_SERVER, DNS, INTERNET, NODES
 from audit.population import Actor, Port, Proxy
 from audit.resources import Object, Registry
-from audit.scope import Scope, pooler_of
+from audit.scope import Scope, job_of, pooler_of
 from audit.services import NETWORKING
 from model import Bucket
 
@@ -28,6 +28,7 @@ STRANGER: Final = "stranger"
 ELSEWHERE: Final = "elsewhere"
 UNKNOWN: Final = "unknown"
 INJECT: Final = "sidecar.istio.io/inject"
+METADATA: Final = "169.254.169.254/32"
 OWN_NODE: Final = "its own node"
 TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
     "Deployment": ("template",),
@@ -87,6 +88,8 @@ def _workloads(
         for item in scope.system.stores
         if (pooler := pooler_of(item))
     }
+    jobs = ((scope.namespace(item), job_of(item)) for item in scope.system.stores)
+    declared |= {(namespace, job[0]): f"job:{job[0]}" for namespace, job in jobs if job}
     for kind, path in TEMPLATES.items():
         for item in registry.objects(kind):
             template: Any = item.spec
@@ -199,6 +202,12 @@ def _outside(registry: Registry, scope: Scope) -> Iterator[Actor]:
             hosts: tuple[str, ...] = (host, f"any.{host}") if isinstance(store, Bucket) else (host,)
             where = PUBLIC if isinstance(store, Bucket) else records.get(host, ())
             known.append(Actor(store.name, "world", hosts=hosts, addresses=where, role=f"store:{store.name}"))
+    if any(job_of(store) for store in scope.system.stores):
+        # Jobs reach the buckets' endpoint, and the machine's role by its metadata service.
+        known.append(Actor("instance metadata", "world", addresses=ranges(METADATA), role="metadata"))
+        if not any(isinstance(store, Bucket) for store in scope.system.stores):
+            host = f"s3.{scope.region}.amazonaws.com"
+            known.append(Actor("buckets", "world", hosts=(host, f"any.{host}"), addresses=PUBLIC, role="buckets"))
     for external in scope.system.externals:
         names = tuple(host.replace("*", "any") for host in external.hosts)
         known.append(Actor(external.name, "world", hosts=names, addresses=PUBLIC, role=f"external:{external.name}"))

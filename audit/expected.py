@@ -31,7 +31,7 @@ from audit.platform import (
 )
 from audit.population import Actor, Mask, Population, Port, bits, union
 from audit.requests import Request, matches
-from audit.scope import POOLER_METRICS, Scope, peer_ports, pooler_of, store_metrics, store_port
+from audit.scope import POOLER_METRICS, Scope, job_of, peer_ports, pooler_of, store_metrics, store_port
 from model import Cilium, RabbitMQ, Redis
 
 METRICS_PATH = "/metrics"
@@ -61,7 +61,9 @@ class Callee:
     known_to: Mask = 0
     """Sidecars that know its host."""
     private: dict[int, Mask] = field(default_factory=dict)
-    """Ports, and the only callers of each: members of one store."""
+    """Ports of a host of their own, and the only callers of each: members of one store."""
+    narrow: dict[int, Mask] = field(default_factory=dict)
+    """Ports of the same host that only some of its callers may use."""
 
     @property
     def named_methods(self) -> set[str]:
@@ -109,6 +111,7 @@ class Expectation:
         self._gateways = self._entrances | population.role("egress-gateway") if scope.mesh else 0
         self._add_services()
         self._add_stores()
+        self._add_jobs()
         self._add_externals()
         if not self._by_name:
             self._blur_outside()
@@ -174,6 +177,29 @@ class Expectation:
             watchers = self._where(lambda actor, host=host: host in actor.calls)
             self._admit(watchers, callees, (port,))
 
+    def _add_jobs(self) -> None:
+        """Who copies a store reaches it, the buckets, and the role of its machine."""
+        scope, role = self._scope, self._population.role
+        buckets = [store for store in scope.system.stores if not scope.in_cluster(store) and store.kind == "bucket"]
+        endpoints = union([role("buckets"), *(role(f"store:{store.name}") for store in buckets)])
+        for store in scope.system.stores:
+            name, port = job_of(store) or ("", 0)
+            jobs = role(f"job:{name}")
+            callees = role(f"store:{store.name}") if jobs else 0
+            if port == store_port(store):
+                self._connect(jobs, callees, (port,))
+            else:
+                self._admit(jobs, callees, (port,))
+                for index in bits(callees):
+                    self._callees[index].narrow[port] = jobs
+                    self._callees[index].known_to |= jobs
+            if jobs:
+                self._connect(jobs, endpoints, (443,))
+                for index in bits(role("metadata")):
+                    self._admissions[index]["TCP", 80].leave |= jobs
+        for index in bits(role("buckets")):
+            self._callees[index].served = {443}
+
     def _add_externals(self) -> None:
         scope, role = self._scope, self._population.role
         for external in scope.system.externals:
@@ -193,8 +219,9 @@ class Expectation:
         """The standard policy knows addresses only: who may leave to one database may leave to the data subnets, who
         may leave to one external to the internet, on that port. The mesh tells the names apart."""
         population = self._population
-        private = [index for index in bits(population.world) if not _public(population.actors[index])]
-        public = [index for index in bits(population.world) if _public(population.actors[index])]
+        outside = population.world & ~population.role("metadata")
+        private = [index for index in bits(outside) if not _public(population.actors[index])]
+        public = [index for index in bits(outside) if _public(population.actors[index])]
         for group in (private, public):
             leaving: dict[Port | None, Mask] = defaultdict(int)
             for index in group:
@@ -325,8 +352,8 @@ class Expectation:
         if port[1] in callee.metrics:
             scraped = request is not None and request.method == "GET" and request.path == METRICS_PATH
             return self._population.everyone if scraped else 0
-        if port[1] in callee.private:
-            return callee.private[port[1]]
+        if callers := callee.private.get(port[1], 0) | callee.narrow.get(port[1], 0):
+            return callers
         if port[1] not in callee.served:
             return 0
         return union(callers for callers, methods, paths in callee.calls if _asked(request, methods, paths))
@@ -336,7 +363,7 @@ class Expectation:
         callee, actor = self.callee(index), self._population.actors[index]
         if port[1] in callee.private and port[0] == "TCP":
             found |= callee.private[port[1]] & self._sidecars
-        elif port[1] in callee.served and port[0] == "TCP":
+        elif port[1] in callee.served | callee.narrow.keys() and port[0] == "TCP":
             found |= callee.known_to & self._sidecars
         elif self._always_known(actor):
             found |= self._sidecars

@@ -94,9 +94,9 @@ class Routing:
     def admitted(self, actor: int, port: Port, request: Request | None) -> Mask:
         """Sidecars whose calls can be led to this port; they are judged by the hosts they know."""
         found = self.passthrough
-        addresses = {(host.name, number) for host, number in self._hosts.leading_to(actor, port)}
-        for name, number in addresses | self._led.get(actor, set()):
-            host = self._hosts.by_name[name]
+        # Two namespaces may register the same host, each for itself.
+        led = {(self._hosts.by_name[name], number) for name, number in self._led.get(actor, set())}
+        for host, number in {*self._hosts.leading_to(actor, port), *led}:
             if self._leads(host, number, actor, port, request):
                 found |= self.visible(host)
         return found

@@ -72,6 +72,7 @@ class Scope:
 
 METRICS: Final = {"redis": 9121, "postgresql": 9187, "mysql": 9104, "rabbitmq": 15692}
 """Ports of metrics of stores in the cluster (Prometheus' list of port allocations; RabbitMQ's own default)."""
+MANAGEMENT: Final = 15672
 SENTINEL: Final = 26379
 ERLANG: Final = (4369, 25672)
 """Erlang's port mapper, and the port on which members of a RabbitMQ cluster talk."""
@@ -93,6 +94,13 @@ def peer_ports(store: Store) -> tuple[int, ...]:
     if isinstance(store, Redis) and store.members > 1:
         return (store.port + 1, SENTINEL)
     return ERLANG if isinstance(store, RabbitMQ) and store.members > 1 else ()
+
+
+def job_of(store: Store) -> tuple[str, int] | None:
+    """The Job that copies a store into a bucket, and the store's port that it calls."""
+    if not isinstance(store, Redis | RabbitMQ) or store.backup is None:
+        return None
+    return f"{store.name}-backup", MANAGEMENT if isinstance(store, RabbitMQ) else store.port
 
 
 def store_metrics(store: Store) -> int | None:

@@ -30,8 +30,9 @@ class Surroundings:
 
 
 DEFAULT_DENY = "default-deny"
-PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16")
-"""RFC 1918 and link-local (instance metadata): never part of 'outside' in a standard policy."""
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
+"""RFC 1918, link-local (instance metadata) and shared addresses (RFC 6598): never part of 'outside' in a standard
+policy."""
 
 
 def cilium_default_deny(namespace: str) -> Manifest:

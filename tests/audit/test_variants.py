@@ -10,6 +10,7 @@ import pytest
 import systems
 from audit.scope import Scope
 from model import (
+    Backup,
     BlueGreen,
     Bucket,
     Call,
@@ -49,6 +50,13 @@ def test_databases_in_the_cluster(inside: tuple[str, ...]) -> None:
     assert [item.text for item in audited(FITSYNC, placements=dict.fromkeys(inside, "cluster")).differences] == []
 
 
+BACKED_UP = shop(
+    services=(WEB, Service(name="orders", port=3001, uses=("cache", "events"))),
+    stores=(
+        Redis(name="cache", members=3, backup=Backup(schedule="0 * * * *")),
+        RabbitMQ(name="events", namespace="data", backup=Backup(schedule="0 3 * * *")),
+    ),
+)
 PLATFORMS = {
     "policies by address": with_platform(cni=NetworkPolicies()),
     "permissive": with_platform(mesh=Istio(mtls="PERMISSIVE")),
@@ -87,6 +95,8 @@ SYSTEMS = {
         ),
         stores=(Redis(name="cache", members=3, namespace="data"), RabbitMQ(name="events", namespace="data")),
     ),
+    "backups": BACKED_UP,
+    "backups, policies by address": BACKED_UP.model_copy(update={"platform": Platform(cni=NetworkPolicies())}),
     "members outside the mesh": shop(
         services=(Service(name="orders", port=3001, uses=("cache", "events")),),
         stores=(Redis(name="cache", members=3, in_mesh=False), RabbitMQ(name="events", in_mesh=False)),

@@ -25,8 +25,6 @@ PLACE = Place(host=None, namespace="shop", users=(), spaces={})
 HOSTS = redis_members.hosts(STORE, PLACE)
 PARTS = ("default", "exporter", "sentinel", "replication", "backup")
 PASSWORDS = {f"cache-{name}": f"{name}-password" for name in PARTS}
-    f"cache-{name}": f"{name}-password" for name in ("default", "exporter", "sentinel", "replication", "backup")
-}
 SERVER = redis_members.server_port(STORE)
 
 

@@ -235,7 +235,7 @@ def test_inbound_in_two_notations(rule: Rule, cilium: Manifest, standard: Manife
     assert standard_policy(rule, "here", "10.1.0.0/16")["spec"]["ingress"] == [standard]
 
 
-PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"]
+PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"]
 
 
 @pytest.mark.parametrize(

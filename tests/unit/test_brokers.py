@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+from derive.cloud import Allow, Grant
 from derive.shapes import SecretPlan
 from derive.stores import place_of, rabbitmq
-from model import RabbitMQ, Redis, Service, System, Topic, hours
+from model import Backup, RabbitMQ, Redis, Service, System, Topic, hours
 from tests.unit.declared import derived, objects, shop, variables
 from tests.unit.test_secrets import keys, references
 
@@ -21,6 +22,13 @@ SYSTEM = shop(
         Topic(name="order.placed", broker="events", publishers=("orders",), subscribers=("mail",)),
         Topic(name="mail.sent", broker="events", publishers=("mail",), subscribers=()),
     ),
+)
+BACKED_UP = shop(
+    stores=(
+        Redis(name="cache", backup=Backup(schedule="0 * * * *")),
+        RabbitMQ(name="events", backup=Backup(schedule="30 3 * * *", bucket="archive")),
+    ),
+    services=(Service(name="web", port=3000, uses=("cache", "events")),),
 )
 
 
@@ -179,3 +187,51 @@ def test_passwords_are_in_no_configmap() -> None:
     text = json.dumps([config["cache-config"], config["events-config"]])
     assert "{cache-" not in text
     assert "{events-" not in text
+
+
+def test_jobs_copy_stores_into_buckets_as_often_as_declared() -> None:
+    """OR-BKP-03, OR-BKP-05: an hourly snapshot and daily definitions."""
+    plan = derived(BACKED_UP)
+    jobs = objects(plan, "CronJob")
+    assert {name: job["spec"]["schedule"] for name, job in jobs.items()} == {
+        "cache-backup": "0 * * * *",
+        "events-backup": "30 3 * * *",
+    }
+    sent = {}
+    for name, job in jobs.items():
+        pod = job["spec"]["jobTemplate"]["spec"]["template"]
+        assert (
+            pod["metadata"]["annotations"]["traffic.sidecar.istio.io/excludeOutboundIPRanges"] == "169.254.169.254/32"
+        )
+        (send,) = pod["spec"]["containers"]
+        sent[name] = (send["command"][-1], *send["args"])
+    assert sent == {
+        "cache-backup": ("/copy/dump.rdb", "s3://${bucket:backups}/cache/dump.rdb"),
+        "events-backup": ("/copy/definitions.json", "s3://${bucket:archive}/events/definitions.json"),
+    }
+    made = {(item.namespace, item.name, key) for item in plan.secrets for key in keys(item)}
+    assert made == set(references(plan))
+
+
+def test_a_job_may_write_one_object() -> None:
+    """Whoever takes over a Job can neither read old copies nor delete them."""
+    assert derived(BACKED_UP).grants == (
+        Grant("shop", "cache-backup", (Allow(("s3:PutObject",), ("${bucket-arn:backups}/cache/dump.rdb",)),)),
+        Grant("shop", "events-backup", (Allow(("s3:PutObject",), ("${bucket-arn:archive}/events/definitions.json",)),)),
+    )
+
+
+def test_management_is_reached_by_the_job_alone() -> None:
+    """Without a backup nobody listens there."""
+    plan = derived(BACKED_UP)
+    policies = objects(plan, "CiliumNetworkPolicy")
+    inbound = {
+        tuple(port["port"] for port in rule["toPorts"][0]["ports"]): json.dumps(rule["fromEndpoints"])
+        for rule in policies["events-policy"]["spec"]["ingress"]
+    }
+    assert '["events-backup"]' in inbound["15672",]
+    assert '["web"]' in inbound["5672",]
+    leaving = policies["events-backup-policy"]["spec"]["egress"]
+    assert {"toCIDR": ["169.254.169.254/32"], "toPorts": [{"ports": [{"port": "80", "protocol": "TCP"}]}]} in leaving
+    without = objects(derived(SYSTEM), "ConfigMap")["events-config"]["data"]
+    assert "management" not in without["rabbitmq.conf"] + without["enabled_plugins"]

@@ -25,7 +25,8 @@ def references(plan: ApplicationPlan) -> Iterator[tuple[str, str, str]]:
     """Namespace, Secret and key of everything that pods read."""
     for part in parts(plan):
         for item in part.objects:
-            template: Mapping[str, object] = item.get("spec", {}).get("template", {})
+            spec = item.get("spec", {})
+            template: Mapping[str, object] = spec.get("jobTemplate", {}).get("spec", spec).get("template", {})
             yield from ((part.namespace, *found) for found in _references(template))
 
 
