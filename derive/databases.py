@@ -10,13 +10,13 @@ from derive.addresses import DATABASE_FIRST_ADDRESS, AddressPlan, SubnetPlan
 from derive.bootstrap.postgres_host import Archive, Database, PostgresHost, Recovery
 from derive.database_state import DatabaseState
 from derive.instances import instance_type
-from derive.stores.postgres import MONITORING, role
+from derive.stores.postgres import role
+from derive.stores.postgres_server import MONITORING, REPLICATION
 from model import DeclarationError, OnEc2, PostgreSQL
 from model.base import did_you_mean
 from model.environment import DatabaseHosts
 from model.stores import Gp3, Store
 
-REPLICATION: Final = "replicator"
 ARCHIVE: Final = "archive"
 """Folder of the bucket that holds the databases' WAL and base backups."""
 

@@ -94,9 +94,10 @@ def config_volume(name: str, config_map: str) -> Manifest:
     return {"name": name, "configMap": {"name": config_map}}
 
 
-def secret_volume(name: str, secret: str, keys: Sequence[str]) -> Manifest:
-    """Exactly ``keys`` of a Secret as files of the same names."""
-    return {"name": name, "secret": {"secretName": secret, "items": [{"key": key, "path": key} for key in keys]}}
+def secret_volume(name: str, secret: str, keys: Sequence[str], mode: int | None = None) -> Manifest:
+    """Exactly ``keys`` of a Secret as files of the same names. ``mode`` absent: everybody in the pod may read them."""
+    items = [{"key": key, "path": key} for key in keys]
+    return {"name": name, "secret": compact(secretName=secret, items=items, defaultMode=mode)}
 
 
 CONTAINER_SECURITY: Manifest = {

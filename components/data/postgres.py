@@ -15,14 +15,14 @@ from components.identity.authority import Authority
 from components.network.vpc import Vpc
 from derive.bootstrap.postgres_host import PostgresHost
 from derive.databases import (
-    REPLICATION,
     DatabasePlan,
     DatabaseSite,
     HostPlan,
     bundle_key,
     postgres_host,
 )
-from derive.stores.postgres import MONITORING, monitoring_password, owner_password
+from derive.stores.postgres import monitoring_password, owner_password, replication_password
+from derive.stores.postgres_server import MONITORING, REPLICATION
 
 
 def password_names(plans: Sequence[DatabasePlan]) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def password_names(plans: Sequence[DatabasePlan]) -> tuple[str, ...]:
     return tuple(
         name
         for plan in plans
-        for name in (owner_password(plan.name), monitoring_password(plan.name), f"{plan.name}-{REPLICATION}")
+        for name in (owner_password(plan.name), monitoring_password(plan.name), replication_password(plan.name))
     )
 
 
@@ -88,7 +88,7 @@ class PostgresTier(pulumi.ComponentResource):
         roles = {
             plan.owner: owner_password(plan.name),
             MONITORING: monitoring_password(plan.name),
-            REPLICATION: f"{plan.name}-{REPLICATION}",
+            REPLICATION: replication_password(plan.name),
         }
         verifiers = {
             role: verifier(f"{self._name}-{password}", self._args.passwords[password], self._children)
@@ -124,7 +124,7 @@ class PostgresTier(pulumi.ComponentResource):
                 restored_from=plan.restored_from,
                 authority=args.authority,
                 verifiers=verifiers,
-                replication_password=args.passwords[f"{plan.name}-{REPLICATION}"] if standby else None,
+                replication_password=args.passwords[replication_password(plan.name)] if standby else None,
                 zone_id=self.zone_id,
                 tier=self._name,
                 protect=args.protect,

@@ -38,7 +38,8 @@ class MeshNamespace(pulumi.ComponentResource):
 class MicroService(pulumi.ComponentResource):
     """One service: account, workload, Service, scaling, and the policies derived from who calls it and whom it calls.
 
-    Policies come before the workload, so that no pod ever runs without them. Costs: what its pods ask for.
+    Policies come before the workload, so that no pod ever runs without them. Several workloads (a database's members)
+    come, and change, one after the other. Costs: what its pods ask for.
     """
 
     def __init__(self, name: str, args: PartArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -47,8 +48,9 @@ class MicroService(pulumi.ComponentResource):
         before = [item for item in args.part.objects if item["kind"] in FIRST]
         after = [item for item in args.part.objects if item not in workloads and item not in before]
         created = register(before, args.target, self)
-        running = register(workloads, args.target, self, created)
-        register(after, args.target, self, running)
+        for workload in workloads:
+            created = register([workload], args.target, self, created)
+        register(after, args.target, self, created)
         self.register_outputs({})
 
 

@@ -13,7 +13,8 @@ from derive.addons import kube_prometheus_stack
 from derive.addons.chart import Release, housed
 from derive.databases import placed_on_ec2
 from derive.shapes import CA_FILE, STACK_CA, Deployment, SecretPlan
-from derive.stores.postgres import MONITORING, monitoring_password
+from derive.stores.postgres import monitoring_password
+from derive.stores.postgres_server import MONITORING
 from model import PostgreSQL
 
 PORT: Final = 9187

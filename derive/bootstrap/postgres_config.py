@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from derive.bootstrap.postgres_host import Database, PostgresHost, slot_name
 
@@ -120,8 +120,12 @@ def postgresql_settings(host: PostgresHost) -> dict[str, str]:
 
 def postgresql_conf(host: PostgresHost) -> str:
     """`postgresql.conf`."""
-    lines = [f"{name} = '{_escape(value)}'" for name, value in postgresql_settings(host).items()]
-    return "\n".join(lines) + "\n"
+    return settings_file(postgresql_settings(host))
+
+
+def settings_file(settings: Mapping[str, str]) -> str:
+    """Settings as `postgresql.conf` has them."""
+    return "".join(f"{name} = '{_escape(value)}'\n" for name, value in settings.items())
 
 
 def pg_hba_conf(host: PostgresHost) -> str:
@@ -139,31 +143,44 @@ def pg_hba_conf(host: PostgresHost) -> str:
 
 
 def bootstrap_sql(host: PostgresHost, verifiers: Mapping[str, str]) -> str:
+    """The machine's roles, databases, grants and slots."""
+    quoted = {role: f"'{verifier}'" for role, verifier in verifiers.items()}
+    return server_sql(host.databases, host.monitoring_role, host.replication_role, host.standbys, quoted)
+
+
+def server_sql(
+    databases: Sequence[Database],
+    monitoring: str,
+    replication: str,
+    standbys: Sequence[str],
+    passwords: Mapping[str, str],
+) -> str:
     """Roles, databases, grants and slots; a psql script for database postgres. Repeating it changes nothing.
 
-    Names are psql variables, so psql itself quotes them. What is no longer declared keeps its data: only replication
-    slots are dropped, as they hold back WAL.
+    ``passwords``: by role, a password or its verifier as psql reads it: in quotes, or a command in backticks. Names are
+    psql variables, so psql itself quotes them. What is no longer declared keeps its data: only replication slots are
+    dropped, as they hold back WAL.
     """
-    monitoring, replication = host.monitoring_role, host.replication_role
-    limits = {database.owner: database.connection_limit for database in host.databases}
-    slots = [slot_name(name) for name in host.standbys]
+    limits = {database.owner: database.connection_limit for database in databases}
+    slots = [slot_name(name) for name in standbys]
     parts = [
         _QUIET,
-        *(_role(owner, "NOREPLICATION", limit, verifiers[owner]) for owner, limit in limits.items()),
-        _role(monitoring, "NOREPLICATION", 10, verifiers[monitoring]),
-        _role(replication, "REPLICATION", 10, verifiers[replication]),
+        *(_role(owner, "NOREPLICATION", limit, passwords[owner]) for owner, limit in limits.items()),
+        _role(monitoring, "NOREPLICATION", 10, passwords[monitoring]),
+        _role(replication, "REPLICATION", 10, passwords[replication]),
         _with({"monitoring": monitoring}, 'GRANT pg_monitor TO :"monitoring";\n'),
         *(_with({"database": name}, _CLOSE) for name in ("postgres", "template1")),
         _with({"extension": "pg_stat_statements"}, _EXTENSION),
         *(_with({"slot": slot}, _SLOT) for slot in slots),
         _with({"slots": " ".join(slots)}, _OLD_SLOTS),
-        *(_database(database) for database in host.databases),
+        *(_database(database) for database in databases),
     ]
     return "\n".join(parts)
 
 
-def _role(name: str, replication: str, limit: int, verifier: str) -> str:
-    return _with({"role": name, "replication": replication, "limit": str(limit), "verifier": verifier}, _ROLE)
+def _role(name: str, replication: str, limit: int, password: str) -> str:
+    values = {"role": name, "replication": replication, "limit": str(limit)}
+    return f"{_with(values, '')}\\set verifier {password}\n{_ROLE}"
 
 
 def _database(database: Database) -> str:

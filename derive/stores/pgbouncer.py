@@ -44,14 +44,20 @@ class Server:
     verified: bool
 
 
-def configuration(database: str, pooler: Pooler, server: Server) -> str:
-    """``pgbouncer.ini``. Users and passwords are in the Secret's list, never here."""
+def read_only(database: str) -> str:
+    """The name under which the pooler leads to the replicas."""
+    return f"{database}_ro"
+
+
+def configuration(database: str, pooler: Pooler, server: Server, readers: str | None = None) -> str:
+    """``pgbouncer.ini``; users and passwords are in the Secret's list. ``readers``: host of the replicas, if any."""
     tls = ["server_tls_sslmode = disable"]
     if server.verified:
         tls = ["server_tls_sslmode = verify-full", f"server_tls_ca_file = {USERS}/{CA_FILE}"]
     lines = [
         "[databases]",
         f"{database} = host={server.host} port={server.port} dbname={database}",
+        *([f"{read_only(database)} = host={readers} port={server.port} dbname={database}"] if readers else []),
         "[pgbouncer]",
         "listen_addr = *",
         f"listen_port = {pooler.port}",
@@ -85,7 +91,14 @@ def users(pooler: Pooler, place: Place, owner: str, password: str) -> SecretPlan
     )
 
 
-def plan(store: PostgreSQL, pooler: Pooler, links: Links, server: Server, annotations: Mapping[str, str]) -> StorePlan:
+def plan(
+    store: PostgreSQL,
+    pooler: Pooler,
+    links: Links,
+    server: Server,
+    annotations: Mapping[str, str],
+    readers: str | None = None,
+) -> StorePlan:
     """ServiceAccount, ConfigMap, Service, Deployment, and a disruption budget where there are several pods.
 
     Raises DeclarationError for pools that together ask for more connections than the role may open.
@@ -97,7 +110,7 @@ def plan(store: PostgreSQL, pooler: Pooler, links: Links, server: Server, annota
             f"whose role may have {allowed}; lower pool_size or members of stores['{store.name}'].pooler"
         )
     name, namespace = pooler.name, links.workload.namespace
-    config = {"pgbouncer.ini": configuration(store.name, pooler, server)}
+    config = {"pgbouncer.ini": configuration(store.name, pooler, server, readers)}
     keys = [USER_LIST, *([CA_FILE] if server.verified else [])]
     template = pods.pod_template(
         labels.pod(name, links.workload.tier, links.metrics),

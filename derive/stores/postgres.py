@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from derive import images, labels, naming
+from derive.cloud import Grant
 from derive.graph import Exit, Links
 from derive.shapes import CA_FILE, STACK_CA, SecretPlan
-from derive.stores import common, pgbouncer
+from derive.stores import common, pgbouncer, postgres_backup, postgres_members, postgres_server
 from derive.stores.kind import (
     EXPORTER_PASSWORD,
     Member,
@@ -19,19 +21,15 @@ from derive.stores.kind import (
     credentials_name,
     credentials_spaces,
 )
+from derive.stores.postgres_backup import USER
+from derive.stores.postgres_members import CLAIM, METRICS, REPLICATION_PASSWORD, data_mount
+from derive.stores.postgres_server import MONITORING
 from derive.workloads import requirements
 from manifests import apps, core, pods
 from manifests.base import Manifest
 from model import InCluster, PostgreSQL
 
-MONITORING: Final = "monitoring"
-"""The role of the exporters, member of pg_monitor."""
-METRICS: Final = 9187
-"""Default port of postgres_exporter (Prometheus' list of port allocations)."""
 CA_DIRECTORY: Final = "/etc/database"
-USER: Final = 70
-"""The uid of ``postgres`` in the official image's Alpine variant."""
-CLAIM: Final = "postgres-storage"
 FIRST_START: Final = "/docker-entrypoint-initdb.d"
 """What the image runs, as shell or SQL, on an empty volume only."""
 ROLES: Final = f"""\
@@ -46,22 +44,32 @@ SQL
 """The exporter sees statistics and no rows; the public has no rights."""
 
 
-def data_mount(version: int) -> str:
-    """Where the image expects its volume: from 18 on one level higher, with a directory per version below."""
-    return "/var/lib/postgresql" if version >= 18 else "/var/lib/postgresql/data"
-
-
 def members(store: PostgreSQL, place: Place) -> tuple[Member, ...]:
-    """The server, unless it stands elsewhere, and its pooler."""
+    """The server or servers, unless they stand elsewhere, what backs them up, and their pooler."""
     pooler = store.pooler
-    server = Member(store.name, (store.port,), front=pooler is None, metrics=METRICS)
-    found = () if place.host else (server,)
+    found = () if place.host else _inside(store, place)
     if pooler is None:
         return found
     reaches = {} if place.host else {store.name: (store.port,)}
     exits = (Exit(store.name, "database", (place.host,), store.port, "TCP"),) if place.host else ()
     door = Member(pooler.name, (pooler.port,), front=True, metrics=pgbouncer.METRICS, reaches=reaches, exits=exits)
     return (*found, door)
+
+
+def _inside(store: PostgreSQL, place: Place) -> tuple[Member, ...]:
+    server = Member(store.name, (store.port,), front=store.pooler is None, metrics=METRICS)
+    placement = postgres_server.grown(store)
+    if placement is None:
+        return (server,)
+    several = placement.members > 1
+    server = replace(
+        server,
+        peers=(store.port,) if several else (),
+        services=(postgres_server.headless(store), *((postgres_server.readers(store),) if several else ())),
+        exits=(postgres_backup.bucket_exit(place.region),) if placement.backup else (),
+        granted=placement.backup is not None,
+    )
+    return (server, *(postgres_backup.members(store, place) if placement.backup else ()))
 
 
 def trusted(store: PostgreSQL, place: Place) -> bool:
@@ -89,9 +97,15 @@ def monitoring_password(database: str) -> str:
     return f"{database}-{MONITORING}"
 
 
+def replication_password(database: str) -> str:
+    """Name of the generated password of the role that replicas log in with."""
+    return f"{database}-{postgres_server.REPLICATION}"
+
+
 def secrets(store: PostgreSQL, place: Place) -> Iterable[SecretPlan]:
-    """The owner's credentials; at home the exporter's too; for a pooler its list of users."""
+    """The owner's credentials; at home the exporter's and the replicas' too; for a pooler its list of users."""
     owner = role(owner_of(store, place.users))
+    placement = None if place.host else postgres_server.grown(store)
     for space, at_home in credentials_spaces(place):
         yield SecretPlan(
             name=credentials_name(store.name),
@@ -99,10 +113,13 @@ def secrets(store: PostgreSQL, place: Place) -> Iterable[SecretPlan]:
             literals={"username": owner},
             passwords={"password": owner_password(store.name)}
             | ({CA_FILE: STACK_CA} if place.host else {})
-            | ({EXPORTER_PASSWORD: monitoring_password(store.name)} if at_home else {}),
+            | ({EXPORTER_PASSWORD: monitoring_password(store.name)} if at_home else {})
+            | ({REPLICATION_PASSWORD: replication_password(store.name)} if at_home and placement else {}),
         )
     if store.pooler:
         yield pgbouncer.users(store.pooler, place, owner, owner_password(store.name))
+    if placement and placement.backup:
+        yield from postgres_backup.secrets(store, place)
 
 
 def ca_path(store: str) -> str:
@@ -117,6 +134,11 @@ def variables(store: PostgreSQL, place: Place, service: str, prefix: str) -> Ite
     yield pods.value(f"{prefix}_HOST", inside if pooler else place.host or inside)
     yield pods.value(f"{prefix}_PORT", str(pooler.port if pooler else store.port))
     yield pods.value(f"{prefix}_NAME", store.name)
+    placement = None if place.host else postgres_server.grown(store)
+    if placement and placement.members > 1:
+        readers = inside if pooler else naming.fqdn(postgres_server.readers(store), place.namespace)
+        yield pods.value(f"{prefix}_READ_HOST", readers)
+        yield pods.value(f"{prefix}_READ_NAME", pgbouncer.read_only(store.name) if pooler else store.name)
     yield pods.secret_value(f"{prefix}_USER", credentials_name(store.name), "username")
     yield pods.secret_value(f"{prefix}_PASSWORD", credentials_name(store.name), "password")
     yield pods.value(f"{prefix}_SSLMODE", "verify-full" if trusted(store, place) else "disable")
@@ -124,14 +146,27 @@ def variables(store: PostgreSQL, place: Place, service: str, prefix: str) -> Ite
         yield pods.value(f"{prefix}_SSLROOTCERT", ca_path(store.name))
 
 
+def grants(store: PostgreSQL, place: Place) -> tuple[Grant, ...]:
+    """What backups need of their bucket."""
+    placement = None if place.host else postgres_server.grown(store)
+    return postgres_backup.grants(store, place, placement.backup) if placement and placement.backup else ()
+
+
 def plans(store: PostgreSQL, place: Place, links: Mapping[str, Links], site: Site) -> dict[str, StorePlan]:
-    """The server, unless it stands elsewhere, and its pooler."""
-    found = {} if place.host else {store.name: _server_plan(store, links[store.name], site)}
+    """The server or servers, unless they stand elsewhere, what backs them up, and their pooler."""
+    placement = None if place.host else postgres_server.grown(store)
+    found: dict[str, StorePlan] = {}
+    if placement:
+        found |= postgres_members.plans(store, placement, place, role(owner_of(store, place.users)), links, site)
+    elif not place.host:
+        found[store.name] = _server_plan(store, links[store.name], site)
     if store.pooler:
         inside = naming.fqdn(store.name, place.namespace)
         server = pgbouncer.Server(place.host or inside, store.port, verified=place.host is not None)
+        several = placement is not None and placement.members > 1
+        readers = naming.fqdn(postgres_server.readers(store), place.namespace) if several else None
         own = links[store.pooler.name]
-        found[store.pooler.name] = pgbouncer.plan(store, store.pooler, own, server, site.annotations(own))
+        found[store.pooler.name] = pgbouncer.plan(store, store.pooler, own, server, site.annotations(own), readers)
     return found
 
 
@@ -213,4 +248,4 @@ def _exporter(store: PostgreSQL) -> Manifest:
     )
 
 
-KIND: Final = StoreKind("DB", members, secrets, variables, plans, trusted)
+KIND: Final = StoreKind("DB", members, secrets, variables, plans, trusted, grants)
