@@ -86,7 +86,7 @@ def test_replicas_follow_and_take_no_writes(world: World) -> None:
     table(world)
     write(world, 1, 100)
     for name in world.replicas():
-        until(lambda name=name: world.sql(name, SUM) == world.sql(STORE, SUM), f"{name} differs")  # type: ignore[misc]
+        until(lambda name=name: world.sql(name, SUM) == world.sql(STORE, SUM), f"{name} differs")
         refused = world.login(world.address(name), "INSERT INTO orders VALUES (0)")
         assert "25006" in refused.stderr, "read-only"
     assert world.sql(STORE, "SHOW synchronous_commit") == "on"
@@ -209,7 +209,7 @@ def test_a_promotion_waits_for_the_old_primary_and_takes_it_back() -> None:
         assert world.serving(STORE) == [world.address(second)]
         write(world, 12, 20)
         for name in world.replicas():
-            until(lambda name=name: world.sql(name, SUM) == world.sql(second, SUM), f"{name} differs")  # type: ignore[misc]
+            until(lambda name=name: world.sql(name, SUM) == world.sql(second, SUM), f"{name} differs")
         assert world.sql(second, "SELECT count(*), count(*) FILTER (WHERE id = 11) FROM orders") == "19|0"
 
 
