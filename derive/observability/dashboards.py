@@ -91,6 +91,7 @@ def _security(scope: Scope) -> Iterator[Panel]:
 
 def _platform(scope: Scope) -> Iterator[Panel]:
     yield from _redis(scope)
+    yield from _brokers(scope)
     yield from _databases(scope)
     yield from _cluster(scope)
 
@@ -103,6 +104,15 @@ def _redis(scope: Scope) -> Iterator[Panel]:
     yield Panel(title="Redis: memory usage", query=f"redis_memory_used_bytes{{{where}}}", legend=named, unit="bytes")
     yield Panel(title="Redis: pub/sub message rate", query=publish, legend=named, unit="ops")
     yield Panel(title="Redis: connected clients", query=f"redis_connected_clients{{{where}}}", legend=named)
+
+
+def _brokers(scope: Scope) -> Iterator[Panel]:
+    if not scope.brokers:
+        return
+    where, named = one_of("service", list(scope.brokers)), "{{queue}}"
+    waiting, taken = (f"rabbitmq_queue_messages_ready{{{where}}}", f"rabbitmq_queue_consumers{{{where}}}")
+    yield Panel(title="RabbitMQ: messages that wait", query=f"max by (queue) ({waiting})", legend=named)
+    yield Panel(title="RabbitMQ: consumers", query=f"max by (queue) ({taken})", legend=named)
 
 
 def _databases(scope: Scope) -> Iterator[Panel]:

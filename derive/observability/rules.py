@@ -18,6 +18,8 @@ from manifests.base import Manifest, manifest
 Severity = Literal["critical", "warning", "info"]
 NAMED: Final = "{{ $labels.destination_service_name }}"
 SERVICE: Final = "{{ $labels.service }}"
+LONG_QUEUE: Final = 1000
+"""Messages that wait for a quarter of an hour."""
 SLOW: Final = 1000
 """Milliseconds: what a person notices as waiting (J. Nielsen, Usability Engineering, 1993, ch. 5)."""
 
@@ -28,6 +30,8 @@ def prometheus_rule(scope: Scope) -> Manifest:
         ("traffic", list(_traffic(scope)) if scope.mesh else []),
         ("databases", list(_databases(scope)) if scope.databases else []),
         ("redis", list(_redis(scope)) if scope.caches else []),
+        ("brokers", list(_brokers(scope)) if scope.brokers else []),
+        ("copies", list(_copies(scope)) if scope.copies else []),
         ("logs", list(_logs(scope))),
         ("backups", list(_backups()) if scope.backups else []),
     ]
@@ -250,6 +254,20 @@ def _redis(scope: Scope) -> Iterator[dict[str, Any]]:
         "The limit of clients is reached.",
         "Compare redis_connected_clients by service; one of them opens a connection per request.",
     )
+    if scope.replicas:
+        yield _alert(
+            "RedisReplicaLost",
+            "\nor\n".join(
+                f'max by (service) (redis_connected_slaves{{service="{name}"}}) < {count}'
+                for name, count in scope.replicas.items()
+            ),
+            "10m",
+            "warning",
+            scope,
+            f"{SERVICE} has {{{{ $value }}}} replicas that follow",
+            "With one more lost it takes no writes.",
+            f"kubectl get pod -l app={SERVICE} --all-namespaces; ask a Sentinel whom it knows.",
+        )
     if scope.append_only:
         yield _alert(
             "RedisPersistenceFails",
@@ -261,6 +279,58 @@ def _redis(scope: Scope) -> Iterator[dict[str, Any]]:
             "What is written now is lost with the pod.",
             "Look for a full volume: kubectl -n {{ $labels.namespace }} exec into the pod, df /data.",
         )
+
+
+def _brokers(scope: Scope) -> Iterator[dict[str, Any]]:
+    where = one_of("service", list(scope.brokers))
+    yield _alert(
+        "BrokerMemberLost",
+        "\nor\n".join(f'sum by (service) (up{{service="{name}"}}) < {count}' for name, count in scope.brokers.items()),
+        "5m",
+        "critical",
+        scope,
+        f"{SERVICE} has {{{{ $value }}}} members",
+        "A quorum queue stands still when most of its members are lost.",
+        f"kubectl describe pod -l app={SERVICE} --all-namespaces; a member comes back with its volume.",
+    )
+    alarms = "rabbitmq_alarms_(memory_used_watermark|free_disk_space_watermark|file_descriptor_limit)"
+    yield _alert(
+        "BrokerBlocksPublishers",
+        f'max by (service) ({{__name__=~"{alarms}",{where}}}) > 0',
+        "1m",
+        "critical",
+        scope,
+        f"{SERVICE} takes no messages",
+        "Memory or volume have reached their limit: publishers wait.",
+        "Look for the longest queue (BrokerQueueGrows) and its consumer; then raise memory_limit or size.",
+    )
+    yield _alert(
+        "BrokerQueueGrows",
+        f"max by (service, queue) (rabbitmq_queue_messages_ready{{{where}}}) > {LONG_QUEUE}",
+        "15m",
+        "warning",
+        scope,
+        f"{{{{ $labels.queue }}}} of {SERVICE} holds {{{{ $value }}}} messages",
+        "Its consumer is slower than its publishers, or gone. The part before the colon is the consumer's name.",
+        "Look at the consumer's errors and scale it out.",
+    )
+
+
+def _copies(scope: Scope) -> Iterator[dict[str, Any]]:
+    yield _alert(
+        "StoreBackupOverdue",
+        "\nor\n".join(
+            f"time() - (kube_cronjob_status_last_successful_time{{{one_of('cronjob', [name])}}} "
+            f"or kube_cronjob_created{{{one_of('cronjob', [name])}}}) > {int(gap.total_seconds()) * 2}"
+            for name, gap in scope.copies.items()
+        ),
+        "5m",
+        "critical",
+        scope,
+        "{{ $labels.cronjob }} has not succeeded for {{ $value | humanizeDuration }}",
+        "The newest copy in the bucket is older than two runs.",
+        "kubectl -n {{ $labels.namespace }} logs -l app={{ $labels.cronjob }} --all-containers --tail 50",
+    )
 
 
 def _logs(scope: Scope) -> Iterator[dict[str, Any]]:

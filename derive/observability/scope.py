@@ -9,7 +9,9 @@ from typing import Literal
 from derive import choices, naming
 from derive.addons import postgres_exporter
 from derive.shapes import Deployment
-from model import Alloy, Cilium, Istio, PostgreSQL, Redis, Velero
+from derive.stores import copies
+from model import Alloy, Cilium, Istio, PostgreSQL, RabbitMQ, Redis, System, Velero
+from model.schedules import gaps
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ class Scope:
     caches: tuple[str, ...]
     """Label ``service`` of each Redis."""
     append_only: tuple[str, ...]
+    replicas: dict[str, int]
+    """Of each Redis that has several members."""
+    brokers: dict[str, int]
+    """Members of each RabbitMQ."""
+    copies: dict[str, timedelta]
+    """Jobs that copy stores into buckets, and the longest time between two runs."""
     platform: tuple[str, ...]
     """Namespaces of metrics and logs."""
     logs: Literal["opensearch", "loki", "none"]
@@ -48,6 +56,7 @@ class Scope:
 def scope(deployment: Deployment) -> Scope:
     system = deployment.system
     outside = {target.name: target.release for target in postgres_exporter.targets(deployment)}
+    brokers = [store for store in system.stores if isinstance(store, RabbitMQ)]
     redis = [store for store in system.stores if isinstance(store, Redis)]
     running = [service for service in system.services if service.schedule is None]
     waits = {policy.to: policy.timeout for policy in system.policies if policy.timeout}
@@ -73,9 +82,17 @@ def scope(deployment: Deployment) -> Scope:
         database_volume=machines.volume.size if machines else None,
         caches=tuple(store.name for store in redis),
         append_only=tuple(store.name for store in redis if store.append_only),
+        replicas={store.name: store.members - 1 for store in redis if store.members > 1},
+        brokers={store.name: store.members for store in brokers},
+        copies=_copies(system),
         platform=(home, *(("logging",) if logs == "opensearch" else ())),
         logs=logs,
         backups=choices.choice(deployment, Velero) is not None,
         mesh=isinstance(system.platform.mesh, Istio),
         network=isinstance(system.platform.cni, Cilium),
     )
+
+
+def _copies(system: System) -> dict[str, timedelta]:
+    backups = {store.name: store.backup for store in system.stores if isinstance(store, Redis | RabbitMQ)}
+    return {copies.name_of(name): gaps(backup.schedule)[1] for name, backup in backups.items() if backup}

@@ -12,11 +12,26 @@ import yaml
 
 from derive.addons.alertmanager import configuration
 from derive.observability import observability
+from model import Backup, RabbitMQ, Redis, Service, System
 from model.platform import Receiver
 from systems.fitsync import SYSTEM
-from tests.unit.declared import deployed
+from tests.unit.declared import deployed, shop
 from tests.unit.equipped import RECEIVERS
 
+BROKERS = shop(
+    stores=(
+        Redis(name="cache", members=3, backup=Backup(schedule="0 * * * *")),
+        RabbitMQ(name="events", backup=Backup(schedule="0 3 * * *")),
+    ),
+    services=(Service(name="web", port=80, uses=("cache", "events")),),
+)
+BROKERS_ALERTS = {
+    "RedisReplicaLost",
+    "BrokerMemberLost",
+    "BrokerBlocksPublishers",
+    "BrokerQueueGrows",
+    "StoreBackupOverdue",
+}
 ENVIRONMENTS = sorted(SYSTEM.environments)
 
 
@@ -25,10 +40,10 @@ def write(path: Path, content: Any) -> Path:
     return path
 
 
-def rules_file(folder: Path, env: str) -> Path:
+def rules_file(folder: Path, env: str, system: System = SYSTEM) -> Path:
     (found,) = [
         item
-        for part in observability(deployed(SYSTEM, env))
+        for part in observability(deployed(system, env))
         for item in part.objects
         if item["kind"] == "PrometheusRule"
     ]
@@ -44,6 +59,11 @@ def run(*command: str | Path) -> None:
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_the_rules_are_valid_and_none_is_there_twice(env: str, tmp_path: Path) -> None:
     run("promtool", "check", "rules", "--lint=all", "--lint-fatal", rules_file(tmp_path, env))
+
+
+@pytest.mark.tool("promtool")
+def test_the_rules_of_brokers_and_backups_are_valid(tmp_path: Path) -> None:
+    run("promtool", "check", "rules", "--lint=all", "--lint-fatal", rules_file(tmp_path, "dev", BROKERS))
 
 
 @pytest.mark.tool("promtool")
@@ -175,6 +195,67 @@ CASES: dict[str, tuple[list[dict[str, str]], str, str, bool]] = {
         "RedisMemoryHigh",
         True,
     ),
+    "a replica of Redis left": (
+        [
+            series("redis_connected_slaves", "1x60", service="cache", pod="cache-0"),
+            series("redis_connected_slaves", "0x60", service="cache", pod="cache-1"),
+        ],
+        "15m",
+        "RedisReplicaLost",
+        True,
+    ),
+    "both replicas of Redis follow": (
+        [
+            series("redis_connected_slaves", "2x60", service="cache", pod="cache-0"),
+            series("redis_connected_slaves", "0x60", service="cache", pod="cache-1"),
+        ],
+        "15m",
+        "RedisReplicaLost",
+        False,
+    ),
+    "a member of RabbitMQ is lost": (
+        [
+            series("up", "1x60", service="events", pod="events-0"),
+            series("up", "1x60", service="events", pod="events-1"),
+            series("up", "0x60", service="events", pod="events-2"),
+        ],
+        "10m",
+        "BrokerMemberLost",
+        True,
+    ),
+    "RabbitMQ has little room": (
+        [
+            series("rabbitmq_alarms_memory_used_watermark", "0x60", service="events", pod="events-0"),
+            series("rabbitmq_alarms_free_disk_space_watermark", "1x60", service="events", pod="events-0"),
+        ],
+        "5m",
+        "BrokerBlocksPublishers",
+        True,
+    ),
+    "a queue that nobody reads": (
+        [series("rabbitmq_queue_messages_ready", "0+200x60", service="events", queue="web:orders")],
+        "40m",
+        "BrokerQueueGrows",
+        True,
+    ),
+    "an hourly backup three hours ago": (
+        [series("kube_cronjob_status_last_successful_time", "0x200", cronjob="cache-backup")],
+        "3h",
+        "StoreBackupOverdue",
+        True,
+    ),
+    "a backup that never succeeded": (
+        [series("kube_cronjob_created", "0x200", cronjob="cache-backup")],
+        "3h",
+        "StoreBackupOverdue",
+        True,
+    ),
+    "a daily backup three hours ago": (
+        [series("kube_cronjob_status_last_successful_time", "0x200", cronjob="events-backup")],
+        "3h",
+        "StoreBackupOverdue",
+        False,
+    ),
     "Redis without a limit": (
         [
             series("redis_memory_used_bytes", "95x60", service="redis"),
@@ -192,7 +273,10 @@ CASES: dict[str, tuple[list[dict[str, str]], str, str, bool]] = {
 def test_alerts_fire_when_they_should_and_only_then(case: str, tmp_path: Path) -> None:
     """Evaluated by Prometheus itself over series that we write; an ``ALERTS`` series exists while an alert fires."""
     given, moment, alert, fires = CASES[case]
-    rules_file(tmp_path, "prod")
+    if alert in BROKERS_ALERTS:
+        rules_file(tmp_path, "dev", BROKERS)
+    else:
+        rules_file(tmp_path, "prod")
     query = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)'
     test = {
         "rule_files": ["rules.yml"],
