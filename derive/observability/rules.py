@@ -33,7 +33,7 @@ def prometheus_rule(scope: Scope) -> Manifest:
         ("brokers", list(_brokers(scope)) if scope.brokers else []),
         ("copies", list(_copies(scope)) if scope.copies else []),
         ("logs", list(_logs(scope))),
-        ("backups", list(_backups()) if scope.backups else []),
+        ("backups", [*_archives(scope), *(_backups() if scope.backups else ())]),
     ]
     return manifest(
         API,
@@ -356,6 +356,41 @@ def _logs(scope: Scope) -> Iterator[dict[str, Any]]:
         "{{ $labels.pod }} gave up sending logs",
         "Entries of its node are missing in OpenSearch.",
         "kubectl -n logging logs {{ $labels.pod }}; check the health and the free space of OpenSearch.",
+    )
+
+
+def _archives(scope: Scope) -> Iterator[dict[str, Any]]:
+    """The exporter reads the bucket, so it also tells of a job that never ran. The time that a rule waits is the time
+    that a backup takes."""
+    if not scope.archives:
+        return
+    age, look = (
+        "pgbackrest_backup_since_last_completion_seconds",
+        "kubectl get jobs -A -l app={{ $labels.stanza }}-backup",
+    )
+    late = (
+        f'min by (stanza) ({age}{{stanza="{name}"}}) > {int(limit.total_seconds())}'
+        for name, limit in sorted(scope.archives.items())
+    )
+    yield _alert(
+        "DatabaseBackupOverdue",
+        "\nor\n".join(late),
+        "15m",
+        "critical",
+        scope,
+        "The last backup of {{ $labels.stanza }} is {{ $value | humanizeDuration }} old",
+        "That is older than the recovery point that is promised.",
+        f"{look}; read the last one's log (runbook PostgreSQL in the cluster).",
+    )
+    yield _alert(
+        "DatabaseBackupUnknown",
+        "\nor\n".join(f'absent({age}{{stanza="{name}"}})' for name in sorted(scope.archives)),
+        "30m",
+        "critical",
+        scope,
+        "Nobody knows of a backup of {{ $labels.stanza }}",
+        "There is none yet, or the exporter cannot read the bucket.",
+        f"{look}; kubectl logs of {{{{ $labels.stanza }}}}-backup-exporter (runbook PostgreSQL in the cluster).",
     )
 
 

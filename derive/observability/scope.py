@@ -10,6 +10,8 @@ from derive import choices, naming
 from derive.addons import postgres_exporter
 from derive.shapes import Deployment
 from derive.stores import copies
+from derive.stores.postgres_backup import oldest_backup
+from derive.stores.postgres_members import services
 from model import Alloy, Cilium, Istio, PostgreSQL, RabbitMQ, Redis, System, Velero
 from model.schedules import gaps
 
@@ -30,7 +32,7 @@ class Scope:
     databases: tuple[str, ...]
     """Label ``service`` of each database's exporter."""
     standby: bool
-    """Whether the databases on machines have a standby."""
+    """Whether any database has a standby or replicas."""
     database_volume: int | None
     """GiB of the volume of each database on a machine. Absent: none is on a machine."""
     caches: tuple[str, ...]
@@ -46,6 +48,8 @@ class Scope:
     """Namespaces of metrics and logs."""
     logs: Literal["opensearch", "loki", "none"]
     """Where the containers' logs go."""
+    archives: dict[str, timedelta]
+    """Age that the last backup of a database in the cluster may reach, by its archive's name."""
     backups: bool
     """Whether Velero backs the cluster up."""
     mesh: bool
@@ -61,6 +65,7 @@ def scope(deployment: Deployment) -> Scope:
     running = [service for service in system.services if service.schedule is None]
     waits = {policy.to: policy.timeout for policy in system.policies if policy.timeout}
     waits |= {route.to: route.timeout for route in system.routes if route.timeout}
+    inside = [store for store in system.stores if isinstance(store, PostgreSQL) and store.name not in outside]
     machines = deployment.environment.databases if outside else None
     home = system.platform.observability.namespace
     logs: Literal["opensearch", "loki", "none"] = "none"
@@ -76,9 +81,12 @@ def scope(deployment: Deployment) -> Scope:
         deployments=tuple(service.name for service in running),
         timeouts=waits,
         databases=tuple(
-            outside.get(store.name, store.name) for store in system.stores if isinstance(store, PostgreSQL)
+            name
+            for store in system.stores
+            if isinstance(store, PostgreSQL)
+            for name in ((outside[store.name],) if store.name in outside else services(store))
         ),
-        standby=machines is not None and machines.standby,
+        standby=(machines is not None and machines.standby) or any(len(services(store)) > 1 for store in inside),
         database_volume=machines.volume.size if machines else None,
         caches=tuple(store.name for store in redis),
         append_only=tuple(store.name for store in redis if store.append_only),
@@ -87,6 +95,7 @@ def scope(deployment: Deployment) -> Scope:
         copies=_copies(system),
         platform=(home, *(("logging",) if logs == "opensearch" else ())),
         logs=logs,
+        archives={store.name: limit for store in inside if (limit := oldest_backup(store))},
         backups=choices.choice(deployment, Velero) is not None,
         mesh=isinstance(system.platform.mesh, Istio),
         network=isinstance(system.platform.cni, Cilium),

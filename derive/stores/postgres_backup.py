@@ -23,6 +23,7 @@ from manifests import apps, core, pods
 from manifests.base import Manifest
 from model import PostgresBackup, PostgreSQL, Resources
 from model.schedules import gaps
+from model.stores import backup_of
 
 PORT: Final = 8432
 """Of pgBackRest's server (pgBackRest documentation, "tls-server-port")."""
@@ -91,6 +92,14 @@ def secrets(store: PostgreSQL, place: Place) -> tuple[SecretPlan, ...]:
         SecretPlan(tls_name(name), place.namespace, passwords={CA_FILE: STACK_CA}, certificate=found)
         for name, found in names.items()
     )
+
+
+def oldest_backup(store: PostgreSQL) -> timedelta | None:
+    """How old the last backup may be: as is promised, else twice the time between two. Absent: there is none."""
+    backup = backup_of(store)
+    if backup is None:
+        return None
+    return backup.recovery.rpo if backup.recovery else 2 * backup.longest_gap
 
 
 def repository(store: PostgreSQL, backup: PostgresBackup, region: str) -> list[str]:

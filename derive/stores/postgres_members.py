@@ -63,6 +63,13 @@ class _Cluster:
         return naming.fqdn(self.store.name, self.place.namespace)
 
 
+def services(store: PostgreSQL) -> tuple[str, ...]:
+    """Names of the Services that its exporters are scraped by."""
+    placement = postgres_server.grown(store)
+    several = placement is not None and placement.members > 1
+    return (store.name, postgres_server.readers(store)) if several else (store.name,)
+
+
 def plans(
     store: PostgreSQL,
     placement: InCluster,

@@ -29,8 +29,9 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from derive.application import ApplicationPlan
 from manifests.base import Manifest
-from tests.real.bootstrap_site import BIN, Authority, free_port
+from tests.real.bootstrap_site import BIN, Authority
 from tests.unit.declared import objects
+from tests.unit.replicated import STORE
 
 REGION = "eu-central-1"
 BUCKET = "company-backups-1"
@@ -40,7 +41,7 @@ SECRETS = {
     "exporter-password": "exporter-password-1",
     "replication-password": "replication-password-1",
 }
-STORE, SPACE = "orderdb", "shop.svc.cluster.local"
+SPACE = "shop.svc.cluster.local"
 
 
 class _Server(ThreadedWSGIServer):
@@ -332,6 +333,3 @@ def temporary_world(plan: ApplicationPlan, archive: bool = True) -> Iterator[Wor
         finally:
             world.stop(*list(world.processes), how=signal.SIGQUIT)
             shutil.rmtree(root)
-
-
-__all__ = ["BUCKET", "SECRETS", "STORE", "World", "free_port", "temporary_world", "until"]

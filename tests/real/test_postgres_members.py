@@ -19,13 +19,12 @@ from typing import Any
 import pytest
 
 from derive.application import ApplicationPlan, application
-from derive.database_state import DatabaseState
-from model import InCluster, Pooler, PostgresBackup, PostgreSQL, Recovery, Service, hours
 from tests.real.bootstrap_site import NEEDS_POSTGRESQL, free_port
-from tests.unit.declared import deployed, objects, shop
+from tests.unit.declared import deployed, objects
+from tests.unit.replicated import BACKUP, RECOVERY, STORE, replicated, states
 
 if find_spec("flask_cors"):
-    from tests.real.cluster_members import SECRETS, STORE, World, temporary_world, until
+    from tests.real.cluster_members import SECRETS, World, temporary_world, until
 
 pytestmark = [
     *NEEDS_POSTGRESQL,
@@ -33,31 +32,20 @@ pytestmark = [
     pytest.mark.tool("pgbackrest"),
     pytest.mark.skipif(shutil.which("pgbackrest") is None, reason="pgBackRest is missing"),
 ]
-RECOVERY = Recovery(rto=hours(1), rpo=hours(6))
 PORT, POOLER_PORT = free_port(), free_port()
 SUM = "SELECT count(*) || ' ' || coalesce(md5(string_agg(orders::text, ',' ORDER BY id)), '') FROM orders"
 
 
-def planned(backup: bool, **state: Any) -> ApplicationPlan:
-    """Three members, one of which must confirm; ``state`` as operators declare it."""
-    placement = InCluster(
-        size="100Gi", members=3, synchronous=1, backup=PostgresBackup(recovery=RECOVERY) if backup else None
-    )
-    pooler = Pooler(name="pgbouncer", port=POOLER_PORT)
-    system = shop(
-        stores=(PostgreSQL(name=STORE, version=16, port=PORT, placement=placement, pooler=pooler),),
-        services=(
-            Service(name="web", port=3000, tier="frontend"),
-            Service(name="orders", port=3001, uses=(STORE,)),
-        ),
-    )
-    return application(deployed(system, database_states={STORE: DatabaseState(**state)}), {})
+def planned(archive: bool, **state: Any) -> ApplicationPlan:
+    """``state``: as operators declare it."""
+    system = replicated(PORT, POOLER_PORT, BACKUP if archive else None)
+    return application(deployed(system, database_states=states(**state)), {})
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """All three members, without an archive."""
-    with temporary_world(planned(backup=False), archive=False) as made:
+    with temporary_world(planned(archive=False), archive=False) as made:
         made.start(f"{STORE}", f"{STORE}-2", f"{STORE}-3")
         streaming(made, 2)
         yield made
@@ -188,14 +176,14 @@ def _environment(plan: ApplicationPlan, service: str) -> list[dict[str, Any]]:
 def test_a_promotion_waits_for_the_old_primary_and_takes_it_back() -> None:
     """Two primaries take writes that the other never sees; what only the dead one had must not come back with it."""
     second = f"{STORE}-2"
-    with temporary_world(planned(backup=False), archive=False) as world:
+    with temporary_world(planned(archive=False), archive=False) as world:
         world.start(STORE, second, f"{STORE}-3")
         table(world)
         write(world, 1, 10)
         until(lambda: world.sql(second, SUM) == world.sql(STORE, SUM), "the replica lags behind")
         world.stop(second, f"{STORE}-3")
         world.sql(STORE, "SET synchronous_commit = local; INSERT INTO orders VALUES (11, now())")
-        world.plan = planned(backup=False, primary=second)
+        world.plan = planned(archive=False, primary=second)
         pod = world.members[second]
         taking_over = world.start_process(second, pod, pod["spec"]["initContainers"][-1])
         until(lambda: "is a primary; stop it first" in world.log(second).read_text(), "promoted beside a primary")
@@ -220,7 +208,7 @@ def measured(record: Callable[[str, object], None], name: str, seconds: float, p
 
 def test_the_drill(record_property: Callable[[str, object], None]) -> None:
     """OR-BKP-01, OR-BKP-02, OR-OPS-02: to a moment before a mistake, then back from nothing, as is promised."""
-    with temporary_world(planned(backup=True)) as world:
+    with temporary_world(planned(archive=True)) as world:
         world.start(STORE, f"{STORE}-2")
         table(world)
         write(world, 1, 1000)
@@ -236,14 +224,14 @@ def test_the_drill(record_property: Callable[[str, object], None]) -> None:
         _lose_everything(world, record_property)
         world.archived()
         world.lose(STORE, f"{STORE}-2")
-        world.plan = planned(backup=True)
+        world.plan = planned(archive=True)
         with pytest.raises(AssertionError, match="the volume is blank, but the archive holds orderdb"):
             world.prepare(STORE)
 
 
 def _restore_a_moment(world: World, moment: str, good: str, record: Callable[[str, object], None]) -> None:
     world.stop(STORE, f"{STORE}-2")
-    world.plan = planned(backup=True, history=2, restore=moment)
+    world.plan = planned(archive=True, history=2, restore=moment)
     begun = time.monotonic()
     world.start(STORE)
     measured(record, "seconds to a moment", time.monotonic() - begun, RECOVERY.rto.total_seconds())
@@ -262,7 +250,7 @@ def _lose_everything(world: World, record: Callable[[str, object], None]) -> Non
     write(world, 4001, 4010)
     last = world.sql(STORE, "SELECT extract(epoch FROM max(at)) FROM orders")
     world.lose(STORE, f"{STORE}-2")
-    world.plan = planned(backup=True, history=3, restore="latest")
+    world.plan = planned(archive=True, history=3, restore="latest")
     begun = time.monotonic()
     world.start(STORE)
     measured(record, "seconds from nothing", time.monotonic() - begun, RECOVERY.rto.total_seconds())

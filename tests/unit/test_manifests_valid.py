@@ -25,6 +25,7 @@ from model import (
 )
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, derived, environment, parts, shop
+from tests.unit.replicated import replicated
 
 HOSTS = {name: f"{name}.database.internal" for name in ("userdb", "trainingdb", "scheduledb", "progressdb")}
 BUILT_IN = ("v1", "apps/v1", "batch/v1", "autoscaling/v2", "policy/v1", "networking.k8s.io/v1")
@@ -64,6 +65,7 @@ PLANS: dict[str, Callable[[], ApplicationPlan]] = {
     "prod": lambda: application(deployed(SYSTEM, "prod"), HOSTS),
     "in the cluster": lambda: application(deployed(SYSTEM, placements=dict.fromkeys(HOSTS, "cluster")), {}),
     "everything": everything,
+    "replicas and an archive": lambda: application(deployed(replicated()), {}),
     "no mesh": lambda: derived(shop(platform=Platform(mesh=NoMesh()))),
 }
 
