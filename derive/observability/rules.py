@@ -364,10 +364,8 @@ def _archives(scope: Scope) -> Iterator[dict[str, Any]]:
     that a backup takes."""
     if not scope.archives:
         return
-    age, look = (
-        "pgbackrest_backup_since_last_completion_seconds",
-        "kubectl get jobs -A -l app={{ $labels.stanza }}-backup",
-    )
+    age = "pgbackrest_backup_since_last_completion_seconds"
+    look = "kubectl get pods -A -l app={{ $labels.stanza }}-backup"
     late = (
         f'min by (stanza) ({age}{{stanza="{name}"}}) > {int(limit.total_seconds())}'
         for name, limit in sorted(scope.archives.items())
