@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from model import Bucket, DeclarationError, InCluster, Istio, PostgreSQL, RabbitMQ, Redis, System
+from model import Bucket, DeclarationError, InCluster, Istio, MySQL, PostgreSQL, RabbitMQ, Redis, System
 from model.environment import Environment
 from model.stores import Pooler, Store
 from model.workloads import Service
@@ -98,7 +98,7 @@ def peer_ports(store: Store) -> tuple[int, ...]:
 
 def job_of(store: Store) -> tuple[str, int] | None:
     """The Job that copies a store into a bucket, and the store's port that it calls."""
-    if not isinstance(store, Redis | RabbitMQ) or store.backup is None:
+    if not isinstance(store, MySQL | Redis | RabbitMQ) or store.backup is None:
         return None
     return f"{store.name}-backup", MANAGEMENT if isinstance(store, RabbitMQ) else store.port
 

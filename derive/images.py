@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from derive.shapes import Facts
-from model import DeclarationError, Environment, PostgreSQL, RabbitMQ, Redis, Service
+from model import DeclarationError, Environment, MySQL, PostgreSQL, RabbitMQ, Redis, Service
 
 REDIS_PATCH: Final = {"7.4": "7.4.6", "8.2": "8.2.2"}
 """Newest patch of each Redis release in use (Docker Hub, library/redis)."""
 REDIS_EXPORTER: Final = "oliver006/redis_exporter:v1.74.0"
+MYSQL_PATCH: Final = {"8.4": "8.4.10"}
+"""Newest patch of each MySQL release in use (Docker Hub, library/mysql)."""
+MYSQL_EXPORTER: Final = "docker.io/prom/mysqld-exporter:v0.18.0"
 RABBITMQ_PATCH: Final = {"4.2": "4.2.9"}
 """Newest patch of each RabbitMQ release in use (Docker Hub, library/rabbitmq)."""
 AWS_CLI: Final = "docker.io/amazon/aws-cli:2.37.5"
@@ -48,6 +51,10 @@ def pull_policy(image: str) -> str:
 
 def redis_image(store: Redis) -> str:
     return f"redis:{REDIS_PATCH.get(store.version, store.version)}-alpine"
+
+
+def mysql_image(store: MySQL) -> str:
+    return f"mysql:{MYSQL_PATCH.get(store.version, store.version)}"
 
 
 def rabbitmq_image(store: RabbitMQ) -> str:

@@ -155,8 +155,16 @@ class PostgreSQL(Declared):
     resources: Resources = Resources(cpu="250m", memory="512Mi", cpu_limit="1", memory_limit="1Gi")
 
 
+class Backup(Declared):
+    """Copies of a store's whole state in a bucket. Each replaces the last, which the bucket keeps as a version."""
+
+    bucket: Name = "backups"
+    """Which of the stack's buckets; ``backups`` is the one that every stack has."""
+    schedule: Cron
+
+
 class MySQL(Declared):
-    """A MySQL server in the cluster."""
+    """A MySQL server in the cluster, with one database."""
 
     kind: Literal["mysql"] = "mysql"
     name: Name
@@ -165,16 +173,12 @@ class MySQL(Declared):
     version: str = "8.4"
     size: MemoryQuantity = "10Gi"
     port: Port = 3306
-    max_connections: int = 1000
+    database: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    """Also the name of the user that owns it and that the services share. Absent: the store's name."""
+    max_connections: int = Field(1000, ge=1)
+    backup: Backup | None = None
+    """Copies of a dump. Absent: there are none."""
     resources: Resources = Resources(cpu="250m", memory="512Mi", cpu_limit="1", memory_limit="1Gi")
-
-
-class Backup(Declared):
-    """Copies of a store's whole state in a bucket. Each replaces the last, which the bucket keeps as a version."""
-
-    bucket: Name = "backups"
-    """Which of the stack's buckets; ``backups`` is the one that every stack has."""
-    schedule: Cron
 
 
 class Redis(Declared):
@@ -266,8 +270,9 @@ def backup_of(store: Store) -> PostgresBackup | None:
 
 def helpers_of(store: Store) -> tuple[str, ...]:
     """Names of what stands beside a store under a name of its own: pods, accounts, Services."""
-    if isinstance(store, Redis | RabbitMQ):
-        return (f"{store.name}-headless", *((f"{store.name}-backup",) if store.backup else ()))
+    if isinstance(store, MySQL | Redis | RabbitMQ):
+        headless = () if isinstance(store, MySQL) else (f"{store.name}-headless",)
+        return (*headless, *((f"{store.name}-backup",) if store.backup else ()))
     if not isinstance(store, PostgreSQL):
         return ()
     pooler = (store.pooler.name,) if store.pooler else ()

@@ -91,6 +91,7 @@ def _security(scope: Scope) -> Iterator[Panel]:
 
 def _platform(scope: Scope) -> Iterator[Panel]:
     yield from _redis(scope)
+    yield from _mysql(scope)
     yield from _brokers(scope)
     yield from _databases(scope)
     yield from _cluster(scope)
@@ -104,6 +105,15 @@ def _redis(scope: Scope) -> Iterator[Panel]:
     yield Panel(title="Redis: memory usage", query=f"redis_memory_used_bytes{{{where}}}", legend=named, unit="bytes")
     yield Panel(title="Redis: pub/sub message rate", query=publish, legend=named, unit="ops")
     yield Panel(title="Redis: connected clients", query=f"redis_connected_clients{{{where}}}", legend=named)
+
+
+def _mysql(scope: Scope) -> Iterator[Panel]:
+    if not scope.mysql:
+        return
+    where, named = one_of("service", list(scope.mysql)), "{{service}}"
+    connected, asked = f"mysql_global_status_threads_connected{{{where}}}", f"mysql_global_status_queries{{{where}}}"
+    yield Panel(title="MySQL: connections", query=connected, legend=named)
+    yield Panel(title="MySQL: queries", query=f"rate({asked}[5m])", legend=named, unit="ops")
 
 
 def _brokers(scope: Scope) -> Iterator[Panel]:

@@ -30,6 +30,7 @@ def prometheus_rule(scope: Scope) -> Manifest:
         ("traffic", list(_traffic(scope)) if scope.mesh else []),
         ("databases", list(_databases(scope)) if scope.databases else []),
         ("redis", list(_redis(scope)) if scope.caches else []),
+        ("mysql", list(_mysql(scope)) if scope.mysql else []),
         ("brokers", list(_brokers(scope)) if scope.brokers else []),
         ("copies", list(_copies(scope)) if scope.copies else []),
         ("logs", list(_logs(scope))),
@@ -279,6 +280,32 @@ def _redis(scope: Scope) -> Iterator[dict[str, Any]]:
             "What is written now is lost with the pod.",
             "Look for a full volume: kubectl -n {{ $labels.namespace }} exec into the pod, df /data.",
         )
+
+
+def _mysql(scope: Scope) -> Iterator[dict[str, Any]]:
+    yield _alert(
+        "MySQLDown",
+        f"mysql_up{{{one_of('service', list(scope.mysql))}}} == 0",
+        "2m",
+        "critical",
+        scope,
+        f"{SERVICE} does not answer",
+        "The exporter has not been able to log in for two minutes.",
+        f"kubectl describe pod -l app={SERVICE} --all-namespaces; its data is on a volume.",
+    )
+    yield _alert(
+        "MySQLConnectionsHigh",
+        "\nor\n".join(
+            f'mysql_global_status_threads_connected{{service="{name}"}} / {limit} > 0.8'
+            for name, limit in scope.mysql.items()
+        ),
+        "5m",
+        "warning",
+        scope,
+        f"{SERVICE}: {{{{ $value | humanizePercentage }}}} of the connections are in use",
+        "Clients will be refused when the rest is taken, too.",
+        "Lower the pool size of the services, or raise max_connections and the memory with it.",
+    )
 
 
 def _brokers(scope: Scope) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from derive.shapes import Deployment
 from derive.stores import copies
 from derive.stores.postgres_backup import oldest_backup
 from derive.stores.postgres_members import services
-from model import Alloy, Cilium, Istio, PostgreSQL, RabbitMQ, Redis, System, Velero
+from model import Alloy, Cilium, Istio, MySQL, PostgreSQL, RabbitMQ, Redis, System, Velero
 from model.schedules import gaps
 
 
@@ -40,6 +40,8 @@ class Scope:
     append_only: tuple[str, ...]
     replicas: dict[str, int]
     """Of each Redis that has several members."""
+    mysql: dict[str, int]
+    """Connections that each MySQL accepts."""
     brokers: dict[str, int]
     """Members of each RabbitMQ."""
     copies: dict[str, timedelta]
@@ -91,6 +93,7 @@ def scope(deployment: Deployment) -> Scope:
         caches=tuple(store.name for store in redis),
         append_only=tuple(store.name for store in redis if store.append_only),
         replicas={store.name: store.members - 1 for store in redis if store.members > 1},
+        mysql={store.name: store.max_connections for store in system.stores if isinstance(store, MySQL)},
         brokers={store.name: store.members for store in brokers},
         copies=_copies(system),
         platform=(home, *(("logging",) if logs == "opensearch" else ())),
@@ -103,5 +106,5 @@ def scope(deployment: Deployment) -> Scope:
 
 
 def _copies(system: System) -> dict[str, timedelta]:
-    backups = {store.name: store.backup for store in system.stores if isinstance(store, Redis | RabbitMQ)}
+    backups = {store.name: store.backup for store in system.stores if isinstance(store, MySQL | Redis | RabbitMQ)}
     return {copies.name_of(name): gaps(backup.schedule)[1] for name, backup in backups.items() if backup}

@@ -7,12 +7,17 @@ from typing import Any, Final
 
 from derive import naming
 from derive.cloud import Grant
-from derive.stores import postgres, rabbitmq, redis
+from derive.stores import mysql, postgres, rabbitmq, redis
 from derive.stores.kind import Member, Place, StoreKind
-from model import Bucket, DeclarationError, PostgreSQL, RabbitMQ, Redis, System
+from model import Bucket, DeclarationError, MySQL, PostgreSQL, RabbitMQ, Redis, System
 from model.stores import Store
 
-KINDS: Final[Mapping[type, StoreKind[Any]]] = {PostgreSQL: postgres.KIND, RabbitMQ: rabbitmq.KIND, Redis: redis.KIND}
+KINDS: Final[Mapping[type, StoreKind[Any]]] = {
+    MySQL: mysql.KIND,
+    PostgreSQL: postgres.KIND,
+    RabbitMQ: rabbitmq.KIND,
+    Redis: redis.KIND,
+}
 
 
 def kind_of(store: Store) -> StoreKind[Any]:

@@ -11,7 +11,8 @@ from typing import Final
 
 from derive import cloud, images, labels
 from derive.cloud import Allow, Grant
-from derive.graph import Exit, Links
+from derive.graph import Links
+from derive.stores import common
 from derive.stores.kind import Member, Place, Site, StorePlan
 from derive.workloads import USER, requirements
 from manifests import apps, core, pods
@@ -31,14 +32,9 @@ def name_of(store: str) -> str:
     return f"{store}-backup"
 
 
-def exits(region: str) -> tuple[Exit, ...]:
-    endpoint = f"s3.{region}.amazonaws.com"
-    return (Exit("s3", "external", (endpoint, f"*.{endpoint}"), 443, "TLS"),)
-
-
 def member(store: str, port: int, place: Place) -> Member:
     """The Job. ``port``: of the store, where it fetches."""
-    return Member(name_of(store), reaches={store: (port,)}, exits=exits(place.region), granted=True)
+    return Member(name_of(store), reaches={store: (port,)}, exits=(common.bucket_exit(place.region),), granted=True)
 
 
 def grant(store: str, backup: Backup, file: str, place: Place) -> Grant:

@@ -66,7 +66,7 @@ def _inside(store: PostgreSQL, place: Place) -> tuple[Member, ...]:
         server,
         peers=(store.port,) if several else (),
         services=(postgres_server.headless(store), *((postgres_server.readers(store),) if several else ())),
-        exits=(postgres_backup.bucket_exit(place.region),) if placement.backup else (),
+        exits=(common.bucket_exit(place.region),) if placement.backup else (),
         granted=placement.backup is not None,
     )
     return (server, *(postgres_backup.members(store, place) if placement.backup else ()))

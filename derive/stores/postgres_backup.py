@@ -12,7 +12,7 @@ from typing import Final
 
 from derive import cloud, images, labels, naming
 from derive.cloud import Allow, Grant
-from derive.graph import Exit, Links
+from derive.graph import Links
 from derive.services import metrics_port
 from derive.shapes import CA_FILE, STACK_CA, SecretPlan
 from derive.stores import common
@@ -55,14 +55,9 @@ def tls_name(name: str) -> str:
     return f"{name}-pgbackrest-tls"
 
 
-def bucket_exit(region: str) -> Exit:
-    endpoint = f"s3.{region}.amazonaws.com"
-    return Exit("s3", "external", (endpoint, f"*.{endpoint}"), 443, "TLS")
-
-
 def members(store: PostgreSQL, place: Place) -> tuple[Member, ...]:
     """The Jobs, and the exporter that reads the bucket."""
-    ways = (bucket_exit(place.region),)
+    ways = (common.bucket_exit(place.region),)
     return (
         Member(jobs_name(store), reaches={store.name: (PORT,)}, exits=ways, granted=True),
         Member(exporter_name(store), metrics=METRICS, exits=ways, granted=True),

@@ -18,6 +18,7 @@ from model import (
     External,
     ExtraPort,
     Istio,
+    MySQL,
     NetworkPolicies,
     Platform,
     PostgreSQL,
@@ -51,10 +52,11 @@ def test_databases_in_the_cluster(inside: tuple[str, ...]) -> None:
 
 
 BACKED_UP = shop(
-    services=(WEB, Service(name="orders", port=3001, uses=("cache", "events"))),
+    services=(WEB, Service(name="orders", port=3001, uses=("cache", "events", "accounts"))),
     stores=(
         Redis(name="cache", members=3, backup=Backup(schedule="0 * * * *")),
         RabbitMQ(name="events", namespace="data", backup=Backup(schedule="0 3 * * *")),
+        MySQL(name="accounts", backup=Backup(schedule="0 4 * * *")),
     ),
 )
 PLATFORMS = {

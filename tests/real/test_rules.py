@@ -12,7 +12,7 @@ import yaml
 
 from derive.addons.alertmanager import configuration
 from derive.observability import observability
-from model import Backup, RabbitMQ, Redis, Service, System
+from model import Backup, MySQL, RabbitMQ, Redis, Service, System
 from model.platform import Receiver
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, shop
@@ -22,11 +22,14 @@ BROKERS = shop(
     stores=(
         Redis(name="cache", members=3, backup=Backup(schedule="0 * * * *")),
         RabbitMQ(name="events", backup=Backup(schedule="0 3 * * *")),
+        MySQL(name="orders"),
     ),
     services=(Service(name="web", port=80, uses=("cache", "events")),),
 )
 BROKERS_ALERTS = {
     "RedisReplicaLost",
+    "MySQLDown",
+    "MySQLConnectionsHigh",
     "BrokerMemberLost",
     "BrokerBlocksPublishers",
     "BrokerQueueGrows",
@@ -212,6 +215,13 @@ CASES: dict[str, tuple[list[dict[str, str]], str, str, bool]] = {
         "15m",
         "RedisReplicaLost",
         False,
+    ),
+    "MySQL is not there": ([series("mysql_up", "0x60", service="orders")], "5m", "MySQLDown", True),
+    "nine hundred of a thousand connections": (
+        [series("mysql_global_status_threads_connected", "900x60", service="orders")],
+        "10m",
+        "MySQLConnectionsHigh",
+        True,
     ),
     "a member of RabbitMQ is lost": (
         [

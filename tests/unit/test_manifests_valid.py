@@ -9,8 +9,10 @@ import pytest
 
 from derive.application import ApplicationPlan, application
 from model import (
+    Backup,
     Canary,
     External,
+    MySQL,
     NetworkPolicies,
     NoMesh,
     Platform,
@@ -40,14 +42,15 @@ def everything() -> ApplicationPlan:
                 PostgreSQL(name="orderdb"),
                 Redis(name="cache", in_mesh=False),
                 Redis(name="sessions", members=3),
-                RabbitMQ(name="events"),
+                RabbitMQ(name="events", backup=Backup(schedule="0 3 * * *")),
+                MySQL(name="accounts", backup=Backup(schedule="0 3 * * *")),
             ),
             services=(
                 Service(name="web", port=3000, tier="frontend", release=Canary()),
                 Service(
                     name="orders",
                     port=3001,
-                    uses=("orderdb", "cache", "sessions", "events"),
+                    uses=("orderdb", "cache", "sessions", "events", "accounts"),
                     scale=Scale(maximum=4, memory=80),
                 ),
                 Service(name="nightly", schedule=Schedule(cron="0 3 * * *", deadline=minutes(30)), vertical="Off"),

@@ -12,7 +12,7 @@ import pytest
 
 from derive.application import application
 from derive.stores.redis import acl, configuration
-from model import DeclarationError, Kafka, PostgreSQL, RabbitMQ, Redis, Service, System
+from model import DeclarationError, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, Service, System
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, derived, objects, shop
 
@@ -132,6 +132,10 @@ def test_outside_the_cluster_a_database_leaves_no_pod() -> None:
             "set stores['cache'].members to 1 or 3",
         ),
         (
+            shop(stores=(MySQL(name="mysql"),)),
+            "store 'mysql' would have a database 'mysql', which is the server's own; set stores['mysql'].database",
+        ),
+        (
             shop(stores=(RabbitMQ(name="events", members=4),)),
             "store 'events' has 4 members: when they part in halves, neither half goes on; "
             "set stores['events'].members to 3 or 5",
@@ -149,7 +153,7 @@ def test_outside_the_cluster_a_database_leaves_no_pod() -> None:
         (
             shop(stores=(Kafka(name="events"),)),
             "store 'events' is of kind 'kafka', which has no derivation yet; "
-            "declare a PostgreSQL or RabbitMQ or Redis store",
+            "declare a MySQL or PostgreSQL or RabbitMQ or Redis store",
         ),
     ],
 )

@@ -1,0 +1,58 @@
+"""MySQL in the cluster: data on its volume, room for every pool, passwords from Secrets, an exporter, and dumps."""
+
+from __future__ import annotations
+
+from model import Backup, MySQL, Service
+from tests.unit.declared import derived, objects, shop, variables
+from tests.unit.test_secrets import keys, references
+
+SYSTEM = shop(
+    services=(Service(name="main", port=9084, uses=("mysql",)), Service(name="stream", port=9085, uses=("mysql",))),
+    stores=(MySQL(name="mysql", database="gym", backup=Backup(schedule="0 3 * * *")),),
+)
+
+
+def test_the_server_keeps_its_data_and_has_room_for_every_pool() -> None:
+    """GY-DAT-01, GY-DAT-04, GY-DAT-05, GY-CFG-01."""
+    plan = derived(SYSTEM)
+    spec = objects(plan, "StatefulSet")["mysql"]["spec"]
+    assert spec["volumeClaimTemplates"][0]["spec"]["resources"] == {"requests": {"storage": "10Gi"}}
+    server, exporter = spec["template"]["spec"]["containers"]
+    assert server["volumeMounts"][0] == {"name": "data", "mountPath": "/var/lib/mysql", "subPath": "mysql"}
+    assert {
+        entry["name"]: entry.get("value") or entry["valueFrom"]["secretKeyRef"]["key"] for entry in server["env"]
+    } == {
+        "MYSQL_DATABASE": "gym",
+        "MYSQL_ROOT_HOST": "localhost",
+        "MYSQL_USER": "username",
+        "MYSQL_PASSWORD": "password",
+        "MYSQL_ROOT_PASSWORD": "root-password",
+        "EXPORTER_PASSWORD": "exporter-password",
+    }
+    assert exporter["ports"] == [{"name": "metrics", "containerPort": 9104, "protocol": "TCP"}]
+    configuration = objects(plan, "ConfigMap")["mysql-config"]["data"]["server.cnf"].split("\n")
+    assert {"max_connections = 1000", "innodb_buffer_pool_size = 536870912", "port = 3306"} <= set(configuration)
+
+
+def test_users_are_told_where_it_is_and_get_no_more_than_they_need() -> None:
+    """GY-SVC-07, GY-NET-05."""
+    plan = derived(SYSTEM)
+    assert {name: value for name, value in variables(plan, "main").items() if name.startswith("MYSQL")} == {
+        "MYSQL_HOST": "mysql.shop.svc.cluster.local",
+        "MYSQL_PORT": "3306",
+        "MYSQL_DATABASE": "gym",
+        "MYSQL_USER": ("mysql-credentials", "username"),
+        "MYSQL_PASSWORD": ("mysql-credentials", "password"),
+    }
+    made = {(item.namespace, item.name, key) for item in plan.secrets for key in keys(item)}
+    assert made == set(references(plan))
+    port = objects(plan, "Service")["mysql"]["spec"]["ports"][0]
+    assert port == {"name": "mysql", "port": 3306, "targetPort": 3306, "protocol": "TCP", "appProtocol": "tcp"}
+
+
+def test_a_dump_is_of_one_moment_and_shows_no_password() -> None:
+    """GY-BYD-06."""
+    job = objects(derived(SYSTEM), "CronJob")["mysql-backup"]
+    (fetch,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["initContainers"]
+    assert {"--single-transaction", "--user=gym", "gym"} <= set(fetch["command"])
+    assert not [word for word in fetch["command"] if "password" in word]
