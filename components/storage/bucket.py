@@ -9,14 +9,22 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
+SMALL = 128 * 1024
+"""Bytes up to which S3 itself leaves objects where they are (S3 user guide, "Transitioning objects")."""
+
 
 @dataclass(frozen=True)
 class PrivateBucketArgs:
     """How long things are kept, and whether the bucket is protected."""
 
     expire: Mapping[str, int] = field(default_factory=dict)
-    """Days after which objects below a prefix are deleted. What is below none is kept for ever."""
+    """Days after which objects below a prefix are deleted; the empty prefix is the whole bucket. What is below none is
+    kept for ever."""
     noncurrent_days: int = 30
+    glacier_days: int | None = None
+    """Days after which objects move to Glacier. Absent: never."""
+    key_arn: pulumi.Input[str] | None = None
+    """The key that encrypts them. Absent: the one that AWS keeps for S3."""
     protect: bool = False
 
 
@@ -55,7 +63,7 @@ class PrivateBucket(pulumi.ComponentResource):
                 aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
                     apply_server_side_encryption_by_default=(
                         aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                            sse_algorithm="aws:kms"
+                            sse_algorithm="aws:kms", kms_master_key_id=args.key_arn
                         )
                     ),
                     bucket_key_enabled=True,
@@ -72,7 +80,11 @@ class PrivateBucket(pulumi.ComponentResource):
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
             bucket=self.bucket,
-            rules=[_tidy(args.noncurrent_days), *(_expire(prefix, days) for prefix, days in args.expire.items())],
+            rules=[
+                _tidy(args.noncurrent_days),
+                *(_expire(prefix, days) for prefix, days in args.expire.items()),
+                *([_freeze(args.glacier_days)] if args.glacier_days else []),
+            ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
         aws.s3.BucketPolicy(
@@ -101,10 +113,20 @@ def _tidy(noncurrent_days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
 
 def _expire(prefix: str, days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
     return aws.s3.BucketLifecycleConfigurationRuleArgs(
-        id=f"expire-{prefix.strip('/').replace('/', '-')}",
+        id=f"expire-{prefix.strip('/').replace('/', '-') or 'all'}",
         status="Enabled",
         filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix),
         expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=days),
+    )
+
+
+def _freeze(days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
+    """Small objects stay: they cost more there, and catalogues of backups must be read at once, however old."""
+    return aws.s3.BucketLifecycleConfigurationRuleArgs(
+        id="glacier",
+        status="Enabled",
+        filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(object_size_greater_than=SMALL),
+        transitions=[aws.s3.BucketLifecycleConfigurationRuleTransitionArgs(days=days, storage_class="GLACIER")],
     )
 
 

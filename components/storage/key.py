@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import pulumi
@@ -16,6 +17,9 @@ class EncryptionKeyArgs:
     """What the key is for."""
 
     description: str
+    for_s3: bool = False
+    """Whether S3 uses it for whoever may use the objects, as it does the key that AWS keeps for S3: no role needs
+    rights to the key beside those to the bucket."""
     protect: bool = False
 
 
@@ -44,4 +48,27 @@ class EncryptionKey(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.arn = key.arn
+        if args.for_s3:
+            aws.kms.KeyPolicy(
+                f"{name}-policy",
+                key_id=key.key_id,
+                policy=key.arn.apply(_through_s3),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         self.register_outputs({"arn": self.arn})
+
+
+def _through_s3(arn: str) -> str:
+    """The account's own policies decide on everything else (KMS developer guide, "Default key policy")."""
+    partition, account = arn.split(":")[1], arn.split(":")[4]
+    use = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+    through = {
+        "StringEquals": {"kms:CallerAccount": account},
+        "StringLike": {"kms:ViaService": "s3.*.amazonaws.com"},
+    }
+    statements = [
+        {"Principal": {"AWS": f"arn:{partition}:iam::{account}:root"}, "Action": "kms:*"},
+        {"Principal": {"AWS": "*"}, "Action": use, "Condition": through},
+    ]
+    document = [{"Effect": "Allow", "Resource": "*", **statement} for statement in statements]
+    return json.dumps({"Version": "2012-10-17", "Statement": document})

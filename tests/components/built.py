@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import pulumi
+import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from components.cluster.certificates import ClusterCertificates, ClusterCertificatesArgs
@@ -25,6 +26,7 @@ from components.network.transit import SpokeArgs, SpokeAttachment, Transit, Tran
 from components.network.vpc import Vpc, VpcArgs
 from components.storage.bucket import PrivateBucket, PrivateBucketArgs
 from components.storage.key import EncryptionKey, EncryptionKeyArgs
+from components.storage.replication import BucketReplica, BucketReplicaArgs
 from derive.cloud import Grant, Reference
 from derive.database_state import DatabaseState
 from derive.firewall import S3
@@ -128,6 +130,15 @@ def bucket(protect: bool) -> None:
     PrivateBucket("backups", PrivateBucketArgs(expire={"archive/": 90}, noncurrent_days=7, protect=protect))
 
 
+def replica() -> None:
+    """A bucket for backups with its key, and the copy in another region."""
+    own = EncryptionKey("objects", EncryptionKeyArgs("objects", for_s3=True, protect=True))
+    kept = PrivateBucketArgs(glacier_days=90, key_arn=own.arn, protect=True)
+    source = PrivateBucket("archive", kept)
+    elsewhere = aws.Provider("elsewhere", region="eu-central-1")
+    BucketReplica("copy", BucketReplicaArgs(source, own.arn, elsewhere, kept))
+
+
 def key() -> None:
     pulumi.export("key", EncryptionKey("volumes", EncryptionKeyArgs("Volumes of the shop", protect=True)).arn)
 
@@ -221,6 +232,7 @@ PROGRAMS: Final[dict[str, Callable[[], object]]] = {
     "edge targets": edge_targets,
     "bucket": lambda: bucket(True),
     "key": key,
+    "replica": replica,
     "certificates": certificates,
     "cluster": lambda: cluster("prod"),
     "tier": lambda: tier("prod"),

@@ -111,6 +111,18 @@ ROWS: Final[Mapping[str, Row]] = {
         delete="ScheduleKeyDeletion",
         delete_args={"KeyId": "{id}", "PendingWindowInDays": lambda c: int(c.inputs.get("deletionWindowInDays", 30))},
     ),
+    "aws:kms/keyPolicy:KeyPolicy": Row(
+        "kms",
+        "PutKeyPolicy",
+        id="{keyId}",
+        key={"KeyId": "{keyId}", "PolicyName": "default"},
+        args={"PolicyName": "default"},
+        links={"keyId": "aws:kms/key:Key"},
+        upsert=True,
+        replace="keyId",
+        delete="",
+        auto_name="",
+    ),
     "aws:kms/alias:Alias": Row(
         "kms",
         "CreateAlias",

@@ -105,6 +105,16 @@ ROWS: Final[Mapping[str, Row]] = {
         {"rules": "LifecycleConfiguration.Rules", "rules.id": "ID"},
         ignore={"timeouts": "how the provider waits"},
     ),
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": _configuration(
+        "PutBucketReplication",
+        "DeleteBucketReplication",
+        {
+            "role": "ReplicationConfiguration.Role",
+            "rules": "ReplicationConfiguration.Rules",
+            "rules.id": "ID",
+            "rules.destination.encryptionConfiguration.replicaKmsKeyId": "ReplicaKmsKeyID",
+        },
+    ),
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": _configuration(
         "PutBucketOwnershipControls", "DeleteBucketOwnershipControls", {"rule": "OwnershipControls.Rules"}
     ),

@@ -38,6 +38,11 @@ SECURITY: list[Sample] = [
     ("aws:iam/serviceLinkedRole:ServiceLinkedRole", "scaling", {"awsServiceName": "autoscaling.amazonaws.com"}),
     ("aws:kms/key:Key", "key", {"description": "data", "enableKeyRotation": True, "deletionWindowInDays": 7}),
     ("aws:kms/alias:Alias", "data", {"targetKeyId": "${key}"}),
+    (
+        "aws:kms/keyPolicy:KeyPolicy",
+        "through-s3",
+        {"keyId": "${key}", "policy": document("kms:*", Principal={"AWS": "*"}, Resource="*")},
+    ),
     ("aws:secretsmanager/secret:Secret", "db", {"name": "app/db", "kmsKeyId": "${key.arn}", "recoveryWindowInDays": 7}),
     ("aws:secretsmanager/secretVersion:SecretVersion", "db-value", {"secretId": "${db}", "secretString": "{}"}),
     (

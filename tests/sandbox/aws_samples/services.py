@@ -99,6 +99,34 @@ SERVICES: list[Sample] = [
             ],
         },
     ),
+    ("aws:s3/bucket:Bucket", "copy-bucket", {"forceDestroy": True}),
+    (
+        "aws:s3/bucketVersioning:BucketVersioning",
+        "copy-versions",
+        {"bucket": "${copy-bucket}", "versioningConfiguration": {"status": "Enabled"}},
+    ),
+    (
+        "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
+        "copying",
+        {
+            "bucket": "${data-bucket}",
+            "role": "${node.arn}",
+            "rules": [
+                {
+                    "id": "everything",
+                    "priority": 0,
+                    "status": "Enabled",
+                    "filter": {"prefix": ""},
+                    "deleteMarkerReplication": {"status": "Enabled"},
+                    "sourceSelectionCriteria": {"sseKmsEncryptedObjects": {"status": "Enabled"}},
+                    "destination": {
+                        "bucket": "${copy-bucket.arn}",
+                        "encryptionConfiguration": {"replicaKmsKeyId": "${key.arn}"},
+                    },
+                }
+            ],
+        },
+    ),
     (
         "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
         "owner",
