@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from audit.actors import ELSEWHERE, STRANGER, actors
 from audit.charts import CHARTS, releases
@@ -13,7 +13,7 @@ from audit.findings import Column, Connection, Difference, Report
 from audit.layers import EGRESS, INGRESS, LAYERS, MTLS, NETWORK, Question, port_name
 from audit.machines import Machines
 from audit.platform import INTERNET, NODES
-from audit.population import Mask, Population, Port
+from audit.population import Actor, Mask, Population, Port
 from audit.requests import Request
 from audit.resources import Registry, Values, read
 from audit.scope import Scope, pooler_of
@@ -64,15 +64,25 @@ class PodAudit:
                 self._callee(index, report)
         report.differences += self._doors(report)
         report.differences += self._defaults()
-        actors_ = self._population.actors
-        report.names = [actor.name for actor in actors_]
-        report.callees = [actor.name for actor in actors_ if actor.role.startswith(CALLEES)]
-        report.callers = [
-            actor.name
-            for index, actor in enumerate(actors_)
+        actors = self._population.actors
+        report.names = [actor.name for actor in actors]
+        own = [actor for actor in actors if actor.role.startswith(CALLEES)]
+        report.callees = self._in_order(own)
+        report.callers = self._in_order(
+            actor
+            for index, actor in enumerate(actors)
             if self._cluster.callers >> index & 1 and (actor.role in CALLERS or actor.role.startswith(CALLEES))
-            if actor.kind == "pod" or not actor.role.startswith(CALLEES)
-        ]
+            if actor.kind == "pod" or actor not in own
+        )
+
+    def _in_order(self, actors: Iterable[Actor]) -> list[str]:
+        """Names as the declaration has them, then the platform's; not as the resources happened to be made."""
+        system = self._scope.system
+        declared = [item.name for item in (*system.services, *system.stores, *system.externals)]
+        return sorted(
+            dict.fromkeys(actor.name for actor in actors),
+            key=lambda name: (declared.index(name) if name in declared else len(declared), name),
+        )
 
     def _members(self) -> Iterator[Difference]:
         """Everything that is declared to run is there."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -31,6 +32,8 @@ LETTERS: Final[Mapping[str, str]] = dict(zip(LAYERS, "NEITAR", strict=True))
 """Layer -> its letter in the matrix."""
 MOST: Final = 40
 """Callees that fit into a matrix; beyond that only sums are shown."""
+UNBOUNDED: Final = 10_000
+"""Columns of a terminal in which every matrix fits."""
 SHOWN: Final = 40
 """Lines of one kind that are printed; ``--json`` has all."""
 
@@ -150,7 +153,9 @@ def show(console: Console, report: Report) -> None:
     """The matrix, what one layer alone stops, the doors, the machines, the differences, and the verdict."""
     console.print(Text(f"{report.stack}: who can reach whom", style="bold"))
     if report.callees and len(report.callees) <= MOST:
-        console.print(_matrix(report))
+        whole = _matrix(report, short=False)
+        fits = Measurement.get(console, console.options.update(width=UNBOUNDED), whole).maximum <= console.width
+        console.print(whole if fits else _matrix(report, short=True))
         console.print(_legend())
     elif report.callees:
         possible = sum(column.possible.bit_count() for column in report.columns.values())
@@ -169,35 +174,39 @@ def show(console: Console, report: Report) -> None:
     console.print(Text(f"{report.stack} differs from the declaration in {count} places", style="bold red"))
 
 
-def _matrix(report: Report) -> Table:
+def _matrix(report: Report, *, short: bool) -> Table:
+    """``short``: of several layers the first and the number of the others, for a narrow terminal."""
     names = list(dict.fromkeys([*report.callees, *report.callers]))
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    table.add_column("")
-    table.add_column("caller", no_wrap=True)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("", justify="right", no_wrap=True, min_width=2)
+    table.add_column("caller", no_wrap=True, max_width=22 if short else None)
     for callee in report.callees:
-        table.add_column(str(names.index(callee) + 1), justify="center", no_wrap=True)
+        table.add_column(str(names.index(callee) + 1), justify="center", no_wrap=True, min_width=3)
     for caller in names:
         if caller not in report.callers:
             table.add_row(str(names.index(caller) + 1), Text(caller, style="dim"))
             continue
-        cells = [_cell(report, caller, callee) for callee in report.callees]
+        cells = [_cell(report, caller, callee, short) for callee in report.callees]
         table.add_row(str(names.index(caller) + 1), caller, *cells)
     return table
 
 
-def _cell(report: Report, caller: str, callee: str) -> Text:
+def _cell(report: Report, caller: str, callee: str, short: bool) -> Text:
     cell = report.cell(caller, callee)
     if cell is None:
         return Text("")
     if cell.possible:
         return Text("yes", style="bold green")
     letters = "".join(LETTERS[layer] for layer in cell.stopped_by)
-    return Text(letters or "?", style="yellow" if len(letters) == 1 else "dim")
+    shown = f"{letters[0]}+{len(letters) - 1}" if short and len(letters) > 1 else letters
+    return Text(shown or "?", style="yellow" if len(letters) == 1 else "dim")
 
 
 def _legend() -> Text:
     letters = ", ".join(f"{letter} {layer}" for layer, letter in LETTERS.items())
-    return Text(f"yes: every layer lets it pass. Otherwise the layers that stop it: {letters}", style="dim")
+    return Text(
+        f"yes: every layer lets it pass. Otherwise the layers that stop it: {letters}; E+2: E and two more", style="dim"
+    )
 
 
 def _thin(report: Report) -> list[str]:
