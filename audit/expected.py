@@ -31,8 +31,8 @@ from audit.platform import (
 )
 from audit.population import Actor, Mask, Population, Port, bits, union
 from audit.requests import Request, matches
-from audit.scope import POOLER_METRICS, Scope, job_of, peer_ports, pooler_of, store_metrics, store_port
-from model import Cilium, RabbitMQ, Redis
+from audit.scope import POOLER_METRICS, Scope, helper_of, peer_ports, pooler_of, store_metrics, store_port
+from model import Cilium, Kafka, RabbitMQ, Redis
 
 METRICS_PATH = "/metrics"
 
@@ -104,14 +104,14 @@ class Expectation:
         outside = union(
             population.role(f"store:{store.name}")
             for store in system.stores
-            if isinstance(store, Redis | RabbitMQ) and not store.in_mesh
+            if isinstance(store, Kafka | Redis | RabbitMQ) and not store.in_mesh
         )
         self._sidecars = self._where(lambda actor: actor.namespace in self.home) & ~outside if scope.mesh else 0
         self._entrances = population.role("ingress-gateway")
         self._gateways = self._entrances | population.role("egress-gateway") if scope.mesh else 0
         self._add_services()
         self._add_stores()
-        self._add_jobs()
+        self._add_helpers()
         self._add_externals()
         if not self._by_name:
             self._blur_outside()
@@ -167,7 +167,11 @@ class Expectation:
                 self._connect(users, doors, (pooler.port,))
                 users = doors
             self._connect(users, callees, (port,))
-            if peers := peer_ports(store):
+            peers = peer_ports(store)
+            if peers and isinstance(store, Kafka):
+                # Clients know every broker by its name, as brokers know one another.
+                self._narrow(callees, callees, peers)
+            elif peers:
                 self._admit(callees, callees, peers)
                 for index in bits(callees):
                     self._callees[index].private = dict.fromkeys(peers, 1 << index)
@@ -177,28 +181,35 @@ class Expectation:
             watchers = self._where(lambda actor, host=host: host in actor.calls)
             self._admit(watchers, callees, (port,))
 
-    def _add_jobs(self) -> None:
-        """Who copies a store reaches it, the buckets, and the role of its machine."""
+    def _add_helpers(self) -> None:
+        """Who reads a store for others reaches it; who copies it, also the buckets and the role of its machine."""
         scope, role = self._scope, self._population.role
         buckets = [store for store in scope.system.stores if not scope.in_cluster(store) and store.kind == "bucket"]
         endpoints = union([role("buckets"), *(role(f"store:{store.name}") for store in buckets)])
         for store in scope.system.stores:
-            name, port = job_of(store) or ("", 0)
-            jobs = role(f"job:{name}")
-            callees = role(f"store:{store.name}") if jobs else 0
-            if port == store_port(store):
-                self._connect(jobs, callees, (port,))
+            helper = helper_of(store)
+            if helper is None:
+                continue
+            pods, callees = role(f"helper:{helper.name}"), role(f"store:{store.name}")
+            if helper.port == store_port(store):
+                self._connect(pods, callees, (helper.port,))
             else:
-                self._admit(jobs, callees, (port,))
-                for index in bits(callees):
-                    self._callees[index].narrow[port] = jobs
-                    self._callees[index].known_to |= jobs
-            if jobs:
-                self._connect(jobs, endpoints, (443,))
+                self._narrow(pods, callees, (helper.port,))
+            if helper.metrics:
+                for index in bits(pods):
+                    self._callees[index].metrics = {helper.metrics}
+            if helper.copies:
+                self._connect(pods, endpoints, (443,))
                 for index in bits(role("metadata")):
-                    self._admissions[index]["TCP", 80].leave |= jobs
+                    self._admissions[index]["TCP", 80].leave |= pods
         for index in bits(role("buckets")):
             self._callees[index].served = {443}
+
+    def _narrow(self, callers: Mask, callees: Mask, ports: Iterable[int]) -> None:
+        self._admit(callers, callees, ports)
+        for index in bits(callees):
+            self._callees[index].narrow |= dict.fromkeys(ports, callers)
+            self._callees[index].known_to |= callers
 
     def _add_externals(self) -> None:
         scope, role = self._scope, self._population.role

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from model import Bucket, DeclarationError, InCluster, Istio, MySQL, PostgreSQL, RabbitMQ, Redis, System
+from model import Bucket, DeclarationError, InCluster, Istio, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, System
 from model.environment import Environment
 from model.stores import Pooler, Store
 from model.workloads import Service
@@ -76,6 +76,9 @@ MANAGEMENT: Final = 15672
 SENTINEL: Final = 26379
 ERLANG: Final = (4369, 25672)
 """Erlang's port mapper, and the port on which members of a RabbitMQ cluster talk."""
+KRAFT: Final = (9093, 9094)
+"""Of Kafka's controllers and brokers for one another."""
+KAFKA_METRICS: Final = 9308
 POOLER_METRICS: Final = 9127
 
 
@@ -93,14 +96,29 @@ def peer_ports(store: Store) -> tuple[int, ...]:
     door, one port above the store's."""
     if isinstance(store, Redis) and store.members > 1:
         return (store.port + 1, SENTINEL)
+    if isinstance(store, Kafka) and store.brokers > 1:
+        return KRAFT
     return ERLANG if isinstance(store, RabbitMQ) and store.members > 1 else ()
 
 
-def job_of(store: Store) -> tuple[str, int] | None:
-    """The Job that copies a store into a bucket, and the store's port that it calls."""
+@dataclass(frozen=True)
+class Helper:
+    """Pods beside a store, and the store's port that they call."""
+
+    name: str
+    port: int
+    copies: bool = False
+    """Whether it puts what it reads into a bucket."""
+    metrics: int | None = None
+
+
+def helper_of(store: Store) -> Helper | None:
+    """The Job that copies a store, or the exporter that reads it from outside."""
+    if isinstance(store, Kafka):
+        return Helper(f"{store.name}-exporter", store.port, metrics=KAFKA_METRICS)
     if not isinstance(store, MySQL | Redis | RabbitMQ) or store.backup is None:
         return None
-    return f"{store.name}-backup", MANAGEMENT if isinstance(store, RabbitMQ) else store.port
+    return Helper(f"{store.name}-backup", MANAGEMENT if isinstance(store, RabbitMQ) else store.port, copies=True)
 
 
 def store_metrics(store: Store) -> int | None:

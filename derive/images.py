@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from derive.shapes import Facts
-from model import DeclarationError, Environment, MySQL, PostgreSQL, RabbitMQ, Redis, Service
+from model import DeclarationError, Environment, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, Service
 
 REDIS_PATCH: Final = {"7.4": "7.4.6", "8.2": "8.2.2"}
 """Newest patch of each Redis release in use (Docker Hub, library/redis)."""
@@ -13,6 +13,9 @@ REDIS_EXPORTER: Final = "oliver006/redis_exporter:v1.74.0"
 MYSQL_PATCH: Final = {"8.4": "8.4.10"}
 """Newest patch of each MySQL release in use (Docker Hub, library/mysql)."""
 MYSQL_EXPORTER: Final = "docker.io/prom/mysqld-exporter:v0.18.0"
+KAFKA_PATCH: Final = {"4.3": "4.3.1"}
+"""Newest patch of each Kafka release in use (Docker Hub, apache/kafka)."""
+KAFKA_EXPORTER: Final = "docker.io/danielqsj/kafka-exporter:v1.9.0"
 RABBITMQ_PATCH: Final = {"4.2": "4.2.9"}
 """Newest patch of each RabbitMQ release in use (Docker Hub, library/rabbitmq)."""
 AWS_CLI: Final = "docker.io/amazon/aws-cli:2.37.5"
@@ -55,6 +58,10 @@ def redis_image(store: Redis) -> str:
 
 def mysql_image(store: MySQL) -> str:
     return f"mysql:{MYSQL_PATCH.get(store.version, store.version)}"
+
+
+def kafka_image(store: Kafka) -> str:
+    return f"apache/kafka:{KAFKA_PATCH.get(store.version, store.version)}"
 
 
 def rabbitmq_image(store: RabbitMQ) -> str:

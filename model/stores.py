@@ -234,15 +234,19 @@ class RabbitMQ(Declared):
 
 
 class Kafka(Declared):
-    """Kafka in KRaft mode."""
+    """Kafka in KRaft mode: every member is broker and controller."""
 
     kind: Literal["kafka"] = "kafka"
     name: Name
     namespace: Name | None = None
     """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
+    version: str = "4.3"
     brokers: int = Field(1, ge=1)
+    """An odd number. Topics have up to three copies."""
     size: MemoryQuantity = "100Gi"
     port: Port = 9092
+    in_mesh: bool = True
+    resources: Resources = Resources(cpu="500m", memory="2Gi", cpu_limit="2", memory_limit="2Gi")
 
 
 class Bucket(Declared):
@@ -270,6 +274,8 @@ def backup_of(store: Store) -> PostgresBackup | None:
 
 def helpers_of(store: Store) -> tuple[str, ...]:
     """Names of what stands beside a store under a name of its own: pods, accounts, Services."""
+    if isinstance(store, Kafka):
+        return (f"{store.name}-headless", f"{store.name}-exporter")
     if isinstance(store, MySQL | Redis | RabbitMQ):
         headless = () if isinstance(store, MySQL) else (f"{store.name}-headless",)
         return (*headless, *((f"{store.name}-backup",) if store.backup else ()))

@@ -93,6 +93,7 @@ def _platform(scope: Scope) -> Iterator[Panel]:
     yield from _redis(scope)
     yield from _mysql(scope)
     yield from _brokers(scope)
+    yield from _streams(scope)
     yield from _databases(scope)
     yield from _cluster(scope)
 
@@ -123,6 +124,17 @@ def _brokers(scope: Scope) -> Iterator[Panel]:
     waiting, taken = (f"rabbitmq_queue_messages_ready{{{where}}}", f"rabbitmq_queue_consumers{{{where}}}")
     yield Panel(title="RabbitMQ: messages that wait", query=f"max by (queue) ({waiting})", legend=named)
     yield Panel(title="RabbitMQ: consumers", query=f"max by (queue) ({taken})", legend=named)
+
+
+def _streams(scope: Scope) -> Iterator[Panel]:
+    if not scope.streams:
+        return
+    lag = f"kafka_consumergroup_lag{{{one_of('service', list(scope.streams))}}}"
+    yield Panel(
+        title="Kafka: consumers' lag",
+        query=f"sum by (consumergroup, topic) ({lag})",
+        legend="{{consumergroup}} {{topic}}",
+    )
 
 
 def _databases(scope: Scope) -> Iterator[Panel]:

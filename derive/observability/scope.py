@@ -9,10 +9,10 @@ from typing import Literal
 from derive import choices, naming
 from derive.addons import postgres_exporter
 from derive.shapes import Deployment
-from derive.stores import copies
+from derive.stores import copies, kafka
 from derive.stores.postgres_backup import oldest_backup
 from derive.stores.postgres_members import services
-from model import Alloy, Cilium, Istio, MySQL, PostgreSQL, RabbitMQ, Redis, System, Velero
+from model import Alloy, Cilium, Istio, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, System, Velero
 from model.schedules import gaps
 
 
@@ -44,6 +44,8 @@ class Scope:
     """Connections that each MySQL accepts."""
     brokers: dict[str, int]
     """Members of each RabbitMQ."""
+    streams: dict[str, int]
+    """Brokers by the exporter of each Kafka."""
     copies: dict[str, timedelta]
     """Jobs that copy stores into buckets, and the longest time between two runs."""
     platform: tuple[str, ...]
@@ -95,6 +97,7 @@ def scope(deployment: Deployment) -> Scope:
         replicas={store.name: store.members - 1 for store in redis if store.members > 1},
         mysql={store.name: store.max_connections for store in system.stores if isinstance(store, MySQL)},
         brokers={store.name: store.members for store in brokers},
+        streams={kafka.exporter_name(store): store.brokers for store in system.stores if isinstance(store, Kafka)},
         copies=_copies(system),
         platform=(home, *(("logging",) if logs == "opensearch" else ())),
         logs=logs,

@@ -22,6 +22,7 @@ def store_groups(scope: Scope) -> list[tuple[str, list[dict[str, Any]]]]:
         ("redis", list(_redis(scope)) if scope.caches else []),
         ("mysql", list(_mysql(scope)) if scope.mysql else []),
         ("brokers", list(_brokers(scope)) if scope.brokers else []),
+        ("streams", list(_streams(scope)) if scope.streams else []),
         ("copies", list(_copies(scope)) if scope.copies else []),
     ]
 
@@ -211,6 +212,33 @@ def _brokers(scope: Scope) -> Iterator[dict[str, Any]]:
         f"{{{{ $labels.queue }}}} of {SERVICE} holds {{{{ $value }}}} messages",
         "Its consumer is slower than its publishers, or gone. The part before the colon is the consumer's name.",
         "Look at the consumer's errors and scale it out.",
+    )
+
+
+def _streams(scope: Scope) -> Iterator[dict[str, Any]]:
+    yield alert(
+        "KafkaBrokerLost",
+        "\nor\n".join(
+            f'(max by (service) (kafka_brokers{{service="{name}"}}) or 0 * up{{service="{name}"}}) < {count}'
+            for name, count in scope.streams.items()
+        ),
+        "5m",
+        "critical",
+        scope,
+        f"{SERVICE} sees {{{{ $value }}}} brokers",
+        "Without most of the copies of a partition nothing is written to it.",
+        "kubectl -n {{ $labels.namespace }} get pod; a broker comes back with its volume.",
+    )
+    where = one_of("service", list(scope.streams))
+    yield alert(
+        "KafkaConsumerLags",
+        f"sum by (service, consumergroup, topic) (kafka_consumergroup_lag{{{where}}}) > {LONG_QUEUE}",
+        "15m",
+        "warning",
+        scope,
+        "{{ $labels.consumergroup }} is {{ $value }} messages behind on {{ $labels.topic }}",
+        "It is slower than the publishers, or gone.",
+        "Look at the consumer's errors; scale it out to at most the number of the topic's partitions.",
     )
 
 

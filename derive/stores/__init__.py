@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from derive import naming
 from derive.cloud import Grant
-from derive.stores import mysql, postgres, rabbitmq, redis
+from derive.stores import kafka, mysql, postgres, rabbitmq, redis
 from derive.stores.kind import Member, Place, StoreKind
-from model import Bucket, DeclarationError, MySQL, PostgreSQL, RabbitMQ, Redis, System
+from model import Bucket, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, System
 from model.stores import Store
 
 KINDS: Final[Mapping[type, StoreKind[Any]]] = {
+    Kafka: kafka.KIND,
     MySQL: mysql.KIND,
     PostgreSQL: postgres.KIND,
     RabbitMQ: rabbitmq.KIND,
@@ -21,14 +22,8 @@ KINDS: Final[Mapping[type, StoreKind[Any]]] = {
 
 
 def kind_of(store: Store) -> StoreKind[Any]:
-    """The derivation of a store's kind. Raises DeclarationError where there is none."""
-    kind = KINDS.get(type(store))
-    if kind is None:
-        made = " or ".join(sorted(each.__name__ for each in KINDS))
-        raise DeclarationError(
-            f"store '{store.name}' is of kind '{store.kind}', which has no derivation yet; declare a {made} store"
-        )
-    return kind
+    """The derivation of a store's kind. A bucket has none: it runs nowhere."""
+    return KINDS[type(store)]
 
 
 def place_of(system: System, store: Store, hosts: Mapping[str, str], region: str = "") -> Place:

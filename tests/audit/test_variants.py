@@ -18,6 +18,7 @@ from model import (
     External,
     ExtraPort,
     Istio,
+    Kafka,
     MySQL,
     NetworkPolicies,
     Platform,
@@ -99,9 +100,17 @@ SYSTEMS = {
     ),
     "backups": BACKED_UP,
     "backups, policies by address": BACKED_UP.model_copy(update={"platform": Platform(cni=NetworkPolicies())}),
+    "streams": shop(
+        services=(WEB, Service(name="orders", port=3001, uses=("one", "three"))),
+        stores=(Kafka(name="one"), Kafka(name="three", brokers=3, namespace="data")),
+    ),
     "members outside the mesh": shop(
-        services=(Service(name="orders", port=3001, uses=("cache", "events")),),
-        stores=(Redis(name="cache", members=3, in_mesh=False), RabbitMQ(name="events", in_mesh=False)),
+        services=(Service(name="orders", port=3001, uses=("cache", "events", "stream")),),
+        stores=(
+            Redis(name="cache", members=3, in_mesh=False),
+            RabbitMQ(name="events", in_mesh=False),
+            Kafka(name="stream", brokers=3, in_mesh=False),
+        ),
     ),
     "protocols": shop(
         services=(

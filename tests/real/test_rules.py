@@ -12,7 +12,7 @@ import yaml
 
 from derive.addons.alertmanager import configuration
 from derive.observability import observability
-from model import Backup, MySQL, RabbitMQ, Redis, Service, System
+from model import Backup, Kafka, MySQL, RabbitMQ, Redis, Service, System
 from model.platform import Receiver
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, shop
@@ -23,11 +23,14 @@ BROKERS = shop(
         Redis(name="cache", members=3, backup=Backup(schedule="0 * * * *")),
         RabbitMQ(name="events", backup=Backup(schedule="0 3 * * *")),
         MySQL(name="orders"),
+        Kafka(name="stream"),
     ),
     services=(Service(name="web", port=80, uses=("cache", "events")),),
 )
 BROKERS_ALERTS = {
     "RedisReplicaLost",
+    "KafkaBrokerLost",
+    "KafkaConsumerLags",
     "MySQLDown",
     "MySQLConnectionsHigh",
     "BrokerMemberLost",
@@ -215,6 +218,29 @@ CASES: dict[str, tuple[list[dict[str, str]], str, str, bool]] = {
         "15m",
         "RedisReplicaLost",
         False,
+    ),
+    "Kafka does not answer": ([series("up", "1x60", service="stream-exporter")], "10m", "KafkaBrokerLost", True),
+    "Kafka is whole": (
+        [series("up", "1x60", service="stream-exporter"), series("kafka_brokers", "1x60", service="stream-exporter")],
+        "10m",
+        "KafkaBrokerLost",
+        False,
+    ),
+    "a consumer that is far behind": (
+        [
+            series(
+                "kafka_consumergroup_lag",
+                "600x60",
+                service="stream-exporter",
+                consumergroup="mail",
+                topic="orders",
+                partition=partition,
+            )
+            for partition in "01"
+        ],
+        "20m",
+        "KafkaConsumerLags",
+        True,
     ),
     "MySQL is not there": ([series("mysql_up", "0x60", service="orders")], "5m", "MySQLDown", True),
     "nine hundred of a thousand connections": (

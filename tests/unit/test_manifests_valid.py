@@ -12,6 +12,7 @@ from model import (
     Backup,
     Canary,
     External,
+    Kafka,
     MySQL,
     NetworkPolicies,
     NoMesh,
@@ -43,6 +44,7 @@ def everything() -> ApplicationPlan:
                 Redis(name="cache", in_mesh=False),
                 Redis(name="sessions", members=3),
                 RabbitMQ(name="events", backup=Backup(schedule="0 3 * * *")),
+                Kafka(name="stream", brokers=3),
                 MySQL(name="accounts", backup=Backup(schedule="0 3 * * *")),
             ),
             services=(
@@ -50,7 +52,7 @@ def everything() -> ApplicationPlan:
                 Service(
                     name="orders",
                     port=3001,
-                    uses=("orderdb", "cache", "sessions", "events", "accounts"),
+                    uses=("orderdb", "cache", "sessions", "events", "accounts", "stream"),
                     scale=Scale(maximum=4, memory=80),
                 ),
                 Service(name="nightly", schedule=Schedule(cron="0 3 * * *", deadline=minutes(30)), vertical="Off"),

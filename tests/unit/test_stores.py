@@ -151,9 +151,9 @@ def test_outside_the_cluster_a_database_leaves_no_pod() -> None:
             "lower stores['cache'].max_memory or raise its memory_limit",
         ),
         (
-            shop(stores=(Kafka(name="events"),)),
-            "store 'events' is of kind 'kafka', which has no derivation yet; "
-            "declare a MySQL or PostgreSQL or RabbitMQ or Redis store",
+            shop(stores=(Kafka(name="events", brokers=2),)),
+            "store 'events' has 2 brokers, which are its controllers, too: of two halves neither goes on; "
+            "set stores['events'].brokers to 1 or 3",
         ),
     ],
 )
