@@ -20,7 +20,7 @@ from audit.hosts import host_covers, name_matches
 from audit.platform import API_SERVER, DNS, INTERNET, NODES
 from audit.population import Actor, Port, Proxy
 from audit.resources import Object, Registry
-from audit.scope import Scope, helper_of, pooler_of
+from audit.scope import Scope, helpers_of, pooler_of
 from audit.services import NETWORKING
 from model import Bucket
 
@@ -88,8 +88,11 @@ def _workloads(
         for item in scope.system.stores
         if (pooler := pooler_of(item))
     }
-    helpers = ((scope.namespace(item), helper_of(item)) for item in scope.system.stores)
-    declared |= {(namespace, helper.name): f"helper:{helper.name}" for namespace, helper in helpers if helper}
+    declared |= {
+        (scope.namespace(item), helper.name): f"helper:{helper.name}"
+        for item in scope.system.stores
+        for helper in helpers_of(item)
+    }
     for kind, path in TEMPLATES.items():
         for item in registry.objects(kind):
             template: Any = item.spec
@@ -202,7 +205,7 @@ def _outside(registry: Registry, scope: Scope) -> Iterator[Actor]:
             hosts: tuple[str, ...] = (host, f"any.{host}") if isinstance(store, Bucket) else (host,)
             where = PUBLIC if isinstance(store, Bucket) else records.get(host, ())
             known.append(Actor(store.name, "world", hosts=hosts, addresses=where, role=f"store:{store.name}"))
-    if any(helper.copies for store in scope.system.stores if (helper := helper_of(store))):
+    if any(helper.copies for store in scope.system.stores for helper in helpers_of(store)):
         # Jobs reach the buckets' endpoint, and the machine's role by its metadata service.
         known.append(Actor("instance metadata", "world", addresses=ranges(METADATA), role="metadata"))
         if not any(isinstance(store, Bucket) for store in scope.system.stores):

@@ -31,7 +31,17 @@ from audit.platform import (
 )
 from audit.population import Actor, Mask, Population, Port, bits, union
 from audit.requests import Request, matches
-from audit.scope import POOLER_METRICS, Scope, helper_of, peer_ports, pooler_of, store_metrics, store_port
+from audit.scope import (
+    POOLER_METRICS,
+    Scope,
+    archived,
+    helpers_of,
+    peer_ports,
+    pooler_of,
+    replicated,
+    store_metrics,
+    store_port,
+)
 from model import Cilium, Kafka, RabbitMQ, Redis
 
 METRICS_PATH = "/metrics"
@@ -175,8 +185,8 @@ class Expectation:
                 self._admit(callees, callees, peers)
                 for index in bits(callees):
                     self._callees[index].private = dict.fromkeys(peers, 1 << index)
-                if isinstance(store, Redis):
-                    self._connect(callees, callees, (port,))
+            if replicated(store):
+                self._connect(callees, callees, (port,))
             host = scope.host(store)
             watchers = self._where(lambda actor, host=host: host in actor.calls)
             self._admit(watchers, callees, (port,))
@@ -187,21 +197,21 @@ class Expectation:
         buckets = [store for store in scope.system.stores if not scope.in_cluster(store) and store.kind == "bucket"]
         endpoints = union([role("buckets"), *(role(f"store:{store.name}") for store in buckets)])
         for store in scope.system.stores:
-            helper = helper_of(store)
-            if helper is None:
-                continue
-            pods, callees = role(f"helper:{helper.name}"), role(f"store:{store.name}")
-            if helper.port == store_port(store):
-                self._connect(pods, callees, (helper.port,))
-            else:
-                self._narrow(pods, callees, (helper.port,))
-            if helper.metrics:
-                for index in bits(pods):
-                    self._callees[index].metrics = {helper.metrics}
-            if helper.copies:
-                self._connect(pods, endpoints, (443,))
-                for index in bits(role("metadata")):
-                    self._admissions[index]["TCP", 80].leave |= pods
+            callees = role(f"store:{store.name}")
+            copying = callees if archived(store) else 0
+            for helper in helpers_of(store):
+                pods = role(f"helper:{helper.name}")
+                if helper.port == store_port(store):
+                    self._connect(pods, callees, (helper.port,))
+                elif helper.port:
+                    self._narrow(pods, callees, (helper.port,))
+                if helper.metrics:
+                    for index in bits(pods):
+                        self._callees[index].metrics = {helper.metrics}
+                copying |= pods if helper.copies else 0
+            self._connect(copying, endpoints, (443,))
+            for index in bits(role("metadata")):
+                self._admissions[index]["TCP", 80].leave |= copying
         for index in bits(role("buckets")):
             self._callees[index].served = {443}
 

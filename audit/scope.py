@@ -8,7 +8,7 @@ from typing import Final
 
 from model import Bucket, DeclarationError, InCluster, Istio, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, System
 from model.environment import Environment
-from model.stores import Pooler, Store
+from model.stores import Pooler, Store, backup_of
 from model.workloads import Service
 
 
@@ -80,6 +80,10 @@ KRAFT: Final = (9093, 9094)
 """Of Kafka's controllers and brokers for one another."""
 KAFKA_METRICS: Final = 9308
 POOLER_METRICS: Final = 9127
+PGBACKREST: Final = 8432
+"""pgBackRest's own protocol."""
+WATCHER_METRICS: Final = 9854
+"""Of pgbackrest_exporter."""
 
 
 def pooler_of(store: Store) -> Pooler | None:
@@ -106,19 +110,36 @@ class Helper:
     """Pods beside a store, and the store's port that they call."""
 
     name: str
-    port: int
+    port: int | None
+    """Absent: they read its bucket only."""
     copies: bool = False
-    """Whether it puts what it reads into a bucket."""
+    """Whether they reach the buckets, and their machine's role."""
     metrics: int | None = None
 
 
-def helper_of(store: Store) -> Helper | None:
-    """The Job that copies a store, or the exporter that reads it from outside."""
+def helpers_of(store: Store) -> tuple[Helper, ...]:
+    """The Job that copies a store, and the exporters that read it, or its copies, from outside."""
     if isinstance(store, Kafka):
-        return Helper(f"{store.name}-exporter", store.port, metrics=KAFKA_METRICS)
+        return (Helper(f"{store.name}-exporter", store.port, metrics=KAFKA_METRICS),)
+    job = f"{store.name}-backup"
+    if archived(store):
+        watcher = Helper(f"{job}-exporter", None, copies=True, metrics=WATCHER_METRICS)
+        return (Helper(job, PGBACKREST, copies=True), watcher)
     if not isinstance(store, MySQL | Redis | RabbitMQ) or store.backup is None:
-        return None
-    return Helper(f"{store.name}-backup", MANAGEMENT if isinstance(store, RabbitMQ) else store.port, copies=True)
+        return ()
+    return (Helper(job, MANAGEMENT if isinstance(store, RabbitMQ) else store.port, copies=True),)
+
+
+def archived(store: Store) -> bool:
+    """Whether a database in the cluster writes its log into a bucket itself."""
+    return backup_of(store) is not None
+
+
+def replicated(store: Store) -> bool:
+    """Whether the members of a store are its clients, too: replicas follow a primary."""
+    if isinstance(store, PostgreSQL):
+        return isinstance(store.placement, InCluster) and store.placement.members > 1
+    return isinstance(store, Redis) and store.members > 1
 
 
 def store_metrics(store: Store) -> int | None:

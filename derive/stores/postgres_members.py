@@ -145,7 +145,7 @@ def _services(cluster: _Cluster) -> list[Manifest]:
             postgres_server.headless(store),
             namespace,
             own.selector,
-            [postgres],
+            [postgres, *archive],
             labels.workload(store.name, own.tier),
             headless=True,
         ),
