@@ -127,7 +127,12 @@ def helpers_of(store: Store) -> tuple[Helper, ...]:
         return (Helper(job, PGBACKREST, copies=True), watcher)
     if not isinstance(store, MySQL | Redis | RabbitMQ) or store.backup is None:
         return ()
-    return (Helper(job, MANAGEMENT if isinstance(store, RabbitMQ) else store.port, copies=True),)
+    port = store.port
+    if isinstance(store, RabbitMQ):
+        port = MANAGEMENT
+    elif replicated(store):
+        port += 2  # Its doors lead there to a replica.
+    return (Helper(job, port, copies=True),)
 
 
 def archived(store: Store) -> bool:

@@ -69,7 +69,7 @@ def members(store: Redis, place: Place) -> tuple[Member, ...]:
         metrics=METRICS,
         in_mesh=store.in_mesh,
     )
-    return (server, *((copies.member(store.name, store.port, place),) if store.backup else ()))
+    return (server, *((copies.member(store.name, redis_members.copies_port(store), place),) if store.backup else ()))
 
 
 def grants(store: Redis, place: Place) -> tuple[Grant, ...]:
@@ -143,6 +143,7 @@ def plans(store: Redis, place: Place, links: Mapping[str, Links], site: Site) ->
     files = redis_members.files(store, place) if several else {}
     config = {"redis.conf": configuration(store), **files}
     containers = [_server(store, place), _exporter(store)]
+    more = {"tcp-copies": redis_members.copies_port(store)} if several and store.backup else {}
     if several:
         mounts = [*_mounts(), pods.scratch_mount()]
         containers += [
@@ -152,7 +153,7 @@ def plans(store: Redis, place: Place, links: Mapping[str, Links], site: Site) ->
     objects = [
         core.service_account(name, place.namespace),
         core.config_map(f"{name}-config", place.namespace, config),
-        common.service(own, "tcp-redis", store.port, None),
+        common.service(own, "tcp-redis", store.port, None, more),
         _stateful_set(store, own, containers, {**site.annotations(own), **common.configuration_hash(config)}, site),
     ]
     if several:
@@ -172,7 +173,7 @@ def plans(store: Redis, place: Place, links: Mapping[str, Links], site: Site) ->
 
 
 def fetch(store: Redis, place: Place) -> Manifest:
-    """A snapshot as a replica gets it: of the primary, complete, and as of now."""
+    """A snapshot as a replica gets it: complete, and as of now."""
     host = naming.fqdn(store.name, place.namespace)
     target = f"{copies.ROOM}/{SNAPSHOT}"
     return pods.container(
@@ -181,7 +182,17 @@ def fetch(store: Redis, place: Place) -> Manifest:
         requirements(copies.FETCHING),
         env=[pods.secret_value("REDISCLI_AUTH", credentials_name(store.name), BACKUP_PASSWORD)],
         mounts=[pods.mount("copy", copies.ROOM)],
-        command=["redis-cli", "-h", host, "-p", str(store.port), "--user", "backup", "--rdb", target],
+        command=[
+            "redis-cli",
+            "-h",
+            host,
+            "-p",
+            str(redis_members.copies_port(store)),
+            "--user",
+            "backup",
+            "--rdb",
+            target,
+        ],
     )
 
 

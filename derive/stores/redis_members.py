@@ -55,6 +55,11 @@ def server_port(store: Redis) -> int:
     return store.port + 1 if replicated(store) else store.port
 
 
+def copies_port(store: Redis) -> int:
+    """Where a backup is fetched: with replicas, from one of them."""
+    return store.port + 2 if replicated(store) else store.port
+
+
 def peers(store: Redis) -> tuple[int, ...]:
     """Servers and Sentinels of one another; and the doors, for whoever asks for the primary from inside a member."""
     return (store.port, server_port(store), SENTINEL_PORT) if replicated(store) else ()
@@ -119,10 +124,9 @@ def sentinel(store: str) -> str:
 def door(store: Redis, place: Place) -> str:
     """HAProxy's configuration. Idle connections stay: subscribers may wait for days (24 are HAProxy's longest time).
 
-    A check ends with QUIT: a replica's answer does not match, and only the end of the connection says that no more
-    comes.
+    Copies are taken from a replica: Sentinels take whoever copies the primary for another replica of it, for ever.
     """
-    servers = [f"    server {host.split('.')[0]} {host}:{server_port(store)} check" for host in hosts(store, place)]
+    copies = _way("copies", copies_port(store), "replicas", "master_link_status:up", store, place)
     return f"""\
 global
     log stdout format raw daemon notice
@@ -143,18 +147,25 @@ defaults
 resolvers cluster
     parse-resolv-conf
     hold valid 5s
+{_way("clients", store.port, "primary", "role:master", store, place)}{copies if store.backup else ""}"""
 
-frontend clients
-    bind :{store.port}
-    default_backend primary
 
-backend primary
+def _way(name: str, port: int, target: str, state: str, store: Redis, place: Place) -> str:
+    """From a port to the members in a state. A check ends with QUIT: the answer of the others does not match, and only
+    the end of the connection says that no more comes."""
+    servers = [f"    server {host.split('.')[0]} {host}:{server_port(store)} check" for host in hosts(store, place)]
+    return f"""
+frontend {name}
+    bind :{port}
+    default_backend {target}
+
+backend {target}
     option tcp-check
     tcp-check connect
     tcp-check send "AUTH exporter ${{EXPORTER_PASSWORD}}\\r\\n"
     tcp-check expect string +OK
     tcp-check send "INFO replication\\r\\nQUIT\\r\\n"
-    tcp-check expect string role:master
+    tcp-check expect string {state}
     default-server resolvers cluster init-addr none inter 1s fall 2 rise 1 on-marked-down shutdown-sessions
 {chr(10).join(servers)}
 """
@@ -214,7 +225,7 @@ def door_container(store: Redis, configuration: str) -> Manifest:
         "door",
         images.HAPROXY,
         requirements(RESOURCES),
-        ports=[("redis", store.port)],
+        ports=[("redis", store.port), *([("copies", copies_port(store))] if store.backup else [])],
         env=[pods.secret_value("EXPORTER_PASSWORD", credentials_name(store.name), EXPORTER_PASSWORD)],
         mounts=[pods.mount("config", configuration, read_only=True)],
         command=["haproxy", "-W", "-db", "-f", f"{configuration}/{DOOR}"],
