@@ -14,8 +14,20 @@ import pytest
 from tests import repository as rules
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = ("audit", "components", "derive", "manifests", "model", "policies", "sandbox", "stacks", "systems", "wheelhouse")
-NAMELESS = ("audit", "components", "derive", "model", "stacks")
+OURS = (
+    "audit",
+    "components",
+    "derive",
+    "graph",
+    "manifests",
+    "model",
+    "policies",
+    "sandbox",
+    "stacks",
+    "systems",
+    "wheelhouse",
+)
+NAMELESS = ("audit", "components", "derive", "graph", "model", "stacks")
 """Packages that serve every system and environment alike."""
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -15,18 +14,16 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-import sandbox.run
 from audit.audit import audit
 from audit.errors import AuditError
 from audit.findings import Report
 from audit.layers import LAYERS
-from audit.resources import STACK, read, referenced
+from audit.resources import referenced
 from audit.scope import Scope
-from sandbox.config import find_passphrase, load_config, load_project
-from stacks.settings import HUB, KEYS, OBJECTS, Settings, validated
-from wheelhouse import passphrase
+from stacks.settings import HUB
 from wheelhouse.errors import Exit, UserError
 from wheelhouse.project import Project, find, has_resources
+from wheelhouse.sources import Documents, read_files, saved, settings_of
 
 LETTERS: Final[Mapping[str, str]] = dict(zip(LAYERS, "NEITAR", strict=True))
 """Layer -> its letter in the matrix."""
@@ -36,8 +33,6 @@ UNBOUNDED: Final = 10_000
 """Columns of a terminal in which every matrix fits."""
 SHOWN: Final = 40
 """Lines of one kind that are printed; ``--json`` has all."""
-
-Documents = Mapping[str, Mapping[str, Any]]
 
 
 def command(
@@ -61,7 +56,7 @@ def command(
 ) -> None:
     """Say who can reach whom, at which layer the others are stopped, and whether that is what is declared."""
     project = find(cwd, backend)
-    source = _files(files) if files else _saved(project)
+    source = read_files(files) if files else saved(project)
     chosen = list(stacks or [name for name, document in source.items() if has_resources(document)])
     reports = [_audit(project, name, source) for name in chosen]
     if as_json:
@@ -79,7 +74,7 @@ def command(
 
 def _audit(project: Project, stack: str, source: Documents) -> Report:
     needed = _with_referenced(stack, source)
-    settings = _settings(project, stack)
+    settings = settings_of(project, stack)
     scope = Scope(
         settings.declaration,
         settings.environment,
@@ -105,45 +100,6 @@ def _with_referenced(stack: str, source: Documents) -> Documents:
             )
         found[name] = source[name]
     return found
-
-
-def _saved(project: Project) -> Documents:
-    return {
-        name: sandbox.run.export(name, project_dir=project.root, backend=project.backend) for name in project.saved()
-    }
-
-
-def _files(files: Sequence[Path]) -> Documents:
-    found: dict[str, Mapping[str, Any]] = {}
-    for path in files:
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            roots = [item for item in read(document) if item.type == STACK]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path} is no exported stack: {error}") from error
-        if not roots:
-            raise UserError(f"{path} holds no stack; give the output of `pulumi stack export` of a stack that is up")
-        found[roots[0].urn.split(":")[2]] = document
-    return found
-
-
-def _settings(project: Project, stack: str) -> Settings:
-    """The stack's settings, from its file."""
-    loaded = load_project(project.root)
-    config = load_config(loaded, stack, _passphrase(project), {}).values
-    values: dict[str, Any] = {}
-    for key, name in KEYS.items():
-        text = config.get(f"{project.name}:{key}", "")
-        if text:
-            values[name] = json.loads(text) if key in OBJECTS else text
-    return validated({**values, "region": config.get("aws:region", "")}, stack)
-
-
-def _passphrase(project: Project) -> str:
-    """Needed only where the stack's file holds a secret."""
-    if project.saved():
-        return find_passphrase(passphrase.find(project, os.environ, lambda line: None))
-    return os.environ.get("PULUMI_CONFIG_PASSPHRASE", "")
 
 
 # -- what is printed -------------------------------------------------------------------------------

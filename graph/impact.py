@@ -1,0 +1,132 @@
+"""Who loses what when a part of a deployment is gone: routes, calls, data and events; for good, or in part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from derive.shapes import Deployment
+from graph.failure import Failure, failure
+from graph.needs import Kind, Needs, Node, needs
+from model import Kafka, RabbitMQ, Route, System, Topic
+
+Severity = Literal["hard", "degraded"]
+What = Literal["route", "call", "data", "external", "events"]
+WHAT: dict[Kind, What] = {"service": "call", "store": "data", "external": "external"}
+
+
+@dataclass(frozen=True, order=True)
+class Loss:
+    """``who`` loses ``name``, directly or by way of others."""
+
+    who: str
+    """A service, or a route as ``route host/prefix``."""
+    what: What
+    name: str
+    severity: Severity
+    why: str
+    via: tuple[str, ...] = ()
+    """The services between who and what. Empty: there is nobody in between."""
+
+
+@dataclass(frozen=True)
+class Impact:
+    """Everything that is lost without a part."""
+
+    failure: Failure
+    losses: tuple[Loss, ...]
+
+    @property
+    def hard(self) -> tuple[Loss, ...]:
+        return tuple(loss for loss in self.losses if loss.severity == "hard")
+
+    def document(self) -> dict[str, Any]:
+        """Plain data for machines."""
+        return {
+            "without": {"name": self.failure.part, "kind": self.failure.kind},
+            "down": {f"{node.kind} {node.name}": why for node, why in self.failure.down.items()},
+            "weak": {f"{node.kind} {node.name}": why for node, why in self.failure.weak.items()},
+            "notes": list(self.failure.notes),
+            "losses": [asdict(loss) for loss in self.losses],
+        }
+
+
+def impact(deployment: Deployment, part: str) -> Impact:
+    """What the environment loses without ``part``. Raises DeclarationError for a part that it does not have."""
+    found = failure(deployment, part)
+    return Impact(found, tuple(losses(deployment.system, found)))
+
+
+def losses(system: System, failed: Failure) -> Iterator[Loss]:
+    """Routes first, then services in declared order, then events. What is down itself loses nothing more."""
+    graph = needs(system)
+    for route in system.routes:
+        yield from _route(graph, route, failed)
+    for service in system.services:
+        node = Node("service", service.name)
+        if node not in failed.down:
+            yield from _needed(graph, service.name, node, failed)
+    for topic in system.topics:
+        yield from _events(system, topic, failed)
+
+
+def route_name(route: Route) -> str:
+    """A door as people name it."""
+    return f"route {route.host}{route.prefix}"
+
+
+def _route(graph: Needs, route: Route, failed: Failure) -> Iterator[Loss]:
+    who, target = route_name(route), Node("service", route.to)
+    if failed.closed:
+        yield Loss(who, "route", who, "hard", failed.closed)
+    elif target in failed.down:
+        yield Loss(who, "route", who, "hard", f"{route.to}: {failed.down[target]}")
+    else:
+        if target in failed.weak:
+            yield Loss(who, "route", who, "degraded", f"{route.to}: {failed.weak[target]}")
+        yield from _needed(graph, who, target, failed)
+
+
+def _needed(graph: Needs, who: str, root: Node, failed: Failure) -> Iterator[Loss]:
+    """What can no longer be reached from ``root``, and what answers with less."""
+    left = graph.reached(root, failed.down)
+    for node, path in graph.reached(root).items():
+        between = tuple(step.name for step in (path[:-1] if who != root.name else path[1:-1]))
+        if node not in left:
+            why = failed.down.get(node) or _behind(path, failed)
+            yield Loss(who, WHAT[node.kind], node.name, "hard", why, between)
+        elif node in failed.weak and node != root:
+            yield Loss(who, WHAT[node.kind], node.name, "degraded", failed.weak[node], between)
+
+
+def _behind(path: tuple[Node, ...], failed: Failure) -> str:
+    lost = next(step for step in path if step in failed.down)
+    return f"is reached through {lost.name} only"
+
+
+def _events(system: System, topic: Topic, failed: Failure) -> Iterator[Loss]:
+    """Events are lost without their broker or all publishers, and wait for a subscriber only where the broker keeps
+    them: a queue or a log does, publish and subscribe on Redis does not."""
+    broker = Node("store", topic.broker)
+    silent = [name for name in topic.publishers if Node("service", name) in failed.down]
+    keeps = isinstance(system.store(topic.broker), RabbitMQ | Kafka)
+    for name in topic.subscribers:
+        severity: Severity = "hard"
+        if broker in failed.down:
+            why = f"{topic.broker}: {failed.down[broker]}"
+        elif len(silent) == len(topic.publishers):
+            why = f"nobody publishes it without {', '.join(silent)}"
+        elif Node("service", name) in failed.down and not keeps:
+            why = f"{name} is away, and {topic.broker} keeps no events for it"
+        else:
+            severity = "degraded"
+            if Node("service", name) in failed.down:
+                why = f"delayed: they wait on {topic.broker} for {name}"
+            elif silent:
+                why = f"none from {', '.join(silent)}"
+            elif broker in failed.weak:
+                why = f"delayed: {topic.broker}: {failed.weak[broker]}"
+            else:
+                continue
+        yield Loss(name, "events", topic.name, severity, why)

@@ -1,0 +1,81 @@
+"""What the commands that only read work on: a stack's settings and deployment, saved stacks, exported files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import sandbox.run
+from audit.resources import STACK, read
+from derive.shapes import Deployment
+from model import DeclarationError
+from sandbox.config import find_passphrase, load_config, load_project
+from stacks.settings import HUB, KEYS, OBJECTS, Settings, SettingsError, validated
+from wheelhouse import passphrase
+from wheelhouse.errors import UserError
+from wheelhouse.project import Project
+
+Documents = Mapping[str, Mapping[str, Any]]
+"""Exported stacks by name."""
+
+StackName = Annotated[str, typer.Argument(metavar="STACK")]
+Cwd = Annotated[Path, typer.Option("--cwd", "-C", metavar="DIR", help="The project's folder, or one below it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+def settings_of(project: Project, stack: str) -> Settings:
+    """The stack's settings, from its file."""
+    loaded = load_project(project.root)
+    config = load_config(loaded, stack, _passphrase(project), {}).values
+    values: dict[str, Any] = {}
+    for key, name in KEYS.items():
+        text = config.get(f"{project.name}:{key}", "")
+        if text:
+            values[name] = json.loads(text) if key in OBJECTS else text
+    return validated({**values, "region": config.get("aws:region", "")}, stack)
+
+
+def deployment_of(project: Project, stack: str) -> Deployment:
+    """What the stack deploys. :class:`UserError` for a stack without a file, bad settings, and the hub's stack."""
+    (name,) = project.choose([stack])
+    try:
+        settings = settings_of(project, name)
+        if settings.environment == HUB:
+            raise UserError(f"stack {name!r} is a hub, in which no services run; name the stack of an environment")
+        return settings.deployment()
+    except (SettingsError, DeclarationError) as error:
+        raise UserError(str(error)) from error
+
+
+def saved(project: Project) -> Documents:
+    """Every saved stack."""
+    return {
+        name: sandbox.run.export(name, project_dir=project.root, backend=project.backend) for name in project.saved()
+    }
+
+
+def read_files(files: Sequence[Path]) -> Documents:
+    """Exported stacks, each under the name that it has inside. :class:`UserError` for a file that is none."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for path in files:
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            roots = [item for item in read(document) if item.type == STACK]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path} is no exported stack: {error}") from error
+        if not roots:
+            raise UserError(f"{path} holds no stack; give the output of `pulumi stack export` of a stack that is up")
+        found[roots[0].urn.split(":")[2]] = document
+    return found
+
+
+def _passphrase(project: Project) -> str:
+    """Needed only where the stack's file holds a secret."""
+    if project.saved():
+        return find_passphrase(passphrase.find(project, os.environ, lambda line: None))
+    return os.environ.get("PULUMI_CONFIG_PASSPHRASE", "")
