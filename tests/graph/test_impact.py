@@ -43,7 +43,7 @@ def graphs(draw: st.DrawFn) -> System:
     for broker in STORES:
         members = [name for name in names if broker in uses[name]]
         if members:
-            some = st.lists(st.sampled_from(members), min_size=1, unique=True)
+            some = st.lists(st.sampled_from(members), min_size=1, unique=True).map(tuple)
             topics.append(Topic(name=f"{broker}.told", broker=broker, publishers=draw(some), subscribers=draw(some)))
     return shop(
         services=tuple(Service(name=name, port=3000 + i, uses=uses[name]) for i, name in enumerate(names)),
