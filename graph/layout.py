@@ -44,7 +44,8 @@ class Layout:
 
 def layout(boxes: Mapping[str, Box], links: Sequence[tuple[str, str]], gap: float, lane_gap: float) -> Layout:
     """Place the boxes. Links lead from one rank to a lower one; ``gap`` is the distance of neighbours in a rank."""
-    items: dict[Item, Box] = {name: box for name, box in boxes.items()}
+    items: dict[Item, Box] = {}
+    items.update(boxes.items())
     routes: list[tuple[Item, ...]] = []
     for index, (upper, lower) in enumerate(links):
         bends = [(index, rank) for rank in range(boxes[upper].rank + 1, boxes[lower].rank)]

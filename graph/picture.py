@@ -216,19 +216,29 @@ class _Objects:
     def __init__(self, plan: SystemPlan) -> None:
         app = plan.application
         self._own = {part.name: _texts(part) for part in (*app.services, *app.stores)}
-        self._shared = [text for part in app.namespaces for text in _texts(part)]
+        self._spaces = {part.name: part.namespace for part in app.services}
+        self._shared = {part.namespace: _texts(part) for part in app.namespaces}
         self._edge = [text for part in app.edge for text in _texts(part)]
 
     def between(self, source: str, targets: Sequence[str]) -> tuple[str, ...]:
         """What of the source's and the namespaces' objects admits the targets, and of the targets' the source."""
         found: list[str] = []
         for target in targets:
-            asked = [*self._own.get(source, ()), *self._shared]
-            found += [name for kind, name, text in asked if kind in ADMITTING and _mentions(text, target)]
+            asked = [name for kind, name, text in self._own[source] if kind in ADMITTING and _mentions(text, target)]
+            found += [*asked, *self._registered(source, target)]
             answering = self._own.get(target, [])
             found += [name for kind, name, text in answering if kind in ADMITTING and _mentions(text, source)]
             found += [name for kind, name, _ in answering if kind in SHAPING]
         return tuple(dict.fromkeys(found))
+
+    def _registered(self, source: str, target: str) -> list[str]:
+        """What makes a host outside known to the source: in its own namespace, or, for all, in another."""
+        home = self._spaces[source]
+        for space in (home, *(other for other in self._shared if other != home)):
+            found = [name for kind, name, text in self._shared[space] if kind in ADMITTING and _mentions(text, target)]
+            if found:
+                return found
+        return []
 
     def door(self, host: str, target: str) -> tuple[str, ...]:
         """The gateway and the route of a public host, and what of the target's objects admits the gateway."""

@@ -20,7 +20,7 @@ from rich.console import Console
 import sandbox.run
 from sandbox.events import Operation, Result, SandboxError
 from sandbox.program import INTERRUPTED
-from wheelhouse import audit, diagram, impact, passphrase, report, what_if
+from wheelhouse import audit, critical_path, diagram, impact, passphrase, report, what_if
 from wheelhouse.errors import Exit, UserError
 from wheelhouse.progress import show
 from wheelhouse.project import Project, destroy_order, find, has_resources, refuse_read
@@ -168,6 +168,7 @@ def export(
 
 
 app.command(name="audit")(audit.command)
+app.command(name="critical-path")(critical_path.command)
 app.command(name="diagram")(diagram.command)
 app.command(name="impact")(impact.command)
 app.command(name="what-if")(what_if.command)
