@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from derive.shapes import Deployment
 from graph.failure import Failure, failure
-from graph.needs import Kind, Needs, Node, needs
+from graph.needs import Kind, Needs, Node, needs, path
 from model import Kafka, RabbitMQ, Route, System, Topic
 
 Severity = Literal["hard", "degraded"]
@@ -91,17 +91,24 @@ def _route(graph: Needs, route: Route, failed: Failure) -> Iterator[Loss]:
 def _needed(graph: Needs, who: str, root: Node, failed: Failure) -> Iterator[Loss]:
     """What can no longer be reached from ``root``, and what answers with less."""
     left = graph.reached(root, failed.down)
-    for node, path in graph.reached(root).items():
-        between = tuple(step.name for step in (path[:-1] if who != root.name else path[1:-1]))
+    whole = graph.reached(root)
+    for node in whole:
         if node not in left:
-            why = failed.down.get(node) or _behind(path, failed)
-            yield Loss(who, WHAT[node.kind], node.name, "hard", why, between)
+            way = path(whole, node)
+            why = failed.down.get(node) or _behind(way, failed)
+            yield Loss(who, WHAT[node.kind], node.name, "hard", why, _between(who, way))
         elif node in failed.weak and node != root:
-            yield Loss(who, WHAT[node.kind], node.name, "degraded", failed.weak[node], between)
+            way = path(left, node)
+            yield Loss(who, WHAT[node.kind], node.name, "degraded", failed.weak[node], _between(who, way))
 
 
-def _behind(path: tuple[Node, ...], failed: Failure) -> str:
-    lost = next(step for step in path if step in failed.down)
+def _between(who: str, way: tuple[Node, ...]) -> tuple[str, ...]:
+    """Of a route, its service is in between, too."""
+    return tuple(step.name for step in way[:-1] if step.name != who)
+
+
+def _behind(way: tuple[Node, ...], failed: Failure) -> str:
+    lost = next(step for step in way if step in failed.down)
     return f"is reached through {lost.name} only"
 
 

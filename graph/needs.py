@@ -25,22 +25,32 @@ class Needs:
 
     edges: Mapping[Node, tuple[Node, ...]]
 
-    def reached(self, root: Node, without: Container[Node] = ()) -> dict[Node, tuple[Node, ...]]:
-        """Everything that ``root`` reaches, itself included, each with one of the shortest paths from the root to it.
+    def reached(self, root: Node, without: Container[Node] = ()) -> dict[Node, Node | None]:
+        """Everything that ``root`` reaches, itself included, nearest first, each with who reaches it.
 
         Nothing is reached through ``without``, nor is any of it reached.
         """
         if root in without:
             return {}
-        paths: dict[Node, tuple[Node, ...]] = {root: (root,)}
+        before: dict[Node, Node | None] = {root: None}
         waiting = deque([root])
         while waiting:
             node = waiting.popleft()
             for target in self.edges.get(node, ()):
-                if target not in paths and target not in without:
-                    paths[target] = (*paths[node], target)
+                if target not in before and target not in without:
+                    before[target] = node
                     waiting.append(target)
-        return paths
+        return before
+
+
+def path(before: Mapping[Node, Node | None], node: Node) -> tuple[Node, ...]:
+    """One of the shortest ways to a node, from the root of what was reached."""
+    steps: list[Node] = []
+    at: Node | None = node
+    while at:
+        steps.append(at)
+        at = before[at]
+    return tuple(reversed(steps))
 
 
 def needs(system: System) -> Needs:

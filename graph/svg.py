@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from itertools import pairwise
 from typing import Final
 from xml.etree import ElementTree
@@ -94,18 +95,14 @@ def tree(picture: Picture) -> ElementTree.Element:
 
 def ranks(picture: Picture) -> dict[str, int]:
     """Doors are 0; everything else stands below all that open connections to it."""
-    callers: dict[str, list[str]] = defaultdict(list)
+    callers: dict[str, list[str]] = {node.id: [] for node in picture.nodes}
     for edge in picture.edges:
         if edge.kind not in ("events", "route"):
             callers[edge.target].append(edge.source)
-    found = {node.id: 0 for node in picture.nodes if node.kind == "door"}
-
-    def rank(name: str) -> int:
-        if name not in found:
-            found[name] = 1 + max((rank(caller) for caller in callers[name]), default=0)
-        return found[name]
-
-    return {node.id: rank(node.id) for node in picture.nodes}
+    found: dict[str, int] = {node.id: 0 for node in picture.nodes if node.kind == "door"}
+    for name in TopologicalSorter(callers).static_order():
+        found.setdefault(name, 1 + max((found[caller] for caller in callers[name]), default=0))
+    return found
 
 
 def _drawn(picture: Picture) -> _Drawing:

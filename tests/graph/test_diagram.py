@@ -22,8 +22,8 @@ from derive.shapes import Deployment, Facts
 from graph.changes import Arrow, what_if
 from graph.layout import Box, layout, spaced
 from graph.page import page
-from graph.picture import ADMITTING, Picture, picture
-from graph.svg import drawn, svg, tree
+from graph.picture import ADMITTING, Edge, Node, Picture, picture
+from graph.svg import drawn, ranks, svg, tree
 from model import Call, External, Redis, Route, Service, System
 from tests.unit.declared import deployed, shop
 
@@ -158,6 +158,15 @@ def test_neighbours_keep_their_distance_and_lanes_do_not_mix(data: st.DataObject
     assert all(
         len(route) == boxes[b].rank - boxes[a].rank + 1 for route, (a, b) in zip(found.routes, links, strict=True)
     )
+
+
+def test_a_chain_is_drawn_however_long_and_however_declared() -> None:
+    """Callees declared before their callers, deeper than Python's stack."""
+    names = [f"service-{index}" for index in range(1200)]
+    nodes = tuple(Node(name, "service", name, "all", "", {}) for name in reversed(names))
+    edges = tuple(Edge("call", a, b) for a, b in pairwise(names))
+    found = ranks(Picture("deep", nodes, edges, ("all",)))
+    assert [found[name] for name in names] == list(range(1, 1201))
 
 
 def test_wishes_that_can_be_met_are_met() -> None:
