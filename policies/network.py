@@ -101,7 +101,7 @@ def _exposure(args: ResourceValidationArgs) -> Iterator[Violation]:
         yield Violation(
             "internal", "is not true", "set it to true, or name the load balancer in the parameter 'balancers'"
         )
-    if args.props.get("loadBalancerType") != "gateway" and not as_list(args.props.get("securityGroups")):
+    if args.props.get("loadBalancerType") != "gateway" and not args.props.get("securityGroups"):
         yield Violation("securityGroups", "is empty", "give it a security group that says who may reach it")
 
 

@@ -73,10 +73,14 @@ def _resources(args: ResourceValidationArgs, pod: Mapping[str, Any], container: 
 
 
 def _probes(args: ResourceValidationArgs) -> Iterator[Violation]:
-    for path, container in containers(args, spec(args), starting=False):
-        for probe in ("readinessProbe", "livenessProbe"):
-            if not container.get(probe):
-                yield Violation(f"{path}.{probe}", "is missing", "say how Kubernetes learns whether it works")
+    """A pod is ready when all of its containers are: one that the others do without needs no say in it."""
+    found = list(containers(args, spec(args), starting=False))
+    for path, container in found:
+        if not container.get("livenessProbe"):
+            yield Violation(f"{path}.livenessProbe", "is missing", "say how Kubernetes learns that it hangs")
+    if found and not any(container.get("readinessProbe") for _, container in found):
+        place = f"{TEMPLATES[args.resource_type]}.containers[*].readinessProbe"
+        yield Violation(place, "is missing", "say how Kubernetes learns that the pod can serve")
 
 
 def _non_root(args: ResourceValidationArgs, pod: Mapping[str, Any], container: Container) -> Iterator[Violation]:
@@ -183,7 +187,7 @@ POLICIES: Final = [
     ),
     resource_policy(
         "pod-probes",
-        "Every container that runs until it is stopped has a readiness and a liveness probe.",
+        "Every container that runs until it is stopped has a liveness probe, and its pod a readiness probe.",
         dict.fromkeys(RUNS_FOREVER, _probes),
     ),
     resource_policy("pod-non-root", "No container runs as root.", _all(_each(_non_root))),

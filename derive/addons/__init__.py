@@ -62,7 +62,7 @@ def _logs(deployment: Deployment, plan: Callable[..., AddonPlan]) -> Iterator[Ad
         return
     system, prefix = deployment.system, opensearch.log_prefix(deployment)
     keeper = opensearch.keeper(prefix, deployment.environment.log_days, opensearch.members(deployment.environment))
-    yield plan(opensearch.release(deployment), settings=(keeper,))
+    yield plan(opensearch.release(deployment), opensearch.KEEPER_ACCOUNT, settings=(keeper,))
     homes = dict.fromkeys(naming.service_namespace(system, service) for service in system.services)
     configuration = logs.config_map(homes, prefix)
     yield plan(fluent_bit.release(configuration), configuration)

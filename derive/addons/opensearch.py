@@ -13,6 +13,7 @@ import yaml
 from derive import naming, versions
 from derive.addons.chart import Release
 from derive.shapes import CA_FILE, STACK_CA, Deployment, SecretPlan
+from manifests import core
 from manifests.base import Manifest, manifest
 from model import Environment
 
@@ -27,6 +28,8 @@ WRITER: Final = "opensearch-writer"
 """Secret and user of the log shipper."""
 KEEPER: Final = "opensearch-keeper"
 """Secret and user of the job that drops old indices."""
+RETENTION: Final = "log-retention"
+"""That job, and its ServiceAccount."""
 HEAP: Final = "1g"
 MEMORY: Final = "2Gi"
 """Twice the heap: the other half caches the index files (OpenSearch, important settings)."""
@@ -219,6 +222,7 @@ def keeper(prefix: str, days: int, members: int) -> Manifest:
     }
     pod = {
         "restartPolicy": "OnFailure",
+        "serviceAccountName": RETENTION,
         "automountServiceAccountToken": False,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 100, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
@@ -233,7 +237,7 @@ def keeper(prefix: str, days: int, members: int) -> Manifest:
     return manifest(
         "batch/v1",
         "CronJob",
-        "log-retention",
+        RETENTION,
         NAMESPACE,
         spec={
             "schedule": "17 * * * *",
@@ -252,7 +256,8 @@ def keeper(prefix: str, days: int, members: int) -> Manifest:
     )
 
 
-KEEPER_LABELS: Final = {"app.kubernetes.io/name": "log-retention"}
+KEEPER_LABELS: Final = {"app.kubernetes.io/name": RETENTION}
+KEEPER_ACCOUNT: Final = core.service_account(RETENTION, NAMESPACE)
 KEEP: Final = """\
 ask() { curl --fail --silent --show-error --max-time 60 --cacert /etc/opensearch/ca.crt \\
   --user "opensearch-keeper:$PASSWORD" "$@"; }

@@ -50,7 +50,10 @@ def headless(links: Links, ports: Sequence[tuple[str, int]]) -> Manifest:
 
 
 def exporter(image: str, port: int, env: Sequence[Manifest], args: Sequence[str] = ()) -> Manifest:
-    """A container that reads the store over the loopback and serves ``/metrics``."""
+    """A container that reads the store over the loopback and serves ``/metrics``.
+
+    It has no readiness probe: a pod is ready when all of its containers are, and the store serves without it.
+    """
     return pods.container(
         "exporter",
         image,
@@ -63,6 +66,7 @@ def exporter(image: str, port: int, env: Sequence[Manifest], args: Sequence[str]
         ports=[("metrics", port)],
         env=env,
         args=list(args) or None,
+        livenessProbe={"tcpSocket": {"port": port}, "periodSeconds": 10, "failureThreshold": 6},
     )
 
 

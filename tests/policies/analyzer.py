@@ -1,4 +1,4 @@
-"""The pack as the engine asks it, without an engine: saved resources as the arguments that the SDK hands to policies."""
+"""The pack without an engine: saved resources as the arguments that the SDK hands to policies."""
 
 from __future__ import annotations
 
