@@ -29,7 +29,6 @@ class Explained(NamedTuple):
 
 EXPLAINED = {
     "CKV2_K8S_6": Explained("It knows NetworkPolicies only; CiliumNetworkPolicies close every namespace.", ("Pod.*",)),
-    "CKV_K8S_8": Explained("The doors and exporters beside a store that has its probe.", ("StatefulSet.*",)),
     "CKV_K8S_9": Explained("A store serves without its exporter, so the exporter has no say.", ("StatefulSet.*",)),
     "CKV_K8S_15": Explained("Versions do not move, and nodes start pods while a registry is down."),
     "CKV_K8S_43": Explained("Tags are versions, which registries can make immutable; people can read them."),
