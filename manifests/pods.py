@@ -60,6 +60,11 @@ def exec_probe(command: Sequence[str], period: int, timeout: int, failures: int 
     }
 
 
+def tcp_probe(port: int, failures: int = 3) -> Manifest:
+    """Whether anything listens, asked every 10 seconds."""
+    return {"tcpSocket": {"port": port}, "periodSeconds": 10, "failureThreshold": failures}
+
+
 def pause(seconds: int) -> Manifest:
     """A container's lifecycle: the kubelet waits before it asks the container to stop."""
     return {"preStop": {"sleep": {"seconds": seconds}}}

@@ -66,7 +66,7 @@ def exporter(image: str, port: int, env: Sequence[Manifest], args: Sequence[str]
         ports=[("metrics", port)],
         env=env,
         args=list(args) or None,
-        livenessProbe={"tcpSocket": {"port": port}, "periodSeconds": 10, "failureThreshold": 6},
+        livenessProbe=pods.tcp_probe(port, failures=6),
     )
 
 

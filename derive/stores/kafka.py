@@ -217,12 +217,13 @@ def _exporter(store: Kafka, place: Place, links: Links, site: Site) -> StorePlan
     name, workload = links.workload.name, links.workload
     server = f"{naming.fqdn(store.name, place.namespace)}:{store.port}"
     arguments = [f"--kafka.server={server}", f"--web.listen-address=:{METRICS}"]
+    exporter = common.exporter(images.KAFKA_EXPORTER, METRICS, [], args=arguments)
     template = pods.pod_template(
         labels.pod(name, workload.tier, links.metrics),
         site.annotations(links),
         account=name,
         user=ANYBODY,
-        containers=[common.exporter(images.KAFKA_EXPORTER, METRICS, [], args=arguments)],
+        containers=[{**exporter, "readinessProbe": pods.tcp_probe(METRICS)}],
     )
     own = labels.service(name, workload.tier, links.metrics)
     objects = (

@@ -312,7 +312,8 @@ def _exporter(store: PostgreSQL, backup: PostgresBackup, links: Links, site: Sit
             f"--backrest.config={CONFIGURATION}/{FILE}",
             f"--backrest.stanza-include={store.name}",
         ],
-        readinessProbe={"tcpSocket": {"port": METRICS}, "periodSeconds": 10},
+        readinessProbe=pods.tcp_probe(METRICS),
+        livenessProbe=pods.tcp_probe(METRICS, failures=6),
     )
     template = pods.pod_template(
         labels.pod(name, links.workload.tier, links.metrics),

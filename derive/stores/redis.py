@@ -258,7 +258,7 @@ def _server(store: Redis, place: Place) -> Manifest:
         ),
         lifecycle=pods.before_stop(redis_members.command(CONFIGURATION, "hand-over")) if several else None,
         readinessProbe=pods.exec_probe(["sh", "-c", f"redis-cli -p {port} ping | grep -q PONG"], period=5, timeout=3),
-        livenessProbe={"tcpSocket": {"port": port}, "periodSeconds": 10, "failureThreshold": 6},
+        livenessProbe=pods.tcp_probe(port, failures=6),
     )
 
 
