@@ -8,16 +8,12 @@ from typing import Any, Final
 
 from sandbox.state import Resource
 from tests.policies.analyzer import resource
-from tests.policies.case import Case, beside
+from tests.policies.bucket_cases import BUCKET, BUCKETS
+from tests.policies.case import Case, document
 
 VOLUME: Final = "aws:ebs/volume:Volume"
 INSTANCE: Final = "aws:ec2/instance:Instance"
 TEMPLATE: Final = "aws:ec2/launchTemplate:LaunchTemplate"
-BUCKET: Final = "aws:s3/bucket:Bucket"
-BLOCK: Final = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
-BUCKET_POLICY: Final = "aws:s3/bucketPolicy:BucketPolicy"
-BUCKET_ENCRYPTION: Final = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
-BUCKET_VERSIONING: Final = "aws:s3/bucketVersioning:BucketVersioning"
 RULE: Final = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 GROUP: Final = "aws:ec2/securityGroup:SecurityGroup"
 BALANCER: Final = "aws:lb/loadBalancer:LoadBalancer"
@@ -26,10 +22,6 @@ ROLE: Final = "aws:iam/role:Role"
 ROLE_POLICY: Final = "aws:iam/rolePolicy:RolePolicy"
 DATABASE: Final = "aws:rds/instance:Instance"
 AT_REST: Final = "is not true; set it to true: what is stored there must be encrypted at rest."
-
-
-def policy(**statement: Any) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statement})
 
 
 def _encryption(type_: str, good: Mapping[str, Any], bad: Mapping[str, Any], *paths: str) -> Case:
@@ -82,81 +74,6 @@ ENCRYPTION: Final = [
             "aws:secretsmanager/secret:Secret 'it': kmsKeyId is missing; "
             "name a KMS key of your own to decide who may decrypt."
         ],
-    ),
-]
-
-FILES: Final = resource(BUCKET, {"bucket": "files-1"}, "files")
-INSECURE: Final = {"Bool": {"aws:SecureTransport": "false"}}
-
-
-def _bucket(name: str, good: Resource, bad: Resource | None, says: str, about: str = "") -> Case:
-    fails = [FILES, *([bad] if bad else [])]
-    return Case(name, [FILES, good], fails, [f"{BUCKET} 'files': bucket {says}"], about=about)
-
-
-def _tls(**changes: Any) -> Resource:
-    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": INSECURE}
-    return beside(FILES, BUCKET_POLICY, {"policy": policy(**{**statement, **changes})})
-
-
-NO_TLS: Final = "can be read without TLS; add a BucketPolicy that denies s3:* to * where aws:SecureTransport is false."
-BUCKETS: Final = [
-    Case(
-        "bucket-acl-private",
-        [resource(BUCKET, {"acl": "private"})],
-        [resource(BUCKET, {"acl": "public-read"})],
-        [f"{BUCKET} 'it': acl is 'public-read'; remove it: objects are given out by bucket policies and signed URLs."],
-    ),
-    Case(
-        "bucket-access-block-whole",
-        [
-            resource(
-                BLOCK,
-                {
-                    "blockPublicAcls": True,
-                    "blockPublicPolicy": True,
-                    "ignorePublicAcls": True,
-                    "restrictPublicBuckets": True,
-                },
-            )
-        ],
-        [resource(BLOCK, {"blockPublicAcls": True, "blockPublicPolicy": True, "ignorePublicAcls": False})],
-        [
-            f"{BLOCK} 'it': ignorePublicAcls is not true; set it to true.",
-            f"{BLOCK} 'it': restrictPublicBuckets is not true; set it to true.",
-        ],
-    ),
-    _bucket(
-        "bucket-access-block",
-        resource(BLOCK, {"bucket": "files-1"}),
-        resource(BLOCK, {"bucket": "others"}),
-        "has no public access block; add a BucketPublicAccessBlock for it.",
-    ),
-    _bucket(
-        "bucket-encryption",
-        beside(
-            FILES, BUCKET_ENCRYPTION, {"rules": [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms"}}]}
-        ),
-        beside(FILES, BUCKET_ENCRYPTION, {"rules": [{"bucketKeyEnabled": True}]}),
-        "has no default encryption of its own; "
-        "add a BucketServerSideEncryptionConfiguration with sseAlgorithm 'aws:kms' or 'AES256'.",
-    ),
-    _bucket("bucket-tls-only", _tls(), None, NO_TLS),
-    _bucket("bucket-tls-only", _tls(), _tls(Effect="Allow"), NO_TLS, "allows instead of denying"),
-    _bucket("bucket-tls-only", _tls(), _tls(Action="s3:GetObject"), NO_TLS, "writing stays open"),
-    _bucket("bucket-tls-only", _tls(), _tls(Principal={"AWS": "arn:aws:iam::1:root"}), NO_TLS, "some principals only"),
-    _bucket(
-        "bucket-tls-only",
-        _tls(),
-        _tls(Condition={**INSECURE, "StringEquals": {"aws:PrincipalOrgID": "o-1"}}),
-        NO_TLS,
-        "narrowed by a second condition",
-    ),
-    _bucket(
-        "bucket-versioning",
-        beside(FILES, BUCKET_VERSIONING, {"versioningConfiguration": {"status": "Enabled"}}),
-        beside(FILES, BUCKET_VERSIONING, {"versioningConfiguration": {"status": "Suspended"}}),
-        "has no versions; add a BucketVersioning with status 'Enabled'.",
     ),
 ]
 
@@ -302,14 +219,17 @@ NETWORK: Final = [
 
 
 def _allows(action: str | list[str], **more: Any) -> Resource:
-    return resource(ROLE_POLICY, {"policy": policy(Effect="Allow", Action=action, Resource="*", **more)})
+    return resource(ROLE_POLICY, {"policy": document(Effect="Allow", Action=action, Resource="*", **more)})
 
 
 NAMED: Final = "name the actions and the resources that are needed."
 IDENTITY: Final = [
     Case(
         "iam-no-administrator",
-        [_allows("ec2:Describe*"), resource(ROLE_POLICY, {"policy": policy(Effect="Deny", Action="*", Resource="*")})],
+        [
+            _allows("ec2:Describe*"),
+            resource(ROLE_POLICY, {"policy": document(Effect="Deny", Action="*", Resource="*")}),
+        ],
         [_allows(["s3:GetObject", "*"])],
         [f"{ROLE_POLICY} 'it': policy.Statement[0] allows every action on every resource; {NAMED}"],
     ),
@@ -317,13 +237,13 @@ IDENTITY: Final = [
         "iam-no-administrator",
         [
             resource(
-                ROLE, {"inlinePolicies": [{"policy": policy(Effect="Allow", Action="*", Resource="arn:aws:s3:::b")}]}
+                ROLE, {"inlinePolicies": [{"policy": document(Effect="Allow", Action="*", Resource="arn:aws:s3:::b")}]}
             )
         ],
         [
             resource(
                 ROLE,
-                {"inlinePolicies": [{"policy": policy(Effect="Allow", NotAction="iam:*", Resource="*")}]},
+                {"inlinePolicies": [{"policy": document(Effect="Allow", NotAction="iam:*", Resource="*")}]},
             ),
             resource(
                 "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -346,18 +266,18 @@ IDENTITY: Final = [
     Case(
         "iam-trust",
         [
-            resource(ROLE, {"assumeRolePolicy": policy(Effect="Allow", Principal={"Service": "ec2.amazonaws.com"})}),
+            resource(ROLE, {"assumeRolePolicy": document(Effect="Allow", Principal={"Service": "ec2.amazonaws.com"})}),
             resource(
                 ROLE,
                 {
-                    "assumeRolePolicy": policy(
+                    "assumeRolePolicy": document(
                         Effect="Allow", Principal="*", Condition={"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
                     )
                 },
                 "ours",
             ),
         ],
-        [resource(ROLE, {"assumeRolePolicy": policy(Effect="Allow", Principal={"AWS": ["*"]})})],
+        [resource(ROLE, {"assumeRolePolicy": document(Effect="Allow", Principal={"AWS": ["*"]})})],
         [
             f"{ROLE} 'it': assumeRolePolicy.Statement[0].Principal is '*' without a condition; "
             "name who may assume the role, or add a Condition that does."

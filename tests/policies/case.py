@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,3 +29,8 @@ class Case:
 def beside(target: Resource, type_: str, props: Mapping[str, Any], name: str = "beside") -> Resource:
     """A companion of a bucket, found by dependency as in a preview, where no name is known yet."""
     return resource(type_, props, name, property_dependencies={"bucket": [target.urn]})
+
+
+def document(**statement: Any) -> str:
+    """An IAM policy with one statement, given without a list, as AWS allows."""
+    return json.dumps({"Version": "2012-10-17", "Statement": statement})

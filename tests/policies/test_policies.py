@@ -14,8 +14,9 @@ from policies import pods
 from policies.pack import POLICIES
 from tests.conftest import ROOT
 from tests.policies.analyzer import configured, judge, policy, resource
-from tests.policies.aws_cases import BUCKET, BUCKET_POLICY, FILES, ROLE_POLICY
 from tests.policies.aws_cases import CASES as AWS
+from tests.policies.aws_cases import ROLE_POLICY
+from tests.policies.bucket_cases import BUCKET, BUCKET_POLICY, FILES
 from tests.policies.case import Case, beside
 from tests.policies.kubernetes_cases import CASES as KUBERNETES
 
