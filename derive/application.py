@@ -16,6 +16,7 @@ from derive import (
     egress,
     images,
     ingress,
+    ingress_rules,
     labels,
     mtls,
     namespaces,
@@ -29,11 +30,13 @@ from derive import (
     tokens,
     traffic,
     variables,
+    web_firewall,
     workloads,
 )
 from derive.cloud import Grant
 from derive.connections import links
 from derive.databases import placed_on_ec2
+from derive.doorman import doorman
 from derive.graph import Links
 from derive.namespaces import Demand
 from derive.network import environment_addresses
@@ -42,12 +45,15 @@ from derive.shapes import Deployment, Part, SecretPlan
 from derive.stores import grants, kind_of, place_of
 from derive.stores.common import configuration_hash
 from derive.stores.kind import Site, StorePlan
+from manifests import ingress as objects
 from manifests.base import Manifest
 from model import (
     Bucket,
+    CertManager,
     Cilium,
     DeclarationError,
     Istio,
+    IstioGateway,
     PostgreSQL,
     Resources,
     Rolling,
@@ -120,7 +126,7 @@ def application(deployment: Deployment, hosts: Mapping[str, str]) -> Application
         edge=_edge(context),
         secrets=(
             *secrets.secret_plans(system, context.outside),
-            *(ingress.certificates(system, deployment.environment) if context.mesh else ()),
+            *_own_certificates(context),
         ),
         grants=grants(system, context.outside, deployment.facts.region),
         notes=notes,
@@ -142,14 +148,15 @@ def _context(deployment: Deployment, hosts: Mapping[str, str]) -> _Context:
                 )
             outside[store.name] = hosts[store.name]
     mesh = system.platform.mesh
-    if system.routes and not isinstance(mesh, Istio):
+    if system.routes and isinstance(system.platform.ingress, IstioGateway) and not isinstance(mesh, Istio):
         raise DeclarationError(
             f"system '{system.name}' has routes but no mesh, whose ingress gateway serves them; "
-            "set platform.mesh to Istio or remove the routes"
+            "set platform.mesh to Istio, platform.ingress to Nginx, or remove the routes"
         )
     around = Surroundings(
         mesh=isinstance(mesh, Istio),
         monitoring=system.platform.observability.namespace,
+        doorman=doorman(system.platform),
         collector=choices.collector(deployment),
         store_ranges=_store_ranges(deployment),
     )
@@ -238,11 +245,13 @@ def _template(context: _Context, service: Service, spread: bool) -> Manifest:
     volumes, mounts = variables.ca_mounts(system, service, context.outside)
     own = configuration.settings(service)
     annotations = workloads.sidecar_annotations(system.platform.mesh, resolve=traffic.shares_a_port(found))
+    guarded = _guarded(context, service.name)
+    annotations |= web_firewall.mounted() if guarded else {}
     contents = workloads.Contents(
         image=images.application_image(service, system.name, deployment.facts, deployment.name, deployment.environment),
         env=variables.variables(system, service, context.callees(found), context.outside, context.urls),
         sources=own.sources,
-        volumes=[*volumes, *own.volumes],
+        volumes=[*volumes, *own.volumes, *([web_firewall.volume()] if guarded else [])],
         mounts=[*mounts, *own.mounts],
         annotations=annotations | (configuration_hash(service.config) if service.config else {}),
     )
@@ -265,14 +274,20 @@ def _mesh_objects(context: _Context, found: Links) -> list[Manifest | None]:
     if not found.in_mesh:
         return [traffic.destination_rule(found, policy)]
     collector = context.around.collector
-    gateway = naming.principal(naming.MESH_NAMESPACE, context.mesh.gateway_account)
+    name = found.workload.name
     return [
-        authorization.authorization(found, gateway),
+        authorization.authorization(found, context.around.doorman.principal),
+        web_firewall.plugin(context.services[name], found) if _guarded(context, name) else None,
         *tokens.token_policies(context.deployment.system, found),
         traffic.sidecar(found, collector.namespace if collector else None),
         traffic.virtual_service(found, policy),
         traffic.destination_rule(found, policy),
     ]
+
+
+def _guarded(context: _Context, name: str) -> bool:
+    """Whether a web application firewall stands before the workload."""
+    return any(firewall.at == name for firewall in context.deployment.system.firewalls)
 
 
 def _with_sidecar(context: _Context, found: Links, containers: tuple[Resources, ...]) -> tuple[Resources, ...]:
@@ -317,17 +332,37 @@ def _store(context: _Context, store: Store, demands: dict[str, list[Demand]]) ->
         yield _part(context, name, place.namespace, objects)
 
 
+def _doors(context: _Context) -> Iterator[Manifest]:
+    system, environment = context.deployment.system, context.deployment.environment
+    if isinstance(system.platform.ingress, IstioGateway):
+        yield ingress.gateway(system, environment)
+        yield from ingress.routes(system, environment, context.links)
+    else:
+        yield from ingress_rules.rules(system, environment)
+
+
+def _own_certificates(context: _Context) -> Iterator[SecretPlan]:
+    """Of the stack's own authority, where no cert-manager issues them."""
+    deployment = context.deployment
+    if choices.choice(deployment, CertManager) is None and (context.mesh or deployment.system.routes):
+        for (secret, namespace), hosts in ingress.certificates(deployment.system, deployment.environment).items():
+            yield SecretPlan(name=secret, namespace=namespace, certificate=tuple(hosts))
+
+
+def _issued_certificates(context: _Context) -> Iterator[Manifest]:
+    deployment = context.deployment
+    if choices.choice(deployment, CertManager):
+        for (secret, namespace), hosts in ingress.certificates(deployment.system, deployment.environment).items():
+            yield objects.certificate(secret, namespace, hosts, naming.ISSUER)
+
+
 def _edge(context: _Context) -> tuple[Part, ...]:
-    """The doors in (Gateway and routes, in declared order) and the doors out (externals behind the egress gateway)."""
+    """The doors in (Gateway and routes, or Ingresses) and the doors out (externals behind the egress gateway)."""
     deployment = context.deployment
     system = deployment.system
     parts = []
     if system.routes:
-        doors: list[Manifest | None] = [
-            ingress.gateway(system, deployment.environment),
-            *ingress.routes(system, deployment.environment, context.links),
-        ]
-        parts.append(_part(context, "edge", system.home, doors))
+        parts.append(_part(context, "edge", system.home, [*_doors(context), *_issued_certificates(context)]))
     if egress.through_gateway(system):
         mesh = context.mesh
         if mesh is None or not mesh.egress_gateway:

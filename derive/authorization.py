@@ -14,8 +14,8 @@ def deny_all(namespace: str) -> Manifest:
     return istio.deny_all(namespace)
 
 
-def authorization(links: Links, gateway: str) -> Manifest:
-    """The policy ``<name>-authz``. ``gateway``: the ingress gateway's principal, admitted where the workload is routed.
+def authorization(links: Links, doorman: str) -> Manifest:
+    """The policy ``<name>-authz``. ``doorman``: the ingress' principal, admitted where the workload is routed.
 
     Callers with the same methods and paths share a rule. The last rule opens ``GET /metrics`` on the metrics port to
     everybody: a scrape carries no identity, and the network policy admits Prometheus alone.
@@ -28,7 +28,7 @@ def authorization(links: Links, gateway: str) -> Manifest:
         for (ports, methods, paths), principals in groups.items()
     ]
     if links.routed:
-        rules.insert(0, istio.allow_rule(links.ports, principals=[gateway], methods=links.methods))
+        rules.insert(0, istio.allow_rule(links.ports, principals=[doorman], methods=links.methods))
     if links.metrics:
         rules.append(istio.allow_rule([links.metrics], methods=["GET"], paths=["/metrics"]))
     return istio.authorization_policy(

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from derive import naming
 from derive.shapes import Deployment
-from model import EbsCsi, Istio, Jaeger, K3s, Loki, Tempo
+from model import EbsCsi, Istio, Jaeger, K3s, Loki, Nginx, Tempo
 from model.addons import AddonChoice, Housed
 
 Choice = TypeVar("Choice", bound=AddonChoice)
@@ -83,5 +83,7 @@ def shared(deployment: Deployment) -> frozenset[str]:
     own = {system.home} | {naming.service_namespace(system, service) for service in system.services}
     own |= {naming.store_namespace(system, store) for store in system.stores}
     housed = {system.platform.observability.namespace}
+    if isinstance(system.platform.ingress, Nginx):
+        housed.add(system.platform.ingress.namespace)
     housed |= {addon.namespace for addon in chosen(deployment) if isinstance(addon, Housed) and addon.namespace}
     return frozenset(own & housed)

@@ -10,7 +10,7 @@ from derive.bootstrap.k3s import K3sNode
 from derive.limits import LOAD_BALANCER_NAME, fits
 from derive.network import NetworkPlan
 from derive.versions import K3S
-from model import Cilium, ClusterAutoscaler, DeclarationError, EbsCsi, System
+from model import Cilium, ClusterAutoscaler, DeclarationError, EbsCsi, IstioGateway, System
 from model.addons import AddonChoice
 from model.environment import Environment, Nodes
 from model.platform import K3s, Pool
@@ -50,6 +50,8 @@ class ClusterPlan:
     pools: tuple[PoolPlan, ...]
     settings: K3s
     kube_proxy_replacement: bool
+    service_load_balancer: bool = True
+    """Whether K3s' own load balancer for Services runs: an ingress on ports of the nodes needs none."""
     local_storage: bool = True
     """Whether K3s' own storage class stays; two classes that are the default would be one too many."""
 
@@ -78,7 +80,7 @@ class ClusterPlan:
             snapshot_bucket=snapshot_bucket,
             kube_proxy_replacement=self.kube_proxy_replacement,
             local_storage=self.local_storage,
-            service_load_balancer=True,
+            service_load_balancer=self.service_load_balancer,
             aws_cloud_provider=False,
         )
 
@@ -135,6 +137,7 @@ def cluster_plan(
         pools=tuple(_pool(pool, environment, network, tags(pool)) for pool in system.platform.pools),
         settings=settings,
         kube_proxy_replacement=isinstance(system.platform.cni, Cilium),
+        service_load_balancer=isinstance(system.platform.ingress, IstioGateway),
         local_storage=not any(isinstance(addon, EbsCsi) for addon in addons),
     )
 

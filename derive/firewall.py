@@ -43,9 +43,12 @@ class Group:
     rules: tuple[Rule, ...]
 
 
-def edge_group(world_ports: tuple[int, ...], cluster_cidrs: tuple[str, ...]) -> Group:
-    """The public load balancers: two ports from the world, onwards to the clusters only (FS-NET-13, FS-NET-14)."""
-    inbound = tuple(Rule("ingress", WORLD, port, "Public clients") for port in world_ports)
+def edge_group(
+    world_ports: tuple[int, ...], cluster_cidrs: tuple[str, ...], sources: tuple[str, ...] = (WORLD,)
+) -> Group:
+    """The public load balancers: two ports from the world, or from the declared ``sources`` of it, onwards to the
+    clusters only (FS-NET-13, FS-NET-14)."""
+    inbound = tuple(Rule("ingress", cidr, port, "Public clients") for cidr in sources for port in world_ports)
     outbound = tuple(Rule("egress", cidr, None, "Ingress gateway") for cidr in cluster_cidrs)
     return Group(EDGE, "Public edge load balancers", inbound + outbound)
 
@@ -84,7 +87,7 @@ def node_group(
 ) -> Group:
     """The cluster's nodes in one tier (FS-NET-15, FS-NET-16). ``doors``: the ingress gateway's ports on them.
 
-    ``admitted``: the nodes that may speak to them.
+    ``edge``: ranges, or a group's name; ``admitted``: the nodes that may speak to them.
     """
     inbound = (
         *(Rule("ingress", cidr, None, "Nodes and pods of the cluster") for cidr in admitted),

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from derive import naming, releases
 from derive.graph import Links
-from derive.shapes import SecretPlan
 from manifests import istio
 from manifests.base import Manifest
-from model import DeclarationError, Environment, Route, System
+from model import DeclarationError, Environment, Nginx, Route, System
 
 
 def gateway_name(system: System) -> str:
@@ -47,12 +46,12 @@ def routes(system: System, environment: Environment, links: Mapping[str, Links])
     """
     return tuple(
         _route(name, system, naming.public_host(declared[0], environment), links[declared[0].to], declared)
-        for name, declared in _grouped(system).items()
+        for name, declared in grouped(system).items()
     )
 
 
-def _grouped(system: System) -> dict[str, list[Route]]:
-    """Routes by the name of their VirtualService."""
+def grouped(system: System) -> dict[str, list[Route]]:
+    """Routes by the name of the object that leads from a host to a service."""
     groups: dict[tuple[str, str], list[Route]] = {}
     for route in system.routes:
         groups.setdefault((route.to, route.host), []).append(route)
@@ -68,7 +67,7 @@ def canary_routes(system: System, links: Links) -> dict[str, list[str]]:
     """The VirtualServices that lead to a service and the names of their routes: what a canary release moves."""
     found = {
         name: [route for number in range(len(declared)) if (route := releases.route_name(links, number))]
-        for name, declared in _grouped(system).items()
+        for name, declared in grouped(system).items()
         if declared[0].to == links.workload.name
     }
     return found | {releases.internal_route(links): [route for route in [releases.route_name(links, 0)] if route]}
@@ -100,12 +99,16 @@ def urls(system: System, environment: Environment) -> dict[str, str]:
     return found
 
 
-def certificates(system: System, environment: Environment) -> tuple[SecretPlan, ...]:
-    """The TLS Secrets, where the gateway's pods are: Istio reads them in no other namespace."""
-    hosts: dict[str, list[str]] = {}
-    for host, secret in _doors(system, environment).items():
-        hosts.setdefault(secret, []).append(host)
-    return tuple(
-        SecretPlan(name=secret, namespace=naming.MESH_NAMESPACE, certificate=tuple(names))
-        for secret, names in hosts.items()
-    )
+def certificates(system: System, environment: Environment) -> dict[tuple[str, str], list[str]]:
+    """Hosts of each TLS Secret, by its name and namespace: where the gateway's pods are, for Istio reads them in no
+    other; behind an ingress controller beside the Ingress that names it."""
+    doors = _doors(system, environment)
+    named: dict[str, str] = {}
+    if isinstance(system.platform.ingress, Nginx):
+        for route in system.routes:
+            home = naming.service_namespace(system, system.service(route.to))
+            named.setdefault(naming.public_host(route, environment), home)
+    found: dict[tuple[str, str], list[str]] = {}
+    for host, secret in doors.items():
+        found.setdefault((secret, named.get(host, naming.MESH_NAMESPACE)), []).append(host)
+    return found

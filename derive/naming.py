@@ -21,14 +21,14 @@ LOKI_PORT: Final = 3100
 TEMPO_PORT: Final = 3200
 JAEGER_PORT: Final = 16686
 """Each of them answers queries over HTTP there."""
+ISSUER: Final = "platform"
+"""The ClusterIssuer that the platform's certificates ask."""
 VAULT_LABELS: Final = {APP: "vault"}
 VAULT_PORT: Final = 8200
 VAULT_TLS: Final = "vault-tls"
 PROMETHEUS_SERVICE: Final = "kube-prometheus-stack-prometheus"
 """The chart's Service of Prometheus; port 9090."""
 ISTIOD_PORT: Final = 15012
-HTTP: Final = frozenset({"http", "grpc", "grpc-web"})
-"""Protocols whose requests the mesh can tell apart."""
 SIDECAR_METRICS_PORT: Final = 15020
 """The sidecar's own port for scrapes: plain text even under STRICT, outside what the proxy intercepts."""
 

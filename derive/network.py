@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from derive import firewall
+from derive import firewall, sources
 from derive.addresses import ENTRY_ADDRESS, AddressPlan, address_plan
+from derive.doorman import IngressPorts, doorman
 from derive.limits import LOAD_BALANCER_NAME, fits
 from model import DeclarationError, HubAndSpoke, System, Tier
 from model.environment import Environment
@@ -40,16 +41,6 @@ class HubPlan:
     domain: str
     edges: tuple[EdgePlan, ...]
     groups: tuple[firewall.Group, ...]
-
-
-@dataclass(frozen=True)
-class IngressPorts:
-    """Where the ingress gateway answers on the cluster's nodes."""
-
-    ports: Mapping[int, int]
-    """Port of the nodes by public port."""
-    health: int
-    health_path: str
 
 
 @dataclass(frozen=True)
@@ -114,11 +105,6 @@ def machine_tiers(system: System) -> tuple[str, ...]:
     return tuple(tier.name for tier in system.network.tiers if tier.name in wanted)
 
 
-def ingress_ports() -> IngressPorts:
-    """Istio's gateway behind K3s' service load balancer: its own ports, on every node."""
-    return IngressPorts({80: 80, 443: 443}, 15021, "/healthz/ready")
-
-
 def ingress_tiers(system: System) -> tuple[str, ...]:
     """The tiers whose nodes the edge sends to."""
     wanted = {pool.tier or system.network.control for pool in system.platform.pools if pool.ingress}
@@ -162,16 +148,20 @@ def network_plan(
     addresses = environment_addresses(network, environment, region)
     clusters = {tier: addresses.cidrs(tier) for tier in machine_tiers(system)}
     data = addresses.cidrs(network.data) if network.data else ()
-    ingress = ingress_ports()
+    ingress = doorman(system.platform).ports
     nodes = tuple(cidr for cidrs in clusters.values() for cidr in cidrs)
     if isinstance(network, HubAndSpoke):
         hub = hub_addresses(network, region)
         edge, bastion = hub.cidrs("public"), hub.cidrs("private")
+        senders = edge
         own_edge: tuple[firewall.Group, ...] = ()
     else:
         edge, bastion = addresses.cidrs(network.public), ()
+        # Nodes see the clients' addresses, not the edge's: only by its group can they tell what it sends.
+        senders = (firewall.EDGE,)
         doors = tuple(cidr for tier in ingress_tiers(system) for cidr in clusters[tier])
-        own_edge = (firewall.edge_group((firewall.HTTP, firewall.HTTPS), doors),)
+        admitted = (firewall.WORLD,) if network.public_sources is None else sources.ranges(network.public_sources)
+        own_edge = (firewall.edge_group((firewall.HTTP, firewall.HTTPS), doors, admitted),)
     return NetworkPlan(
         addresses=addresses,
         public=network.public,
@@ -183,7 +173,7 @@ def network_plan(
         groups=(
             *own_edge,
             firewall.entry_group(edge, (*bastion, *operators), nodes),
-            *_node_groups(system, clusters, ingress, edge, bastion, data),
+            *_node_groups(system, clusters, ingress, senders, bastion, data),
             *((firewall.database_group(nodes),) if data else ()),
         ),
         hub_cidr=network.hub if isinstance(network, HubAndSpoke) else None,

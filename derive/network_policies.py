@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from derive import cloud, naming
 from derive.choices import Collector
+from derive.doorman import Doorman
 from derive.graph import Connection, Exit, Links, Workload
 from manifests import cilium, network
 from manifests.base import Manifest
@@ -23,6 +24,8 @@ class Surroundings:
     mesh: bool
     monitoring: str
     """Namespace of Prometheus."""
+    doorman: Doorman
+    """Who reaches what is routed."""
     collector: Collector | None = None
     """Where spans go. Absent: there are none."""
     store_ranges: tuple[str, ...] = ()
@@ -45,12 +48,12 @@ def standard_default_deny(namespace: str) -> Manifest:
 
 
 def cilium_service_policy(name: str, links: Links, around: Surroundings) -> Manifest:
-    """A service's policy: its callers by ``app``, the ingress gateway where it is routed, Prometheus where scraped."""
+    """A service's policy: its callers by ``app``, the ingress where it is routed, Prometheus where scraped."""
     home = links.workload.namespace
     inbound = []
     if links.routed:
-        gateway = cilium.endpoints(naming.GATEWAY_LABELS, naming.MESH_NAMESPACE)
-        inbound.append(cilium.ingress([gateway], links.ports))
+        doorman = cilium.endpoints(around.doorman.labels, around.doorman.namespace)
+        inbound.append(cilium.ingress([doorman], links.ports))
     for ports, connections in _by_ports(links.inbound):
         sources = [_cilium_pods(connection.source, home) for connection in connections]
         inbound.append(cilium.ingress(sources, ports))
@@ -115,7 +118,8 @@ def standard_policy(name: str, links: Links, around: Surroundings) -> Manifest:
     home = links.workload.namespace
     inbound = []
     if links.routed:
-        inbound.append(network.ingress([network.peer(naming.GATEWAY_LABELS, naming.MESH_NAMESPACE)], links.ports))
+        doorman = network.peer(around.doorman.labels, around.doorman.namespace)
+        inbound.append(network.ingress([doorman], links.ports))
     for ports, connections in _by_ports(links.inbound):
         inbound.append(network.ingress([_pods(connection.source, home) for connection in connections], ports))
     if ports := scraped_ports(links, around):

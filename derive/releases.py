@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from derive import labels, naming
+from derive import labels
 from derive.graph import Links
 from manifests import core, istio, rollouts
 from manifests.base import Manifest
 from model import BlueGreen, Canary, Service
+from model.system import REQUESTS
 
 STABLE: Final = "stable"
 CANARY: Final = "canary"
@@ -69,4 +70,4 @@ def route_name(links: Links, number: int) -> str | None:
 
 
 def is_http(links: Links) -> bool:
-    return links.protocol in naming.HTTP
+    return links.protocol in REQUESTS

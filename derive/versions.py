@@ -19,7 +19,7 @@ class ChartVersion:
     """A chart at one exact version, and the namespace its release lives in."""
 
     repo: str
-    """Repository over HTTPS; nodes reach the internet on 443 only."""
+    """Repository over HTTPS, or a registry (``oci://``); nodes reach the internet on 443 only."""
     chart: str
     version: str
     namespace: str
@@ -69,6 +69,10 @@ CERT_MANAGER: Final = ChartVersion("https://charts.jetstack.io", "cert-manager",
 EXTERNAL_SECRETS: Final = ChartVersion(
     "https://charts.external-secrets.io", "external-secrets", "2.9.0", "external-secrets"
 )
+
+NGINX: Final = ChartVersion("oci://ghcr.io/nginx/charts", "nginx-ingress", "2.4.4", "ingress-nginx")
+CORAZA_IMAGE: Final = "ghcr.io/corazawaf/coraza-proxy-wasm:0.6.0"
+"""The module that the proxies load, with the OWASP Core Rule Set inside; it consists of ``/plugin.wasm``."""
 
 KUBECTL_IMAGE: Final = "registry.k8s.io/kubectl:v1.36.2"
 """Of the cluster's own minor version."""

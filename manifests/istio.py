@@ -206,17 +206,48 @@ def passthrough_server(name: str, hosts: Sequence[str], port: int) -> Manifest:
     }
 
 
-def sidecar(name: str, namespace: str, selector: Mapping[str, str] | None, hosts: Sequence[str]) -> Manifest:
+def sidecar(
+    name: str,
+    namespace: str,
+    selector: Mapping[str, str] | None,
+    hosts: Sequence[str],
+    opaque: Mapping[int, Sequence[str]] | None = None,
+) -> Manifest:
     """What the pods' proxies know at all (``namespace/host``); every other destination is refused.
 
-    ``selector`` absent: the pods of the namespace that no other Sidecar selects.
+    ``selector`` absent: the pods of the namespace that no other Sidecar selects. ``opaque``: hosts by port whose
+    requests the proxy does not read; the address of the Service alone says where they go.
     """
+    listeners: list[Manifest] = [
+        {"port": {"number": number, "protocol": "TCP", "name": f"tcp-{number}"}, "hosts": list(names)}
+        for number, names in (opaque or {}).items()
+    ]
     spec = compact(
         workloadSelector={"labels": dict(selector)} if selector else None,
-        egress=[{"hosts": list(hosts)}],
+        egress=[*listeners, {"hosts": list(hosts)}],
         outboundTrafficPolicy={"mode": "REGISTRY_ONLY"},
     )
     return manifest(NETWORKING, "Sidecar", name, namespace, spec=spec)
+
+
+def wasm_plugin(
+    name: str,
+    namespace: str,
+    selector: Mapping[str, str],
+    url: str,
+    ports: Sequence[int],
+    configuration: Manifest,
+) -> Manifest:
+    """A module in the pods' proxies, on requests that come in at ``ports``, after who asks is known."""
+    spec = {
+        "selector": match_labels(selector),
+        "url": url,
+        "phase": "AUTHZ",
+        "failStrategy": "FAIL_CLOSE",
+        "match": [{"mode": "SERVER", "ports": [{"number": port} for port in ports]}],
+        "pluginConfig": configuration,
+    }
+    return manifest("extensions.istio.io/v1alpha1", "WasmPlugin", name, namespace, spec=spec)
 
 
 def service_entry(

@@ -24,6 +24,7 @@ from model.addons import (
 )
 from model.base import DeclarationError, days, hours, minutes, seconds
 from model.environment import DatabaseHosts, Environment, Nodes
+from model.ingress import IstioGateway, Nginx
 from model.network import HubAndSpoke, SingleVpc, Tier
 from model.observability import Dashboard, Panel
 from model.platform import (
@@ -59,6 +60,7 @@ from model.stores import (
 )
 from model.system import System
 from model.traffic import (
+    ApplicationFirewall,
     Call,
     ConnectionPool,
     External,
@@ -89,6 +91,7 @@ from model.workloads import Service as Service
 __all__ = [
     "Acme",
     "Alloy",
+    "ApplicationFirewall",
     "ArgoRollouts",
     "Backup",
     "BlueGreen",
@@ -118,6 +121,7 @@ __all__ = [
     "HubAndSpoke",
     "InCluster",
     "Istio",
+    "IstioGateway",
     "Jaeger",
     "K3s",
     "Kafka",
@@ -127,6 +131,7 @@ __all__ = [
     "MetricsServer",
     "MySQL",
     "NetworkPolicies",
+    "Nginx",
     "NoMesh",
     "Nodes",
     "Observability",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from model.base import DeclarationError, Declared, Name, did_you_mean
+from model.ingress import Sources
 
 
 class Tier(Declared):
@@ -78,6 +79,8 @@ class SingleVpc(_Tiers):
 
     kind: Literal["single-vpc"] = "single-vpc"
     stride: int = Field(1, ge=1, le=100)
+    public_sources: Sources | None = None
+    """Who may open connections to the edge. Absent: everybody."""
 
 
 Network = Annotated[HubAndSpoke | SingleVpc, Field(discriminator="kind")]

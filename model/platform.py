@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from model.addons import AddonChoice, consistent
 from model.base import CpuQuantity, DeclarationError, Declared, MemoryQuantity, Name, days
+from model.ingress import Ingress, IstioGateway
 from model.traffic import TrafficPolicy
 
 
@@ -67,7 +68,6 @@ class Istio(Declared):
     kind: Literal["istio"] = "istio"
     mtls: Literal["STRICT", "PERMISSIVE"] = "STRICT"
     sidecar: SidecarResources = SidecarResources()
-    gateway_account: Name = "istio-ingressgateway-service-account"
     egress_gateway: bool = False
     defaults: TrafficPolicy | None = None
     """The DestinationRule of every service in the namespace. Absent: none."""
@@ -165,6 +165,8 @@ class Platform(Declared):
     cluster: Cluster = K3s()
     cni: Cni = Cilium()
     mesh: Mesh = Istio()
+    ingress: Ingress = IstioGateway()
+    """Who serves the routes. The mesh's gateway is there only where there is a mesh."""
     delivery: Literal["helm-chart", "helm-release", "flux", "argo-cd"] = "helm-chart"
     """``helm-chart``: K3s' HelmChart objects."""
     observability: Observability = Observability()

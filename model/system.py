@@ -8,19 +8,23 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from ipaddress import IPv4Network
 from itertools import combinations
-from typing import Self
+from typing import Final, Self
 
 from pydantic import model_validator
 
 from model.addons import Placed, consistent
 from model.base import DeclarationError, Declared, Host, Name, did_you_mean, span
 from model.environment import Environment
+from model.ingress import Nginx
 from model.network import HubAndSpoke, Network
 from model.observability import Dashboard
 from model.platform import Istio, K3s, Platform
 from model.stores import Bucket, PostgreSQL, Store, backup_of, helpers_of
-from model.traffic import Call, External, Route, ServicePolicy, Tokens, Topic
+from model.traffic import ApplicationFirewall, Call, External, Route, ServicePolicy, Tokens, Topic
 from model.workloads import Quota, Service
+
+REQUESTS: Final = frozenset({"http", "grpc", "grpc-web"})
+"""Protocols that consist of HTTP requests."""
 
 
 class System(Declared):
@@ -38,6 +42,7 @@ class System(Declared):
     routes: tuple[Route, ...] = ()
     externals: tuple[External, ...] = ()
     tokens: tuple[Tokens, ...] = ()
+    firewalls: tuple[ApplicationFirewall, ...] = ()
     dashboards: tuple[Dashboard, ...] = ()
     """Pages beside, or panels within, those that are derived from the graph."""
     platform: Platform = Platform()
@@ -140,6 +145,8 @@ class System(Declared):
         for i, tokens in enumerate(self.tokens):
             yield f"tokens[{i}].at", tokens.at, "service"
             yield f"tokens[{i}].keys_from", tokens.keys_from, "service"
+        for i, firewall in enumerate(self.firewalls):
+            yield f"firewalls[{i}].at", firewall.at, "service"
         for store in self.stores:
             if isinstance(store, PostgreSQL) and store.owner:
                 yield f"stores['{store.name}'].owner", store.owner, "service"
@@ -178,6 +185,23 @@ class System(Declared):
         except CycleError as error:
             cycle = " -> ".join(reversed(error.args[1]))
             raise DeclarationError(f"calls form a cycle: {cycle}; use a topic for one of them") from error
+
+    @model_validator(mode="after")
+    def _firewalls(self) -> System:
+        guarded = [firewall.at for firewall in self.firewalls]
+        for i, name in enumerate(guarded):
+            if name in guarded[:i]:
+                raise DeclarationError(f"firewalls[{i}]: '{name}' has a firewall already; keep one")
+            if self.service(name).port is None or self.service(name).protocol not in REQUESTS:
+                raise DeclarationError(
+                    f"firewalls[{i}]: '{name}' serves no HTTP, and the firewall reads requests; remove it"
+                )
+            if not isinstance(self.platform.mesh, Istio):
+                raise DeclarationError(
+                    f"firewalls[{i}]: the firewall of '{name}' runs in its sidecar, and there is no mesh; "
+                    "set platform.mesh to Istio()"
+                )
+        return self
 
     @model_validator(mode="after")
     def _backups(self) -> System:
@@ -223,7 +247,10 @@ class System(Declared):
         pools = {pool.name for pool in self.platform.pools}
         kinds = {"alertmanager", *(addon.kind for addon in self.platform.addons)}
         places = {f"addons['{addon.kind}']": addon.pool for addon in self.platform.addons if isinstance(addon, Placed)}
-        for place, pool in {**places, "observability": self.platform.observability.pool}.items():
+        places["observability"] = self.platform.observability.pool
+        if isinstance(self.platform.ingress, Nginx):
+            places["ingress"] = self.platform.ingress.pool
+        for place, pool in places.items():
             if pool and pool not in pools:
                 raise DeclarationError(
                     f"platform.{place}.pool '{pool}' is no pool of the platform{did_you_mean(pool, pools)}"

@@ -113,6 +113,13 @@ class Tokens(Declared):
     """Paths that need no token; ``*`` at either end matches anything."""
 
 
+class ApplicationFirewall(Declared):
+    """The OWASP Core Rule Set before a service: what it recognises as an attack is refused, not only recorded."""
+
+    at: Name
+    """The service; its sidecar inspects every request but those of its health checks and its metrics."""
+
+
 class External(Declared):
     """Hosts outside the platform and the services that may call them."""
 

@@ -68,7 +68,7 @@ def spoke(stack: Stack, hub: HubOutputs) -> Site:
         groups=_groups(stack, vpc),
         routes=[attachment],
         edge_dns_name=hub.edge_dns_names.apply(lambda names: names[stack.deployment.name]),
-        entry_ingress=_to_nodes(stack),
+        entry_ingress=to_nodes(stack.plan.network.ingress),
         resolving_vpcs=[hub.hub_vpc_id],
     )
 
@@ -87,7 +87,7 @@ def single(stack: Stack) -> Site:
             subnets=vpc.ids(plan.public),
             security_group=groups.ids[EDGE],
             load_balancer=plan.edge.name,
-            forwards=_to_nodes(stack),
+            forwards=to_nodes(stack.plan.network.ingress),
         ),
         stack.options,
     )
@@ -109,11 +109,6 @@ def _vpc(stack: Stack) -> Vpc:
 def _groups(stack: Stack, vpc: Vpc) -> SecurityGroups:
     args = SecurityGroupsArgs(vpc.vpc_id, stack.plan.network.groups, {S3: vpc.s3_prefix_list})
     return SecurityGroups(f"{stack.name}-groups", args, stack.options)
-
-
-def _to_nodes(stack: Stack) -> list[Forward]:
-    ingress = stack.plan.network.ingress
-    return [to_nodes(port, target, ingress.health, ingress.health_path) for port, target in ingress.ports.items()]
 
 
 def _edge_group(hub: HubOutputs, environment: str, port: int) -> pulumi.Output[str]:

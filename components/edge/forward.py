@@ -8,6 +8,8 @@ from typing import Literal
 import pulumi
 import pulumi_aws as aws
 
+from derive.doorman import HealthCheck, IngressPorts
+
 
 @dataclass(frozen=True)
 class Forward:
@@ -20,6 +22,8 @@ class Forward:
     health_path: str | None = None
     """Absent: a connection is proof enough."""
     health_tls: bool = False
+    check: HealthCheck | None = None
+    """How health is told. Absent: every ten seconds, and AWS's own defaults."""
     keeps_client: bool | None = None
     """Whether targets see the client's address. Absent: AWS's default for the target type."""
 
@@ -29,6 +33,7 @@ def forward(
 ) -> tuple[aws.lb.TargetGroup, aws.lb.Listener]:
     """Register ``<name>-<port>`` and ``<name>-listener-<port>``."""
     protocol = "TCP" if args.health_path is None else "HTTPS" if args.health_tls else "HTTP"
+    check = args.check
     group = aws.lb.TargetGroup(
         f"{name}-{args.port}",
         port=args.target_port,
@@ -38,7 +43,13 @@ def forward(
         preserve_client_ip=None if args.keeps_client is None else str(args.keeps_client).lower(),
         deregistration_delay=30,
         health_check=aws.lb.TargetGroupHealthCheckArgs(
-            protocol=protocol, path=args.health_path, port=str(args.health_port), interval=10
+            protocol=protocol,
+            path=args.health_path,
+            port=str(args.health_port),
+            interval=check.interval if check else 10,
+            timeout=check.timeout if check else None,
+            healthy_threshold=check.healthy if check else None,
+            unhealthy_threshold=check.unhealthy if check else None,
         ),
         tags={"Name": f"{name}-{args.port}"},
         opts=opts,
@@ -54,6 +65,9 @@ def forward(
     return group, listener
 
 
-def to_nodes(port: int, target_port: int, health_port: int, health_path: str) -> Forward:
-    """To the ingress gateway on the nodes, which see the client's address."""
-    return Forward(port, target_port, "instance", health_port, health_path, keeps_client=True)
+def to_nodes(ingress: IngressPorts) -> list[Forward]:
+    """To the ingress on the nodes, which see the client's address."""
+    return [
+        Forward(port, target, "instance", ingress.health, ingress.health_path, check=ingress.check, keeps_client=True)
+        for port, target in ingress.ports.items()
+    ]

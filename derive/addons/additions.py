@@ -18,6 +18,7 @@ from derive.addons import (
     kiali,
     loki,
     metrics_server,
+    nginx,
     prometheus_adapter,
     tracing,
     vault,
@@ -26,6 +27,7 @@ from derive.addons import (
 )
 from derive.addons.chart import Addition
 from derive.shapes import Deployment
+from model import Nginx
 
 MAKERS: Final[dict[str, Callable[[Deployment, Any], Addition | None]]] = {
     "ebs-csi": ebs_csi.addition,
@@ -54,5 +56,10 @@ EARLY: Final = frozenset({"ebs-csi", "metrics-server", "cert-manager", "external
 def additions(deployment: Deployment) -> dict[str, Addition]:
     """What one environment has of them, by kind."""
     asked = {choice.kind: choice for choice in choices.chosen(deployment)}
-    made = {kind: maker(deployment, asked[kind]) for kind, maker in MAKERS.items() if kind in asked}
+    ingress = deployment.system.platform.ingress
+    made: dict[str, Addition | None] = {
+        kind: maker(deployment, asked[kind]) for kind, maker in MAKERS.items() if kind in asked
+    }
+    if isinstance(ingress, Nginx):
+        made[ingress.kind] = nginx.addition(deployment, ingress)
     return {kind: addition for kind, addition in made.items() if addition}

@@ -15,8 +15,7 @@ from manifests.base import Manifest, manifest
 from model import Acme, CertManager
 
 NAME: Final = "cert-manager"
-ISSUER: Final = "platform"
-"""The ClusterIssuer that the platform's certificates ask."""
+ISSUER: Final = naming.ISSUER
 TOKEN: Final = "cloudflare-api-token"
 """The stack's setting, the Secret and the Secret's key."""
 AUTHORITY: Final = "platform-authority"

@@ -16,7 +16,7 @@ import yaml
 
 from derive.addons.chart import Release
 from derive.shapes import AddonPlan
-from derive.versions import KUBECTL_IMAGE
+from derive.versions import KUBECTL_IMAGE, ChartVersion
 from manifests import core
 from manifests.base import Manifest, manifest
 from model import DeclarationError, minutes
@@ -91,8 +91,7 @@ def _plain(value: Any) -> Any:
 def _helm_chart(release: Release) -> tuple[Manifest, ...]:
     source = release.source
     spec: dict[str, Any] = {
-        "repo": source.repo,
-        "chart": source.chart,
+        **_where(source),
         "version": source.version,
         "targetNamespace": source.namespace,
         "createNamespace": False,
@@ -105,6 +104,13 @@ def _helm_chart(release: Release) -> tuple[Manifest, ...]:
         spec["bootstrap"] = True
     chart = manifest("helm.cattle.io/v1", "HelmChart", release.name, CONTROLLER_NAMESPACE, spec=spec)
     return (chart, _gate(release))
+
+
+def _where(source: ChartVersion) -> dict[str, str]:
+    """A chart in a registry of images is named in full, and has no repository beside."""
+    if source.repo.startswith("oci://"):
+        return {"chart": f"{source.repo}/{source.chart}"}
+    return {"repo": source.repo, "chart": source.chart}
 
 
 def _gate(release: Release) -> Manifest:

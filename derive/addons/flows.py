@@ -11,9 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from derive import naming
 from derive.network_policies import PRIVATE
 from manifests import cilium, network
 from manifests.base import Manifest
+from model import System
 
 DNS_LABELS: Final = {"k8s:k8s-app": "kube-dns"}
 API_PORTS: Final = (443, 6443)
@@ -75,6 +77,15 @@ API_SERVER: Final = Flow(Entities(("kube-apiserver",)))
 def webhook(port: int) -> Flow:
     """The API server calls; on K3s it is a process of a node, this one or another."""
     return Flow(Entities(("kube-apiserver", "remote-node", "host")), (port,))
+
+
+def to_routed(system: System) -> tuple[Flow, ...]:
+    """To every service that is routed, once: where the ingress leads."""
+    found = [system.service(name) for name in dict.fromkeys(route.to for route in system.routes)]
+    return tuple(
+        Flow((Pods({"app": service.name}, naming.service_namespace(system, service)),), naming.served_ports(service))
+        for service in found
+    )
 
 
 def cilium_policy(rule: Rule, namespace: str) -> Manifest:

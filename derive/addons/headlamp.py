@@ -8,10 +8,11 @@ from derive import choices, naming, versions
 from derive.addons import cert_manager
 from derive.addons.chart import OUTSIDE_MESH, Addition, Release, housed, resources
 from derive.addons.flows import API_SERVER, Flow, Pods, Rule
+from derive.doorman import BY_SERVICE, doorman
 from derive.placement import placement
 from derive.shapes import Deployment, SecretPlan
 from manifests import pods
-from model import CertManager, Headlamp
+from model import CertManager, Headlamp, Nginx
 
 NAME: Final = "headlamp"
 LABELS: Final = {naming.APP: NAME}
@@ -21,7 +22,7 @@ CERTIFICATE: Final = "headlamp-tls"
 
 def addition(deployment: Deployment, choice: Headlamp) -> Addition:
     source = housed(versions.HEADLAMP, choice.namespace)
-    inbound = (Flow((Pods({}, choice.ingress_namespace),), (PORT,)),) if choice.host else ()
+    inbound = (Flow((_entrance(deployment, choice),), (PORT,)),) if choice.host else ()
     own = choice.host and choices.choice(deployment, CertManager) is None
     host = f"{choice.host}.{deployment.environment.domain}"
     return Addition(
@@ -35,6 +36,15 @@ def addition(deployment: Deployment, choice: Headlamp) -> Addition:
         rules=(Rule(NAME, LABELS, inbound, (API_SERVER,)),),
         secrets=(SecretPlan(name=CERTIFICATE, namespace=source.namespace, certificate=(host,)),) if own else (),
     )
+
+
+def _entrance(deployment: Deployment, choice: Headlamp) -> Pods:
+    """The platform's own ingress controller, or one that others run in the namespace that is named."""
+    platform = deployment.system.platform
+    if isinstance(platform.ingress, Nginx):
+        door = doorman(platform)
+        return Pods(door.labels, door.namespace)
+    return Pods({}, choice.ingress_namespace)
 
 
 def values(deployment: Deployment, choice: Headlamp) -> dict[str, Any]:
@@ -61,7 +71,10 @@ def values(deployment: Deployment, choice: Headlamp) -> dict[str, Any]:
         found["ingress"] = {
             "enabled": True,
             "ingressClassName": choice.ingress_class,
-            "annotations": {"cert-manager.io/cluster-issuer": cert_manager.ISSUER} if issued else {},
+            "annotations": {
+                **({"cert-manager.io/cluster-issuer": cert_manager.ISSUER} if issued else {}),
+                **(BY_SERVICE if isinstance(deployment.system.platform.ingress, Nginx) else {}),
+            },
             "hosts": [{"host": host, "paths": [{"path": "/", "type": "Prefix"}]}],
             "tls": [{"secretName": CERTIFICATE, "hosts": [host]}],
         }

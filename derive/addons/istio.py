@@ -11,7 +11,7 @@ from derive.shapes import Deployment
 from derive.tokens import PROXIES_FETCH_KEYS
 from manifests import istio
 from manifests.base import Manifest, manifest
-from model import Environment, Istio
+from model import Environment, Istio, IstioGateway
 
 BASE: Final = "istio-base"
 CNI: Final = "istio-cni"
@@ -36,8 +36,11 @@ def releases(deployment: Deployment, mesh: Istio) -> tuple[Release, ...]:
             (CNI,),
             ("deployment/istiod",),
         ),
-        Release(GATEWAY, versions.ISTIO_GATEWAY, gateway_values(mesh, replicas), (ISTIOD,), (f"deployment/{GATEWAY}",)),
     ]
+    chosen = deployment.system.platform.ingress
+    if isinstance(chosen, IstioGateway):
+        values = gateway_values(chosen, replicas)
+        found.append(Release(GATEWAY, versions.ISTIO_GATEWAY, values, (ISTIOD,), (f"deployment/{GATEWAY}",)))
     if mesh.egress_gateway:
         name = naming.EGRESS_GATEWAY
         found.append(
@@ -104,11 +107,11 @@ def istiod_values(mesh: Istio, replicas: int, collector: Collector | None = None
 TRACING: Final = "otel-tracing"
 
 
-def gateway_values(mesh: Istio, replicas: int) -> dict[str, Any]:
+def gateway_values(gateway: IstioGateway, replicas: int) -> dict[str, Any]:
     """Behind K3s' service load balancer: ports 80, 443 and 15021 of every node lead here. The policy ``Cluster`` lets
     a node without a gateway pod answer, so every node is a target of the edge."""
     return {
-        "serviceAccount": {"create": True, "name": mesh.gateway_account},
+        "serviceAccount": {"create": True, "name": gateway.account},
         "service": {
             "type": "LoadBalancer",
             "externalTrafficPolicy": "Cluster",

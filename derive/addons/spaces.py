@@ -20,6 +20,7 @@ from derive.addons.flows import (
     cilium_policy,
     completed,
     standard_policy,
+    to_routed,
     webhook,
 )
 from derive.addons.fluent_bit import NAME as FLUENT_BIT
@@ -29,7 +30,7 @@ from derive.observability.fluent_bit import HTTP_PORT
 from derive.observability.monitors import measured
 from derive.shapes import AddonPlan, Deployment
 from manifests import cilium, core
-from model import Cilium, Istio, Service
+from model import Cilium, Istio, IstioGateway
 
 CLUSTER: Final = "kube-system"
 """The cluster's own namespace: it exists, and its pods are part of the machinery that enforces policies."""
@@ -171,7 +172,6 @@ def _mesh(deployment: Deployment, mesh: Istio) -> tuple[Rule, ...]:
     prometheus = Pods(naming.PROMETHEUS_LABELS, system.platform.observability.namespace)
     istiod = _to([Pods(ISTIOD)], naming.ISTIOD_PORT)
     scraped = _from([prometheus], ENVOY_METRICS)
-    routed = {route.to: system.service(route.to) for route in system.routes}
     found = [
         Rule(
             "istiod",
@@ -183,14 +183,16 @@ def _mesh(deployment: Deployment, mesh: Istio) -> tuple[Rule, ...]:
             ),
             (API_SERVER,),
         ),
-        Rule(
+    ]
+    if isinstance(system.platform.ingress, IstioGateway):
+        door = Rule(
             "ingress-gateway",
             naming.GATEWAY_LABELS,
             # The door of the cluster: by the nodes' ports, hence from the world, a node, or its load balancer's pod.
             (Flow(Entities(("all",)), tuple(GATEWAY_PORTS.values())), scraped),
-            (istiod, *(_to_service(service, deployment) for service in routed.values())),
-        ),
-    ]
+            (istiod, *to_routed(system)),
+        )
+        found.append(door)
     if mesh.egress_gateway:
         leaving = [external for external in system.externals if external.through_gateway]
         callers = sorted({name for external in leaving for name in external.used_by})
@@ -204,11 +206,6 @@ def _mesh(deployment: Deployment, mesh: Istio) -> tuple[Rule, ...]:
             )
         )
     return tuple(found)
-
-
-def _to_service(service: Service, deployment: Deployment) -> Flow:
-    target = Pods({"app": service.name}, naming.service_namespace(deployment.system, service))
-    return _to([target], *naming.served_ports(service))
 
 
 def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:

@@ -11,7 +11,7 @@ from derive.addons.flows import Flow, Pods, Rule
 from derive.placement import placement
 from derive.shapes import Deployment
 from manifests import pods
-from model import Istio, Jaeger, Tempo
+from model import Istio, IstioGateway, Jaeger, Tempo
 
 TEMPO: Final = "tempo"
 JAEGER: Final = "jaeger"
@@ -54,7 +54,8 @@ def _spans(deployment: Deployment, *ports: int) -> Flow:
     spaces |= dict.fromkeys(naming.store_namespace(system, store) for store in system.stores)
     sources = [Pods({}, space) for space in spaces]
     if isinstance(system.platform.mesh, Istio):
-        sources.append(Pods(naming.GATEWAY_LABELS, naming.MESH_NAMESPACE))
+        if isinstance(system.platform.ingress, IstioGateway):
+            sources.append(Pods(naming.GATEWAY_LABELS, naming.MESH_NAMESPACE))
         if system.platform.mesh.egress_gateway:
             sources.append(Pods(naming.EGRESS_GATEWAY_LABELS, naming.MESH_NAMESPACE))
     return Flow(tuple(sources), ports)

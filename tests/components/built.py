@@ -29,6 +29,7 @@ from components.storage.key import EncryptionKey, EncryptionKeyArgs
 from components.storage.replication import BucketReplica, BucketReplicaArgs
 from derive.cloud import Grant, Reference
 from derive.database_state import DatabaseState
+from derive.doorman import doorman
 from derive.firewall import S3
 from derive.network import hub_plan
 from derive.plan import SystemPlan, system_plan
@@ -163,7 +164,7 @@ def cluster(environment: str, grants: tuple[Grant, ...] = ()) -> K3sCluster:
             snapshot_bucket="backups",
             snapshot_bucket_arn="arn:aws:s3:::backups",
             resolving_vpcs=["hub-vpc"],
-            entry_ingress=[to_nodes(port, port, 15021, "/healthz/ready") for port in PORTS],
+            entry_ingress=to_nodes(doorman(SYSTEM.platform).ports),
             ingress_target_groups=[],
             tags={"Environment": environment},
             grants=grants,

@@ -113,6 +113,7 @@ def test_a_tier_answers_only_the_tiers_that_it_admits() -> None:
     assert inbound["app-nodes"] == inbound["public-nodes"] == public | app | data
     doors = {rule.port for rule in groups["public-nodes"].rules if rule.description == "Edge"}
     assert doors == {80, 443, 15021}
+    assert {rule.peer for rule in groups["public-nodes"].rules if rule.description == "Edge"} == {"edge"}
     assert not [
         rule for name in ("app-nodes", "data-nodes") for rule in groups[name].rules if rule.description == "Edge"
     ]

@@ -1,0 +1,76 @@
+"""The doors behind an ingress controller: Ingress objects beside the Services they name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from derive import ingress, naming
+from derive.doorman import BY_SERVICE, INGRESS_CLASS
+from manifests import ingress as objects
+from manifests.base import Manifest
+from model import Canary, DeclarationError, Environment, Route, Service, System
+
+MERGED: Final = "nginx.org/mergeable-ingress-type"
+
+
+def rules(system: System, environment: Environment) -> tuple[Manifest, ...]:
+    """An Ingress per host and service. Where several services share a host, one more bears its certificate: an Ingress
+    names Services of its own namespace only."""
+    named = ingress.grouped(system)
+    hosts: dict[str, list[str]] = {}
+    for name, declared in named.items():
+        hosts.setdefault(declared[0].host, []).append(name)
+    found = []
+    for members in hosts.values():
+        first = named[members[0]][0]
+        host, secret = naming.public_host(first, environment), naming.certificate(first, system)
+        merged = len(members) > 1
+        if merged:
+            master = f"{secret.removesuffix('-tls-cert')}-host"
+            home = _namespace(system, first)
+            found.append(objects.ingress(master, home, INGRESS_CLASS, host, (), secret, {MERGED: "master"}))
+        found += [_rule(name, system, host, None if merged else secret, named[name]) for name in members]
+    return tuple(found)
+
+
+def _rule(name: str, system: System, host: str, secret: str | None, declared: Sequence[Route]) -> Manifest:
+    service = system.service(declared[0].to)
+    _possible(service, declared)
+    annotations = dict(BY_SERVICE)
+    if secret is None:
+        annotations[MERGED] = "minion"
+    timeout = declared[0].timeout
+    if timeout:
+        span = f"{timeout.total_seconds():g}s"
+        annotations |= {f"nginx.org/proxy-{way}-timeout": span for way in ("read", "send")}
+    if service.protocol == "grpc":
+        annotations["nginx.org/grpc-services"] = service.name
+    paths = [
+        objects.path(route.prefix, service.name, naming.own_port(service))
+        for route in sorted(declared, key=lambda route: -len(route.prefix))
+    ]
+    return objects.ingress(name, _namespace(system, declared[0]), INGRESS_CLASS, host, paths, secret, annotations)
+
+
+def _possible(service: Service, declared: Sequence[Route]) -> None:
+    """Refuse what NGINX, which calls a Service as one address, cannot do."""
+    if any(route.retry for route in declared):
+        raise DeclarationError(
+            f"a route to '{service.name}' has retries, but the ingress sees one address per service and cannot try "
+            "another; drop them, or give them to the services that call it"
+        )
+    if len({route.timeout for route in declared}) > 1:
+        raise DeclarationError(
+            f"routes of host '{declared[0].host}' to '{service.name}' have different timeouts, but an Ingress has one; "
+            "give them the same"
+        )
+    if isinstance(service.release, Canary):
+        raise DeclarationError(
+            f"service '{service.name}' is released by canary and is routed: only the mesh's gateway sends it a share "
+            "of the requests; set platform.ingress to IstioGateway(), or release it otherwise"
+        )
+
+
+def _namespace(system: System, route: Route) -> str:
+    return naming.service_namespace(system, system.service(route.to))
