@@ -12,7 +12,7 @@ from audit.expected import Expectation
 from audit.findings import Column, Connection, Difference, Report
 from audit.layers import EGRESS, INGRESS, LAYERS, MTLS, NETWORK, Question, port_name
 from audit.machines import Machines
-from audit.platform import INTERNET, NODES
+from audit.platform import INTERNET, NODES, REFUSED, unpublished
 from audit.population import Actor, Mask, Population, Port
 from audit.requests import Request
 from audit.resources import Registry, Values, read
@@ -209,13 +209,14 @@ class PodAudit:
         for route in scope.system.routes:
             service = scope.system.service(route.to)
             routes.setdefault(scope.public_host(route.host), []).append((route.prefix, f"{route.to}:{service.port}"))
+        refused = REFUSED[scope.system.platform.ingress.kind]
         hosts = {*routes, *(host.replace("*", "any") for host in doors.hosts()), "undeclared.example"}
         for host in sorted(hosts):
             own = sorted(routes.get(host, ()), key=lambda item: -len(item[0]))
-            for path in probes(doors.paths(host) | {prefix for prefix, _ in own}):
+            for path in probes(doors.paths(host) | {prefix for prefix, _ in own} | set(refused)):
                 for port in sorted({80, 443} | doors.ports()):
                     door = Door(host, port, path)
-                    answer, wanted = doors.answer(door).what, _answer(own, port, path)
+                    answer, wanted = doors.answer(door).what, _answer(own, port, path, refused)
                     if answer != CLOSED:
                         report.doors[str(door)] = answer
                     if answer != wanted:
@@ -247,10 +248,12 @@ class PodAudit:
         return f"{name}.{self._scope.namespace(item)}.svc.cluster.local"
 
 
-def _answer(routes: Sequence[tuple[str, str]], port: int, path: str) -> str:
-    """What the gateway should answer for a host with these routes (longest prefix first)."""
+def _answer(routes: Sequence[tuple[str, str]], port: int, path: str, refused: Sequence[str]) -> str:
+    """What the ingress should answer for a host with these routes (longest prefix first)."""
     if not routes or port not in (80, 443):
         return CLOSED
     if port == 80:
         return REDIRECT
+    if unpublished(path, refused):
+        return NO_ROUTE
     return next((to for prefix, to in routes if path.startswith(prefix)), NO_ROUTE)

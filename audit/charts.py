@@ -121,6 +121,20 @@ def _gateway(release: Release) -> Iterable[ChartPod]:
     yield ChartPod(role, labels, account, (*(ports or (15021, 80, 443)), 15020), proxy="gateway")
 
 
+def _nginx(release: Release) -> Iterable[ChartPod]:
+    """Its sidecar, if there is one, has to leave alone what comes from outside the mesh."""
+    public = (80, 443, int(release.value("controller.readyStatus.port", 8081)))
+    annotations = release.value("controller.pod.annotations", {})
+    excluded = str(annotations.get("traffic.sidecar.istio.io/excludeInboundPorts", "")).split(",")
+    labels = {NAME: "nginx-ingress", INSTANCE: release.name, **release.value("controller.pod.extraLabels", {})}
+    meshed = labels.get("sidecar.istio.io/inject") == "true"
+    bypassed = {str(port) for port in public} <= set(excluded)
+    ports = (*public, int(release.value("prometheus.port", 9113)), *((15020,) if meshed else ()))
+    account = str(release.value("controller.serviceAccount.name") or release.name)
+    proxy: Proxy = "none" if not meshed else "outbound" if bypassed else "sidecar"
+    yield ChartPod("ingress-gateway", labels, account, ports, proxy=proxy)
+
+
 def _istiod(release: Release) -> Iterable[ChartPod]:
     yield ChartPod("istiod", {"app": "istiod", "istio": "pilot"}, "istiod", (15010, 15012, 15014, 15017))
 
@@ -183,6 +197,7 @@ CHARTS: Final[Mapping[str, Callable[[Release], Iterable[ChartPod]]]] = {
     "gateway": _gateway,
     "istiod": _istiod,
     "kube-prometheus-stack": _kube_prometheus_stack,
+    "nginx-ingress": _nginx,
     "opensearch": _opensearch,
     "prometheus-postgres-exporter": _postgres_exporter,
 }

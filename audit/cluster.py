@@ -10,6 +10,7 @@ from audit.authorization import Authorization
 from audit.charts import Release
 from audit.cilium import CiliumPolicies
 from audit.doors import Door, Doors
+from audit.ingresses import NGINX_CHART, Ingresses
 from audit.layers import ANY_OTHER, AUTHORIZATION, EGRESS, INGRESS, MTLS, ROUTING, Question, Verdicts
 from audit.mtls import ACCEPTED, ClientModes, PeerModes, accepts
 from audit.platform import DNS, SIDECAR_METRICS
@@ -51,14 +52,19 @@ class Cluster:
         self._clients = ClientModes(registry, root)
         self.routing = Routing(registry, population, self.hosts, self._clients, root, mode)
         self.entrances = population.role("ingress-gateway")
-        self.doors = Doors(registry, population, self.routing, self.entrances)
+        nginx = charts.get(NGINX_CHART)
+        self.doors: Doors | Ingresses = (
+            Ingresses(registry, population, self.hosts, self.routing, nginx, self.entrances)
+            if nginx
+            else Doors(registry, population, self.routing, self.entrances)
+        )
         self._sidecars: Mask = 0
         for index in bits(population.meshed):
             if population.actors[index].proxy == "sidecar":
                 self._sidecars |= 1 << index
         self.callers: Mask = population.everyone & ~population.kinds["host"]
         """Everybody but a pod's own node, whose probes no policy can refuse."""
-        self._published = self._behind_doors()
+        self._published = self.doors.published()
         self._known: dict[tuple[int, Port], tuple[Verdicts, Mask]] = {}
 
     def ports(self, callee: int, declared: Iterable[Port]) -> list[Port]:
@@ -79,8 +85,8 @@ class Cluster:
         return representatives({*methods, *own_methods}, {*paths, *own_paths}, {*prefixes, *registered})
 
     def judged(self, callee: int) -> bool:
-        """Whether a proxy stands before the actor."""
-        return self.population.actors[callee].proxy != "none"
+        """Whether a proxy that reads what comes in stands before the actor."""
+        return self.population.actors[callee].proxy in ("sidecar", "gateway")
 
     def verdicts(self, question: Question) -> Verdicts:
         """Who passes each layer."""
@@ -122,15 +128,6 @@ class Cluster:
         found = outside | self.routing.admitted(callee, port, request) & self._sidecars
         if self._published >> callee & 1 and self._behind(callee, port, request):
             found |= self.entrances
-        return found
-
-    def _behind_doors(self) -> Mask:
-        found = 0
-        for branches in self.routing.branches.values():
-            for branch in branches:
-                if branch.gateways != ("mesh",):
-                    for backends, _ in branch.destinations:
-                        found |= backends
         return found
 
     def _behind(self, callee: int, port: Port, request: Request | None) -> bool:

@@ -54,7 +54,7 @@ class Doors:
         self._routing = routing
         self._servers: list[tuple[Object, Mapping[str, Any]]] = []
         self._answers: dict[Door, Answer] = {}
-        self._secrets = set(_secrets(registry))
+        self._secrets = set(secrets(registry))
         self._namespaces = {population.actors[index].namespace for index in bits(pods)}
         for gateway in registry.objects("Gateway", group=NETWORKING):
             if population.has(gateway.spec.get("selector") or {}, pods):
@@ -118,18 +118,30 @@ class Doors:
                 continue
             for branch in sorted(self._routing.branches[name], key=lambda branch: branch.catches_all):
                 if gateway in branch.gateways and branch.takes(Request("GET", door.path), door.port):
-                    return self._led(branch.destinations)
+                    return led(self._population, branch.destinations)
         return Answer(NO_ROUTE)
 
-    def _led(self, destinations: tuple[tuple[Mask, int], ...]) -> Answer:
-        if not destinations:
-            return Answer(NO_ROUTE)
-        backends, ports = 0, set()
-        for mask, port in destinations:
-            backends |= mask
-            ports.add(port)
-        names = ", ".join(self._population.names(backends))
-        return Answer(f"{names}:{'/'.join(map(str, sorted(ports)))}", backends, min(ports))
+    def published(self) -> Mask:
+        """Pods behind any route of a gateway."""
+        found = 0
+        for branches in self._routing.branches.values():
+            for branch in branches:
+                if branch.gateways != ("mesh",):
+                    for backends, _ in branch.destinations:
+                        found |= backends
+        return found
+
+
+def led(population: Population, destinations: tuple[tuple[Mask, int], ...]) -> Answer:
+    """Where a request ends: pods and their port."""
+    if not destinations:
+        return Answer(NO_ROUTE)
+    backends, ports = 0, set()
+    for mask, port in destinations:
+        backends |= mask
+        ports.add(port)
+    names = ", ".join(population.names(backends))
+    return Answer(f"{names}:{'/'.join(map(str, sorted(ports)))}", backends, min(ports))
 
 
 def probes(prefixes: set[str]) -> list[str]:
@@ -142,7 +154,8 @@ def _host(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _secrets(registry: Registry) -> Iterator[tuple[str, str]]:
+def secrets(registry: Registry) -> Iterator[tuple[str, str]]:
+    """Namespace and name of every TLS Secret that is there or will be."""
     for kind, path in SECRETS:
         for item in registry.objects(kind):
             value: Any = item.body

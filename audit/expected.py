@@ -19,6 +19,7 @@ from audit.platform import (
     API_SERVER,
     CLUSTER,
     DNS,
+    ENTRANCES,
     EVERYBODY,
     INTERNET,
     KNOWN,
@@ -26,8 +27,10 @@ from audit.platform import (
     LINKS,
     NODES,
     PROXIES,
+    REFUSED,
     SIDECAR_METRICS,
     Link,
+    unpublished,
 )
 from audit.population import Actor, Mask, Population, Port, bits, union
 from audit.requests import Request, matches
@@ -268,12 +271,15 @@ class Expectation:
     # -- the platform --------------------------------------------------------------------------
 
     def _add_platform(self) -> None:
-        for link in LINKS:
+        entrance = ENTRANCES[self._scope.system.platform.ingress.kind]
+        for link in (*LINKS, *entrance):
             callers, callees = self._group(link.caller), self._group(link.callee)
             for index in bits(callees):
                 admission = self._admissions[index][self._port(link)]
                 admission.leave |= callers
                 admission.enter |= self._group(link.at_callee) | callers if link.at_callee else callers
+        if self._scope.mesh:
+            self._admit(self._population.role("prometheus"), self._entrances, (SIDECAR_METRICS,))
         self._add_scrapes()
 
     def _port(self, link: Link) -> Port | None:
@@ -389,7 +395,8 @@ class Expectation:
         elif self._always_known(actor):
             found |= self._sidecars
         path = request.path if request else "/"
-        if any(path.startswith(prefix) for prefix in callee.routes.get(port[1], ())):
+        refused = unpublished(path, REFUSED[self._scope.system.platform.ingress.kind])
+        if not refused and any(path.startswith(prefix) for prefix in callee.routes.get(port[1], ())):
             found |= self._entrances
         return found
 

@@ -33,8 +33,8 @@ from model import Bucket
 ANYWHERE: Final = "anywhere"
 WEB: Final = ("TCP 80", "TCP 443")
 HTTPS: Final = ("TCP 443",)
-GATEWAY_PORTS: Final = (*WEB, "TCP 15021")
-"""Redirect, TLS and health of the ingress gateway."""
+INGRESS_PORTS: Final = {"istio": (80, 443, 15021), "nginx": (30080, 30443, 30081)}
+"""Redirect, TLS and health on the nodes, by kind of ingress."""
 ADMINISTRATION: Final = ("TCP 22", "TCP 6443")
 API: Final = ("TCP 6443",)
 
@@ -57,6 +57,8 @@ class NetworkExpectation:
         self._sites = sites
         self._tiers = {tier.name: tier.egress for tier in scope.system.network.tiers}
         everything = (EVERYTHING,)
+        self._ingress = INGRESS_PORTS[scope.system.platform.ingress.kind]
+        doors = tuple(f"TCP {port}" for port in self._ingress)
         stores = tuple(sorted({f"TCP {store_port(s)}" for s in scope.system.stores if not isinstance(s, Bucket)}))
         replicated = tuple(
             sorted(
@@ -70,7 +72,7 @@ class NetworkExpectation:
         self._rows: dict[Way, tuple[Row, ...]] = {
             "ingress": (
                 Row(NODE, K8S, everything),
-                Row(NODE, PUBLIC_TIER, GATEWAY_PORTS, HUB),
+                Row(NODE, PUBLIC_TIER, doors, HUB),
                 Row(NODE, PRIVATE_TIER, ADMINISTRATION, HUB),
                 Row(ENTRY, K8S, API),
                 Row(ENTRY, PUBLIC_TIER, WEB, HUB),
@@ -144,7 +146,8 @@ class NetworkExpectation:
     def listeners(self, balancer: Site, joined: Iterable[str]) -> dict[int, frozenset[str]] | None:
         """Ports of a balancer and what they lead to; None for one that another stack fills."""
         if balancer.role == ENTRY:
-            return {port: frozenset({f"{NODE}:{port}"}) for port in (80, 443, 6443)}
+            led = dict(zip((80, 443, 6443), (*self._ingress[:2], 6443), strict=True))
+            return {port: frozenset({f"{NODE}:{target}"}) for port, target in led.items()}
         if balancer.name in set(joined):
             return {port: frozenset({f"{ENTRY}:{port}"}) for port in (80, 443)}
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +35,25 @@ class Link:
     """Whom the callee's own end admits, where that is more than the caller."""
 
 
+ENTRANCES: Final[Mapping[str, tuple[Link, ...]]] = {
+    "istio": (*(Link(INTERNET, "ingress-gateway", port, at_callee=EVERYBODY) for port in (80, 443, 15021)),),
+    "nginx": (
+        *(Link(INTERNET, "ingress-gateway", port, at_callee=EVERYBODY) for port in (80, 443, 8081)),
+        Link("prometheus", "ingress-gateway", 9113),
+        Link("ingress-gateway", API_SERVER, None),
+    ),
+}
+"""By kind of ingress."""
+
+REFUSED: Final[Mapping[str, tuple[str, ...]]] = {"istio": (), "nginx": ("/metrics",)}
+"""Paths that no host publishes, by kind of ingress."""
+
+
+def unpublished(path: str, refused: Iterable[str]) -> bool:
+    """Whether a path is one of those, or below it."""
+    return any(path == own or path.startswith(f"{own}/") for own in refused)
+
+
 _API_CLIENTS: Final = (
     "istiod",
     "prometheus",
@@ -50,8 +70,6 @@ LINKS: Final = (
     Link(PROXIES, "istiod", ISTIOD_PORT, at_callee=CLUSTER),
     Link(API_SERVER, "istiod", 15017, at_callee=NODES),
     Link(API_SERVER, "prometheus-operator", 10250, at_callee=NODES),
-    *(Link(INTERNET, "ingress-gateway", port, at_callee=EVERYBODY) for port in (80, 443, 15021)),
-    Link("prometheus", "ingress-gateway", SIDECAR_METRICS),
     Link("prometheus", "egress-gateway", SIDECAR_METRICS),
     Link("prometheus", "istiod", 15014),
     Link("prometheus", "prometheus", 9090),

@@ -16,7 +16,8 @@ from audit.errors import AuditError
 
 Mask = int
 Kind = Literal["pod", "host", "remote-node", "api-server", "world"]
-Proxy = Literal["none", "sidecar", "gateway"]
+Proxy = Literal["none", "sidecar", "outbound", "gateway"]
+"""``outbound``: a sidecar that lets pass what comes in."""
 Protocol = Literal["TCP", "UDP", "SCTP"]
 Port = tuple[str, int]
 """Protocol and number."""

@@ -270,7 +270,9 @@ def _scrapes(deployment: Deployment) -> tuple[Flow, ...]:
         own.append(_to([Pods(ISTIOD, naming.MESH_NAMESPACE)], 15014))
         own.append(_to([Pods({}, naming.MESH_NAMESPACE)], ENVOY_METRICS))
     for namespace, ports in measured(deployment).items():
-        own.append(_to([Pods({}, namespace)], *sorted({*ports, *((ENVOY_METRICS,) if mesh else ())})))
+        numbers = sorted({*ports, *((ENVOY_METRICS,) if mesh else ())})
+        # No port at all would mean every port.
+        own += [_to([Pods({}, namespace)], *numbers)] if numbers else []
     return (nodes, *own)
 
 
