@@ -34,6 +34,7 @@ from derive.firewall import S3
 from derive.network import hub_plan
 from derive.plan import SystemPlan, system_plan
 from derive.shapes import Deployment, Facts, SecretPlan
+from model import Nginx, Platform
 from systems.fitsync import SYSTEM
 
 REGION: Final = "eu-west-1"
@@ -120,6 +121,12 @@ def edge() -> None:
         ),
     )
     pulumi.export("edge", made.dns_name)
+
+
+def nodes_edge() -> None:
+    """In front of NGINX on the nodes of the same VPC."""
+    forwards = to_nodes(doorman(Platform(ingress=Nginx())).ports)
+    Edge("edge", EdgeArgs("vpc", ["subnet-a"], "group", "shop-dev-edge", forwards))
 
 
 def edge_targets() -> None:
@@ -230,6 +237,7 @@ PROGRAMS: Final[dict[str, Callable[[], object]]] = {
     "spoke": spoke,
     "bastion": bastion,
     "edge": edge,
+    "edge to nodes": nodes_edge,
     "edge targets": edge_targets,
     "bucket": lambda: bucket(True),
     "key": key,

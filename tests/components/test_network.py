@@ -239,6 +239,21 @@ def test_the_edge_passes_tls_through(port: int) -> None:
     assert (group["targetType"], group["vpcId"]) == ("ip", "vpc")
 
 
+def test_an_edge_that_reaches_nodes_asks_their_ingress_how_it_is() -> None:
+    """OR-NET: NGINX answers on ports of the nodes, and is in rotation after two good answers, out after three bad."""
+    group = register(built.nodes_edge).of("aws:lb/targetGroup:TargetGroup")["edge-443"].inputs
+    assert (group["port"], group["targetType"], group["preserveClientIp"]) == (30443, "instance", "true")
+    assert group["healthCheck"] == {
+        "protocol": "HTTP",
+        "path": "/nginx-ready",
+        "port": "30081",
+        "interval": 10,
+        "timeout": 5,
+        "healthyThreshold": 2,
+        "unhealthyThreshold": 3,
+    }
+
+
 def test_the_edge_is_public_and_its_names_lead_to_it() -> None:
     monitor = register(built.edge)
     balancer = monitor.one("aws:lb/loadBalancer:LoadBalancer").inputs

@@ -128,6 +128,7 @@ def test_restricted(path: str, value: Any, message: str) -> None:
     [
         (f"{CONTEXT}.capabilities.add", ["NET_BIND_SERVICE"]),
         ("spec.volumes", [{"name": "a", "emptyDir": {}}, {"name": "b", "projected": {"sources": []}}]),
+        ("spec.volumes", [{"name": "module", "image": {"reference": "registry.example/module:1.0"}}]),
         ("spec.securityContext.sysctls", [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]),
         (f"{CONTEXT}.seLinuxOptions", {"type": "container_t"}),
         (f"{CONTEXT}.runAsUser", 1000),
