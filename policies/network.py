@@ -68,6 +68,11 @@ def _number(first: Any, last: Any) -> str:
     return str(int(first)) if first == last else f"{int(first)}-{int(last)}"
 
 
+def _ports(args: StackValidationArgs) -> list[int]:
+    """Every number comes over the wire as a float."""
+    return [int(port) for port in PORTS.of(args)]
+
+
 def _group_of(rule: PolicyResource, args: StackValidationArgs) -> str:
     """The logical name of a rule's group; the rule's own where the group belongs to another stack."""
     groups = (item for item in args.resources if item.resource_type == GROUP)
@@ -76,7 +81,7 @@ def _group_of(rule: PolicyResource, args: StackValidationArgs) -> str:
 
 def _rule(rule: PolicyResource, args: StackValidationArgs) -> Iterator[Violation]:
     facing = matches(_group_of(rule, args), GROUPS.of(args))
-    yield from _opened(rule.props, "ingress", PORTS.of(args), facing)
+    yield from _opened(rule.props, "ingress", _ports(args), facing)
 
 
 def _old_rule(rule: PolicyResource, args: StackValidationArgs) -> Iterator[Violation]:
@@ -86,7 +91,7 @@ def _old_rule(rule: PolicyResource, args: StackValidationArgs) -> Iterator[Viola
 
 def _inline(group: PolicyResource, args: StackValidationArgs) -> Iterator[Violation]:
     for path, rule in items(group.props, "ingress"):
-        yield from _opened(rule, path, PORTS.of(args), matches(group.name, GROUPS.of(args)))
+        yield from _opened(rule, path, _ports(args), matches(group.name, GROUPS.of(args)))
 
 
 def _default_group(args: ResourceValidationArgs) -> Iterator[Violation]:

@@ -113,7 +113,7 @@ EDGE: Final = resource(GROUP, {"id": "sg-1"}, "web-edge")
 DATA: Final = resource(GROUP, {"id": "sg-2"}, "data")
 
 
-def opens(group: Resource, first: int, last: int, name: str = "rule", **more: Any) -> Resource:
+def opens(group: Resource, first: float, last: float, name: str = "rule", **more: Any) -> Resource:
     props = {"fromPort": first, "toPort": last, "ipProtocol": "tcp", "cidrIpv4": "0.0.0.0/0", **more}
     return resource(RULE, props, name, property_dependencies={"securityGroupId": [group.urn]})
 
@@ -131,7 +131,7 @@ NETWORK: Final = [
     ),
     Case(
         "open-ingress",
-        [EDGE, opens(EDGE, 8443, 8444)],
+        [EDGE, opens(EDGE, 8443.0, 8444.0)],
         [
             EDGE,
             opens(EDGE, 8443, 8445),
@@ -141,8 +141,8 @@ NETWORK: Final = [
             f"{RULE} 'rule': ingress opens port 8443-8445 to 0.0.0.0/0; allow only the ports 8443, 8444.",
             f"{RULE} 'all': ingress opens every port to ::/0; allow only the ports 8443, 8444.",
         ],
-        {"ports": [8443, 8444]},
-        "a range of ports, IPv6, a group found by its id",
+        {"ports": [8443.0, 8444.0]},
+        "a range of ports, numbers as they come over the wire, IPv6, a group found by its id",
     ),
     Case(
         "open-ingress",
