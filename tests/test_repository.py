@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OURS = (
     "audit",
     "components",
+    "cost",
     "derive",
     "graph",
     "manifests",
@@ -27,7 +28,7 @@ OURS = (
     "systems",
     "wheelhouse",
 )
-NAMELESS = ("audit", "components", "derive", "graph", "model", "stacks")
+NAMELESS = ("audit", "components", "cost", "derive", "graph", "model", "stacks")
 """Packages that serve every system and environment alike."""
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 from rich.console import Console
@@ -23,7 +23,7 @@ from audit.scope import Scope
 from stacks.settings import HUB
 from wheelhouse.errors import Exit, UserError
 from wheelhouse.project import Project, find, has_resources
-from wheelhouse.sources import Documents, read_files, saved, settings_of
+from wheelhouse.sources import AsJson, Backend, Cwd, Documents, Files, Stacks, read_files, saved, settings_of
 
 LETTERS: Final[Mapping[str, str]] = dict(zip(LAYERS, "NEITAR", strict=True))
 """Layer -> its letter in the matrix."""
@@ -36,23 +36,11 @@ SHOWN: Final = 40
 
 
 def command(
-    stacks: Annotated[list[str] | None, typer.Argument(metavar="STACK", show_default=False)] = None,
-    cwd: Annotated[
-        Path, typer.Option("--cwd", "-C", metavar="DIR", help="The project's folder, or one below it.")
-    ] = Path(),
-    backend: Annotated[
-        Path | None, typer.Option("--backend", metavar="DIR", help="Folder of the saved stacks.", show_default=False)
-    ] = None,
-    files: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--from",
-            metavar="FILE",
-            help="A file of `pulumi stack export` instead of the saved stacks; once per stack, the hub's included.",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    stacks: Stacks = None,
+    cwd: Cwd = Path(),
+    backend: Backend = None,
+    files: Files = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say who can reach whom, at which layer the others are stopped, and whether that is what is declared."""
     project = find(cwd, backend)

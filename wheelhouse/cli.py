@@ -1,8 +1,8 @@
 """The `wheelhouse` command: try a project's stacks in the embedded sandbox, with no account and no cluster.
 
-Exit codes: 0 done; 1 a run failed, or the audit found differences; 2 nothing was begun (a wrong option, an unknown
-stack, bad settings, a locked or damaged state, a wrong passphrase); 3 `preview --expect-no-changes` found changes; 130
-interrupted.
+Exit codes: 0 done; 1 a run failed, the audit found differences, or `cost --strict` something without a price; 2 nothing
+was begun (a wrong option, an unknown stack, bad settings, a locked or damaged state, a wrong passphrase); 3
+`preview --expect-no-changes` found changes; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rich.console import Console
 import sandbox.run
 from sandbox.events import Operation, Result, SandboxError
 from sandbox.program import INTERRUPTED
-from wheelhouse import audit, critical_path, diagram, impact, passphrase, report, what_if
+from wheelhouse import audit, cost, critical_path, diagram, impact, passphrase, report, what_if
 from wheelhouse.errors import Exit, UserError
 from wheelhouse.progress import show
 from wheelhouse.project import Project, destroy_order, find, has_resources, refuse_read
@@ -168,6 +168,7 @@ def export(
 
 
 app.command(name="audit")(audit.command)
+app.command(name="cost")(cost.command)
 app.command(name="critical-path")(critical_path.command)
 app.command(name="diagram")(diagram.command)
 app.command(name="impact")(impact.command)

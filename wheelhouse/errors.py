@@ -10,7 +10,7 @@ class Exit(IntEnum):
 
     OK = 0
     FAILED = 1
-    """A run began and something in it was refused."""
+    """A run began and something in it was refused; or what was read is not as it must be."""
     USAGE = 2
     """Nothing was begun: a wrong option, an unknown stack, bad settings, a locked or damaged state, a passphrase."""
     CHANGES = 3

@@ -25,6 +25,19 @@ Documents = Mapping[str, Mapping[str, Any]]
 
 StackName = Annotated[str, typer.Argument(metavar="STACK")]
 Cwd = Annotated[Path, typer.Option("--cwd", "-C", metavar="DIR", help="The project's folder, or one below it.")]
+Stacks = Annotated[list[str] | None, typer.Argument(metavar="STACK", show_default=False)]
+Backend = Annotated[
+    Path | None, typer.Option("--backend", metavar="DIR", help="Folder of the saved stacks.", show_default=False)
+]
+Files = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="A file of `pulumi stack export` instead of the saved stacks; once per stack, the hub's included.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 

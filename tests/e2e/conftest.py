@@ -14,18 +14,6 @@ from tests.platforms import Platforms, platforms
 __all__ = ["platforms"]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--update-golden", action="store_true", help="Write tests/golden anew instead of comparing with it."
-    )
-
-
-@pytest.fixture(scope="session")
-def update_golden(request: pytest.FixtureRequest) -> bool:
-    """Whether the golden files are to be written. The option is known when tests/e2e is named on the command line."""
-    return bool(request.config.getoption("--update-golden", default=False))
-
-
 @pytest.fixture(scope="session")
 def platform(platforms: Platforms) -> Bench:
     """hub and dev, up. Not to be changed."""

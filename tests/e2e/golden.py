@@ -105,8 +105,11 @@ def _readable_text(text: str) -> str:
     return text
 
 
-def compare(found: Mapping[Path, str], folder: Path, pattern: str, update: bool) -> None:
-    """Compare texts with their files, or write them. A file of the pattern that nothing stands for is a difference."""
+def compare(found: Mapping[Path, str], folder: Path, pattern: str, update: bool, command: str = UPDATE) -> None:
+    """Compare texts with their files, or write them. A file of the pattern that nothing stands for is a difference.
+
+    ``command`` is the one that writes them.
+    """
     there = set(folder.glob(pattern))
     if update:
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,5 +127,5 @@ def compare(found: Mapping[Path, str], folder: Path, pattern: str, update: bool)
         )
     if lines:
         more = [f"... and {len(lines) - DIFFERENCES} more lines"] if len(lines) > DIFFERENCES else []
-        hint = f"If that is what you mean, run: {UPDATE}, and review the files in the commit."
+        hint = f"If that is what you mean, run: {command}, and review the files in the commit."
         pytest.fail("\n".join([*lines[:DIFFERENCES], *more, hint]), pytrace=False)

@@ -1,0 +1,176 @@
+"""What costs nothing by itself, and why. A type that is neither here nor in :mod:`cost.rules` is not priced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+NO_PROVIDER: Final = "grouping and providers' settings: no provider makes anything"
+GENERATED: Final = "generated locally"
+IN_THE_CLUSTER: Final = "objects in the cluster: they run on machines that are priced"
+PACKAGES: Final[Mapping[str, str]] = {
+    "pulumi": NO_PROVIDER,
+    "random": GENERATED,
+    "tls": GENERATED,
+    "kubernetes": IN_THE_CLUSTER,
+}
+"""Package -> reason, for whole packages."""
+
+TYPES: Final[Mapping[str, tuple[str, ...]]] = {
+    "settings of a network; what passes through it is priced where it is charged": (
+        "aws:ec2/customerGateway:CustomerGateway",
+        "aws:ec2/defaultNetworkAcl:DefaultNetworkAcl",
+        "aws:ec2/defaultRouteTable:DefaultRouteTable",
+        "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+        "aws:ec2/eipAssociation:EipAssociation",
+        "aws:ec2/internetGateway:InternetGateway",
+        "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation",
+        "aws:ec2/managedPrefixList:ManagedPrefixList",
+        "aws:ec2/networkAcl:NetworkAcl",
+        "aws:ec2/networkAclAssociation:NetworkAclAssociation",
+        "aws:ec2/networkAclRule:NetworkAclRule",
+        "aws:ec2/networkInterface:NetworkInterface",
+        "aws:ec2/route:Route",
+        "aws:ec2/routeTable:RouteTable",
+        "aws:ec2/routeTableAssociation:RouteTableAssociation",
+        "aws:ec2/securityGroup:SecurityGroup",
+        "aws:ec2/securityGroupRule:SecurityGroupRule",
+        "aws:ec2/subnet:Subnet",
+        "aws:ec2/vpcDhcpOptions:VpcDhcpOptions",
+        "aws:ec2/vpcDhcpOptionsAssociation:VpcDhcpOptionsAssociation",
+        "aws:ec2/vpcPeeringConnection:VpcPeeringConnection",
+        "aws:ec2/vpnConnectionRoute:VpnConnectionRoute",
+        "aws:ec2/vpnGateway:VpnGateway",
+        "aws:ec2/vpnGatewayAttachment:VpnGatewayAttachment",
+        "aws:ec2/vpnGatewayRoutePropagation:VpnGatewayRoutePropagation",
+        "aws:ec2clientvpn/authorizationRule:AuthorizationRule",
+        "aws:ec2clientvpn/route:Route",
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+    ),
+    "a Transit Gateway is charged by its attachments": (
+        "aws:ec2transitgateway/route:Route",
+        "aws:ec2transitgateway/routeTable:RouteTable",
+        "aws:ec2transitgateway/routeTableAssociation:RouteTableAssociation",
+        "aws:ec2transitgateway/routeTablePropagation:RouteTablePropagation",
+        "aws:ec2transitgateway/transitGateway:TransitGateway",
+    ),
+    "the logs are charged where they arrive": ("aws:ec2/flowLog:FlowLog",),
+    "parts of a machine, a volume or a group that are charged with it": (
+        "aws:autoscaling/attachment:Attachment",
+        "aws:autoscaling/lifecycleHook:LifecycleHook",
+        "aws:autoscaling/policy:Policy",
+        "aws:autoscaling/schedule:Schedule",
+        "aws:autoscaling/tag:Tag",
+        "aws:ec2/keyPair:KeyPair",
+        "aws:ec2/launchTemplate:LaunchTemplate",
+        "aws:ec2/placementGroup:PlacementGroup",
+        "aws:ec2/volumeAttachment:VolumeAttachment",
+    ),
+    "parts of a load balancer that are charged with it": (
+        "aws:alb/listener:Listener",
+        "aws:alb/listenerRule:ListenerRule",
+        "aws:alb/targetGroup:TargetGroup",
+        "aws:alb/targetGroupAttachment:TargetGroupAttachment",
+        "aws:lb/listener:Listener",
+        "aws:lb/listenerRule:ListenerRule",
+        "aws:lb/targetGroup:TargetGroup",
+        "aws:lb/targetGroupAttachment:TargetGroupAttachment",
+    ),
+    "public certificates and identities": (
+        "aws:acm/certificate:Certificate",
+        "aws:acm/certificateValidation:CertificateValidation",
+        "aws:iam/accessKey:AccessKey",
+        "aws:iam/instanceProfile:InstanceProfile",
+        "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
+        "aws:iam/policy:Policy",
+        "aws:iam/role:Role",
+        "aws:iam/rolePolicy:RolePolicy",
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        "aws:iam/serviceLinkedRole:ServiceLinkedRole",
+        "aws:iam/user:User",
+        "aws:iam/userPolicy:UserPolicy",
+        "aws:iam/userPolicyAttachment:UserPolicyAttachment",
+    ),
+    "parts of an API that are charged by its requests": (
+        "aws:apigateway/apiKey:ApiKey",
+        "aws:apigateway/authorizer:Authorizer",
+        "aws:apigateway/deployment:Deployment",
+        "aws:apigateway/integration:Integration",
+        "aws:apigateway/method:Method",
+        "aws:apigateway/resource:Resource",
+        "aws:apigateway/usagePlan:UsagePlan",
+        "aws:apigateway/usagePlanKey:UsagePlanKey",
+        "aws:apigateway/vpcLink:VpcLink",
+        "aws:apigatewayv2/apiMapping:ApiMapping",
+        "aws:apigatewayv2/authorizer:Authorizer",
+        "aws:apigatewayv2/domainName:DomainName",
+        "aws:apigatewayv2/integration:Integration",
+        "aws:apigatewayv2/route:Route",
+        "aws:apigatewayv2/stage:Stage",
+        "aws:apigatewayv2/vpcLink:VpcLink",
+    ),
+    "policies of a distribution": (
+        "aws:cloudfront/cachePolicy:CachePolicy",
+        "aws:cloudfront/originAccessControl:OriginAccessControl",
+        "aws:cloudfront/originRequestPolicy:OriginRequestPolicy",
+        "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy",
+    ),
+    "settings of a cluster, a database, a cache, a key, a secret, a registry, a bucket or a queue": (
+        "aws:backup/plan:Plan",
+        "aws:backup/selection:Selection",
+        "aws:ecr/lifecyclePolicy:LifecyclePolicy",
+        "aws:ecr/repositoryPolicy:RepositoryPolicy",
+        "aws:eks/accessEntry:AccessEntry",
+        "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
+        "aws:eks/addon:Addon",
+        "aws:eks/podIdentityAssociation:PodIdentityAssociation",
+        "aws:elasticache/parameterGroup:ParameterGroup",
+        "aws:elasticache/subnetGroup:SubnetGroup",
+        "aws:kms/alias:Alias",
+        "aws:lambda/permission:Permission",
+        "aws:rds/parameterGroup:ParameterGroup",
+        "aws:rds/subnetGroup:SubnetGroup",
+        "aws:s3/bucketAcl:BucketAcl",
+        "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration",
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        "aws:s3/bucketLogging:BucketLogging",
+        "aws:s3/bucketObjectv2:BucketObjectv2",
+        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+        "aws:s3/bucketPolicy:BucketPolicy",
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+        "aws:s3/bucketVersioning:BucketVersioning",
+        "aws:s3/bucketWebsiteConfiguration:BucketWebsiteConfiguration",
+        "aws:secretsmanager/secretPolicy:SecretPolicy",
+        "aws:secretsmanager/secretVersion:SecretVersion",
+        "aws:sns/topicPolicy:TopicPolicy",
+        "aws:sns/topicSubscription:TopicSubscription",
+        "aws:sqs/queuePolicy:QueuePolicy",
+        "aws:wafv2/ipSet:IpSet",
+        "aws:wafv2/webAclAssociation:WebAclAssociation",
+    ),
+    "names in a zone; the zone's queries are charged": (
+        "aws:route53/record:Record",
+        "aws:route53/vpcAssociationAuthorization:VpcAssociationAuthorization",
+        "aws:route53/zoneAssociation:ZoneAssociation",
+    ),
+    "operations that AWS does not charge: a budget without actions, the first trail of management events, own events": (
+        "aws:budgets/budget:Budget",
+        "aws:cloudtrail/trail:Trail",
+        "aws:cloudwatch/eventRule:EventRule",
+        "aws:cloudwatch/eventTarget:EventTarget",
+        "aws:cloudwatch/logMetricFilter:LogMetricFilter",
+        "aws:cloudwatch/logResourcePolicy:LogResourcePolicy",
+        "aws:ssm/association:Association",
+        "aws:ssm/document:Document",
+    ),
+}
+"""Reason -> types of AWS that are free."""
+
+_REASONS: Final[Mapping[str, str]] = {type_: reason for reason, types in TYPES.items() for type_ in types}
+
+
+def reason(type_: str) -> str | None:
+    """Why a type is free; None when it is not known to be."""
+    return _REASONS.get(type_) or PACKAGES.get(type_.split(":", 1)[0])
