@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from cost import free
 from cost.assumptions import Assumptions
-from cost.errors import Unpriced
+from cost.errors import CostError, Unpriced
 from cost.prices import PriceTable
 from cost.resources import Resource, Stack
 from cost.rules import RULES
@@ -17,6 +17,8 @@ from cost.split import Share, split
 from cost.world import Charge, World
 
 ZERO = Decimal("0.00")
+Tables = Callable[[str], PriceTable]
+"""Region -> its prices. :class:`CostError` for a region without."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Estimate:
 
     stack: str
     prices: PriceTable
+    """Of the region where most of it is."""
     usage: Assumptions
     items: tuple[Item, ...]
     """Of the resources that cost something, in the order of registration."""
@@ -79,17 +82,19 @@ def ranked(pairs: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
     return dict(sorted(sums.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def estimate(
-    name: str, stack: Stack, prices: PriceTable, usage: Assumptions, owners: Mapping[str, str | None]
-) -> Estimate:
-    """The bill of a stack. ``owners``: store -> the service that answers for its direct costs; None: all do."""
-    world = World(stack, prices, usage)
+def estimate(name: str, stack: Stack, tables: Tables, usage: Assumptions, owners: Mapping[str, str | None]) -> Estimate:
+    """The bill of a stack, each resource at the prices of its own region.
+
+    ``owners``: store -> the service that answers for its direct costs; None: all do. :class:`CostError` when the
+    stack's region has no prices; what is in another such region is not priced.
+    """
+    worlds = {stack.region: World(stack, tables(stack.region), usage)}
     items: list[Item] = []
     gaps: list[Gap] = []
     nothing: Counter[str] = Counter()
     for resource in stack.resources:
         try:
-            charges = _charges(world, resource)
+            charges = _charges(_world(worlds, stack.region_of(resource), tables), resource)
         except Unpriced as error:
             gaps.append(Gap(resource, str(error)))
             continue
@@ -98,8 +103,18 @@ def estimate(
             items.append(Item(resource, owner.name if owner else name, charges))
         else:
             nothing[resource.type] += 1
-    shares = split(world, [(item.resource, item.total) for item in items], owners)
-    return Estimate(name, prices, usage, tuple(items), dict(sorted(nothing.items())), tuple(gaps), shares)
+    main = worlds[stack.region]
+    shares = split(main, [(item.resource, item.total) for item in items], owners)
+    return Estimate(name, main.prices, usage, tuple(items), dict(sorted(nothing.items())), tuple(gaps), shares)
+
+
+def _world(worlds: dict[str, World], region: str, tables: Tables) -> World:
+    if region not in worlds:
+        try:
+            worlds[region] = replace(next(iter(worlds.values())), prices=tables(region))
+        except CostError as error:
+            raise Unpriced(str(error)) from error
+    return worlds[region]
 
 
 def _charges(world: World, resource: Resource) -> tuple[Charge, ...]:

@@ -128,6 +128,7 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
         "aws:elasticache/parameterGroup:ParameterGroup",
         "aws:elasticache/subnetGroup:SubnetGroup",
         "aws:kms/alias:Alias",
+        "aws:kms/keyPolicy:KeyPolicy",
         "aws:lambda/permission:Permission",
         "aws:rds/parameterGroup:ParameterGroup",
         "aws:rds/subnetGroup:SubnetGroup",

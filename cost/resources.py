@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from cost.errors import CostError
@@ -23,6 +24,8 @@ class Resource:
     id: str
     parent: str
     """URN; empty for the stack itself."""
+    provider: str
+    """URN; empty for a component."""
     custom: bool
     """Whether a provider made it; components are not."""
     values: Values
@@ -76,17 +79,23 @@ class Stack:
             yield above
             above = self._by_urn.get(above.parent)
 
-    @property
+    def region_of(self, item: Resource) -> str:
+        """Where a resource is: what it says itself, or its provider does; else where the stack is."""
+        own = item.get("region") or self._by_urn.get(item.provider, item).get("region")
+        return str(own) if own and item.type.startswith("aws:") else self.region
+
+    @cached_property
     def region(self) -> str:
-        """Where its AWS resources are. :class:`CostError` when they say several or none."""
-        regions = {str(item.get("region")) for item in self.of(AWS_PROVIDER) if item.get("region")}
-        if not regions:
-            regions = {str(item.get("region")) for item in self.resources if item.type.startswith("aws:")} - {"None"}
-        if len(regions) != 1:
-            raise CostError(
-                f"its AWS resources are in {', '.join(sorted(regions)) or 'no region'}; exactly one can be priced"
-            )
-        return regions.pop()
+        """Where most of its AWS resources are. :class:`CostError` when none says where it is."""
+        found = Counter(
+            str(region)
+            for item in self.resources
+            if item.type.startswith("aws:") or item.type == AWS_PROVIDER
+            if (region := item.get("region") or self._by_urn.get(item.provider, item).get("region"))
+        )
+        if not found:
+            raise CostError("none of its resources says in which AWS region it is; nothing of it can be priced")
+        return found.most_common(1)[0][0]
 
 
 def _resource(raw: Values) -> Resource:
@@ -95,6 +104,7 @@ def _resource(raw: Values) -> Resource:
         urn=raw["urn"],
         id=str(raw.get("id", "")),
         parent=str(raw.get("parent", "")),
+        provider=str(raw.get("provider", "")).rpartition("::")[0],
         custom=bool(raw.get("custom")),
         values={**(raw.get("inputs") or {}), **(raw.get("outputs") or {})},
     )

@@ -79,7 +79,7 @@ def _bill(project: Project, name: str, exported: Mapping[str, Any], assumed: Map
     try:
         system = settings_of(project, name).declaration
         stack = Stack(exported)
-        return estimate(name, stack, prices.load(stack.region), assumptions.load(name, assumed), owners(system))
+        return estimate(name, stack, prices.load, assumptions.load(name, assumed), owners(system))
     except (CostError, DeclarationError, SettingsError) as error:
         raise UserError(f"stack {name!r}: {error}") from error
 

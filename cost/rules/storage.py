@@ -95,6 +95,19 @@ def bucket(world: World, item: Resource) -> Iterator[Charge]:
     yield world.requests("s3.gets", "s3.gets", THOUSAND)
 
 
+def replication(world: World, item: Resource) -> Iterator[Charge]:
+    """The copies' requests, and their way where they go to another region; their storage is the copy's own."""
+    copies = [(rule.get("destination") or {}).get("bucket") for rule in item.rows("rules")]
+    here = world.stack.region_of(item)
+    near = {
+        bucket.get("arn") for bucket in world.stack.of("aws:s3/bucket:Bucket") if world.stack.region_of(bucket) == here
+    }
+    for copy in copies:
+        yield world.requests("s3.puts", "s3.puts", THOUSAND)
+        if copy not in near:
+            yield world.charge("transfer.region.gb", world.usage["s3.replicated_gb"])
+
+
 def vault(world: World, item: Resource) -> Iterator[Charge]:
     yield world.charge("backup.gb", world.usage["backup.gb"])
 
@@ -107,6 +120,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "aws:ebs/volume:Volume": volume,
     "aws:dlm/lifecyclePolicy:LifecyclePolicy": snapshots,
     "aws:s3/bucket:Bucket": bucket,
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": replication,
     "aws:backup/vault:Vault": vault,
     "aws:ecr/repository:Repository": repository,
 }

@@ -62,7 +62,7 @@ def bill(
     return estimate(
         stack,
         Stack(export(resources, stack)),
-        table or prices.load("us-east-1"),
+        (lambda region: table) if table else prices.load,
         usage or assumptions.load(stack),
         owners or {},
     )

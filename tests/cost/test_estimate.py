@@ -128,23 +128,55 @@ def test_a_resource_about_to_be_deleted_costs_nothing() -> None:
     assert len(Stack(document).of(SECRET)) == 1
 
 
-@pytest.mark.parametrize(
-    ("regions", "message"), [((), "in no region"), (("eu-west-1", "us-east-1"), "in eu-west-1, us-east-1")]
-)
-def test_a_stack_of_no_region_or_of_several_is_refused(regions: tuple[str, ...], message: str) -> None:
-    """Priced with one region's table, the other's resources would be wrong without a word."""
-    raw = export([resource("pulumi:providers:aws", f"aws-{region}", {"region": region}) for region in regions])
-    raw["deployment"]["resources"] = [
-        item for item in raw["deployment"]["resources"] if not item["urn"].endswith("::aws")
-    ]
-    with pytest.raises(CostError, match=f"its AWS resources are {message}; exactly one can be priced"):
-        assert Stack(raw).region
+def elsewhere(region: str) -> list[Mapping[str, Any]]:
+    """A bucket made by a provider of another region."""
+    provider = resource("pulumi:providers:aws", "elsewhere", {"region": region})
+    copy = {
+        **resource("aws:s3/bucket:Bucket", "copy", {"arn": "arn:aws:s3:::copy"}),
+        "provider": f"{provider['urn']}::id",
+    }
+    return [provider, copy]
 
 
-def test_a_stack_without_a_provider_of_its_own_is_where_its_resources_are() -> None:
-    raw = export([resource(SECRET, "secret", {"region": "eu-west-1"})])
-    del raw["deployment"]["resources"][1]
-    assert Stack(raw).region == "eu-west-1"
+def test_each_resource_has_the_prices_of_its_own_region() -> None:
+    """Three addresses at home say where the stack is. A log group: 5 GB * 0.50, or in eu-west-1 5 GB * 0.57."""
+    logs = {"retentionInDays": 7}
+    home = [resource("aws:ec2/eip:Eip", f"address-{number}", {"region": "us-east-1"}) for number in range(3)]
+    found = bill(
+        [
+            *home,
+            resource("aws:cloudwatch/logGroup:LogGroup", "here", logs),
+            resource("aws:cloudwatch/logGroup:LogGroup", "there", {**logs, "region": "eu-west-1"}),
+        ]
+    )
+    assert found.prices.region == "us-east-1"
+    assert [item.total for item in found.items[3:]] == [Decimal("2.51"), Decimal("2.86")]
+
+
+def test_a_copy_in_another_region_costs_its_way_there() -> None:
+    """20 * 0.005 for the requests, 5 GB * 0.02 for the way; within the region the requests alone."""
+    home = [resource("aws:ec2/eip:Eip", f"address-{number}", {"region": "us-east-1"}) for number in range(3)]
+    rules = [{"destination": {"bucket": "arn:aws:s3:::copy"}}]
+    replication = resource("aws:s3/bucketReplicationConfig:BucketReplicationConfig", "replication", {"rules": rules})
+    costs = {}
+    for region in ("us-east-1", "eu-west-1"):
+        found = bill([*home, replication, *elsewhere(region)])
+        costs[region] = [item.total for item in found.items if item.resource.name == "replication"]
+    assert costs == {"us-east-1": [Decimal("0.10")], "eu-west-1": [Decimal("0.20")]}
+
+
+def test_what_is_in_a_region_without_prices_is_not_priced() -> None:
+    found = bill([resource("aws:ec2/eip:Eip", "address", {"region": "us-east-1"}), *elsewhere("sa-east-1")])
+    assert [gap.resource.name for gap in found.gaps] == ["copy"]
+    assert found.gaps[0].reason.startswith("there are no prices for region 'sa-east-1'")
+
+
+def test_a_stack_of_no_region_is_refused() -> None:
+    """It has nothing that could be priced, which is not the same as costing nothing."""
+    document = export([])
+    del document["deployment"]["resources"][1]
+    with pytest.raises(CostError, match="none of its resources says in which AWS region it is"):
+        assert Stack(document).region
 
 
 def machines(stack: str, *sizes: str) -> Estimate:

@@ -26,7 +26,7 @@ def bills(documents: Mapping[str, Any]) -> dict[str, Estimate]:
     found = {}
     for name, exported in documents.items():
         stack = Stack(exported)
-        found[name] = estimate(name, stack, prices.load(stack.region), assumptions.load(name), owners(system))
+        found[name] = estimate(name, stack, prices.load, assumptions.load(name), owners(system))
     return found
 
 
