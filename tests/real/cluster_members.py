@@ -144,7 +144,9 @@ class World:
         text = text.replace("tls-server-address=*", f"tls-server-address={self.address(name)}")
         text = text.replace("${bucket:backups}", BUCKET)
         text = re.sub(r"lock-path=.*", f"lock-path={self.folder(name)}/locks", text)
-        return re.sub("|".join(map(re.escape, sorted(paths, key=len, reverse=True))), lambda m: paths[m[0]], text)
+        for path in sorted(paths, key=len, reverse=True):
+            text = re.sub(rf"(?<![\w/.-]){re.escape(path)}", paths[path], text)
+        return text
 
     def mounted(self, name: str, pod: Manifest, container: Manifest) -> dict[str, str]:
         """Every mount path of the container and the folder that stands for it, its files written."""
@@ -214,7 +216,7 @@ class World:
     def complete(self, name: str, pod: Manifest, container: Manifest) -> None:
         """A container that ends: an init container, or a Job's."""
         process = self.start_process(name, pod, container)
-        assert process.wait(60) == 0, self.log(name).read_text()[-4000:]
+        assert process.wait(120) == 0, self.log(name).read_text()[-4000:]
 
     def prepare(self, name: str) -> None:
         """The member's init containers, one after the other."""
@@ -281,7 +283,7 @@ class World:
               ) -> subprocess.CompletedProcess[str]:  # fmt: skip
         passwords = {"orders": "password", "monitoring": "exporter-password", "replicator": "replication-password"}
         password = SECRETS[passwords.get(user, "password")]
-        target = f"host={host} user={user} password={password} dbname={database} connect_timeout=5"
+        target = f"host={host} user={user} password={password} dbname={database} connect_timeout=30"
         return self.psql(target + (f" port={port}" if port else ""), statement, self.primary)
 
     def psql(self, target: str, statement: str, name: str) -> subprocess.CompletedProcess[str]:
@@ -311,7 +313,7 @@ _PATHS = {
 }
 
 
-def until(condition: Any, what: str, seconds: float = 30) -> None:
+def until(condition: Any, what: str, seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what

@@ -7,6 +7,7 @@ derived configuration and pgBackRest's own protocol.
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import threading
@@ -14,12 +15,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from derive.application import ApplicationPlan, application
-from tests.real.bootstrap_site import NEEDS_POSTGRESQL, free_port
+from tests.real.bootstrap_site import BIN, NEEDS_POSTGRESQL, free_port
 from tests.unit.declared import deployed, objects
 from tests.unit.replicated import BACKUP, RECOVERY, STORE, replicated, states
 
@@ -91,7 +93,7 @@ def test_a_commit_waits_for_a_replica(world: World) -> None:
         assert writer.is_alive(), "acknowledged by nobody but the primary"
     finally:
         world.start(*world.replicas())
-        writer.join(20)
+        writer.join(90)
     assert world.sql(STORE, "SELECT count(*) FROM orders") == "1"
     streaming(world, 2)
 
@@ -189,7 +191,7 @@ def test_a_promotion_waits_for_the_old_primary_and_takes_it_back() -> None:
         until(lambda: "is a primary; stop it first" in world.log(second).read_text(), "promoted beside a primary")
         assert taking_over.poll() is None
         world.stop(STORE)
-        assert taking_over.wait(30) == 0, world.log(second).read_text()[-2000:]
+        assert taking_over.wait(90) == 0, world.log(second).read_text()[-2000:]
         world.serve(second)
         world.start(STORE, f"{STORE}-3")
         streaming(world, 2)
@@ -223,10 +225,30 @@ def test_the_drill(record_property: Callable[[str, object], None]) -> None:
         _restore_a_moment(world, moment, good, record_property)
         _lose_everything(world, record_property)
         world.archived()
+        _rehearse(world)
         world.lose(STORE, f"{STORE}-2")
         world.plan = planned(archive=True)
         with pytest.raises(AssertionError, match="the volume is blank, but the archive holds orderdb"):
             world.prepare(STORE)
+
+
+def _rehearse(world: World) -> None:
+    """The runbook's own lines, beside the living database and without a trace in its archive."""
+    text = (Path(__file__).parents[2] / "docs/runbooks/postgresql-in-cluster.md").read_text()
+    (lines,) = re.findall(r"```\n(kubectl [^`]*rehearsal[^`]*)```", text)
+    folder = world.folder("machine")
+    map_ = objects(world.plan, "ConfigMap")[f"{STORE}-pgbackrest"]["data"]["pgbackrest.conf"]
+    (folder / "map").write_text(world.here(map_, "machine", {}))
+    rows = f"{lines.rstrip()} -XAtqc {shlex.quote(SUM)}"
+    script = f"set -e\nkubectl() {{ cat map; }}\n{rows}\npg_ctl -D rehearsal -s -m immediate stop\n"
+    environment = world.environment("machine", {}, {}) | world.client(STORE)
+    environment |= {"PATH": f"{BIN}:/usr/bin:/bin", "PGPORT": str(PORT)}
+    done = subprocess.run(
+        ["bash", "-c", script], user="postgres", group="postgres", extra_groups=[], cwd=folder, env=environment,
+        text=True, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+    assert world.sql(STORE, SUM) in done.stdout.splitlines()
 
 
 def _restore_a_moment(world: World, moment: str, good: str, record: Callable[[str, object], None]) -> None:
