@@ -22,6 +22,7 @@ from derive import (
     namespaces,
     naming,
     network_policies,
+    placement,
     releases,
     scaling,
     secrets,
@@ -235,7 +236,8 @@ def _service(context: _Context, service: Service, demands: dict[str, list[Demand
         scaling.disruption_budget(found, bounds),
         scaling.vertical(service, found, bounds, target),
     ]
-    return _part(context, service.name, namespace, objects)
+    bound = placement.placed(objects, deployment.system.platform, service.pool)
+    return _part(context, service.name, namespace, bound)
 
 
 def _template(context: _Context, service: Service, spread: bool) -> Manifest:
@@ -329,7 +331,7 @@ def _store(context: _Context, store: Store, demands: dict[str, list[Demand]]) ->
         containers = _with_sidecar(context, found, plan.containers)
         demands[place.namespace].append(Demand(plan.members, containers, claims=plan.claims))
         objects = [policy(f"{name}-policy", found, context.around), *_mesh_objects(context, found), *plan.objects]
-        yield _part(context, name, place.namespace, objects)
+        yield _part(context, name, place.namespace, placement.placed(objects, platform, store.pool))
 
 
 def _doors(context: _Context) -> Iterator[Manifest]:

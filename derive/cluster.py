@@ -10,7 +10,7 @@ from derive.bootstrap.k3s import K3sNode
 from derive.limits import LOAD_BALANCER_NAME, fits
 from derive.network import NetworkPlan
 from derive.versions import K3S
-from model import Cilium, ClusterAutoscaler, DeclarationError, EbsCsi, IstioGateway, System
+from model import Cilium, ClusterAutoscaler, DeclarationError, EbsCsi, IstioGateway, NetworkPolicies, System
 from model.addons import AddonChoice
 from model.environment import Environment, Nodes
 from model.platform import K3s, Pool
@@ -49,7 +49,7 @@ class ClusterPlan:
     servers: Nodes
     pools: tuple[PoolPlan, ...]
     settings: K3s
-    kube_proxy_replacement: bool
+    cni: Cilium | NetworkPolicies
     service_load_balancer: bool = True
     """Whether K3s' own load balancer for Services runs: an ingress on ports of the nodes needs none."""
     local_storage: bool = True
@@ -63,6 +63,17 @@ class ClusterPlan:
     def marker(self) -> str:
         """SSM parameter that records the first start."""
         return f"/{self.name}/k3s/initialized"
+
+    @property
+    def kube_proxy(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """kube-proxy's arguments, and the kernel modules that they ask for."""
+        if isinstance(self.cni, Cilium) or self.cni.proxy == "iptables":
+            return (), ()
+        scheduler = self.cni.scheduler
+        return (
+            (f"proxy-mode={self.cni.proxy}", f"ipvs-scheduler={scheduler}"),
+            ("ip_vs", *dict.fromkeys(("ip_vs_rr", f"ip_vs_{scheduler}")), "nf_conntrack"),
+        )
 
     def server(self, index: int, secret_arn: str, snapshot_bucket: str) -> K3sNode:
         """What server ``index`` boots with."""
@@ -78,7 +89,10 @@ class ClusterPlan:
             service_cidr=self.settings.services,
             api_host=self.api_host,
             snapshot_bucket=snapshot_bucket,
-            kube_proxy_replacement=self.kube_proxy_replacement,
+            kube_proxy_replacement=isinstance(self.cni, Cilium),
+            own_network=isinstance(self.cni, NetworkPolicies),
+            kube_proxy_args=self.kube_proxy[0],
+            kernel_modules=self.kube_proxy[1],
             local_storage=self.local_storage,
             service_load_balancer=self.service_load_balancer,
             aws_cloud_provider=False,
@@ -95,6 +109,8 @@ class ClusterPlan:
             marker_parameter=self.marker,
             api_host=self.api_host,
             aws_cloud_provider=False,
+            kube_proxy_args=self.kube_proxy[0],
+            kernel_modules=self.kube_proxy[1],
             labels=pool.labels,
             taints=pool.taints,
             autoscaled=pool.nodes.maximum is not None,
@@ -136,7 +152,7 @@ def cluster_plan(
         servers=environment.servers,
         pools=tuple(_pool(pool, environment, network, tags(pool)) for pool in system.platform.pools),
         settings=settings,
-        kube_proxy_replacement=isinstance(system.platform.cni, Cilium),
+        cni=system.platform.cni,
         service_load_balancer=isinstance(system.platform.ingress, IstioGateway),
         local_storage=not any(isinstance(addon, EbsCsi) for addon in addons),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from manifests.base import Manifest
 from model import DeclarationError
@@ -28,6 +29,29 @@ def placement(platform: Platform, pool: str | None) -> Manifest:
     if found.taints:
         rules["tolerations"] = [_toleration(pool, taint) for taint in found.taints]
     return rules
+
+
+_PODS: Final = {
+    "Deployment": ("spec", "template", "spec"),
+    "StatefulSet": ("spec", "template", "spec"),
+    "Rollout": ("spec", "template", "spec"),
+    "Job": ("spec", "template", "spec"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+}
+"""Where an object says what its pods are."""
+
+
+def placed(objects: Sequence[Manifest | None], platform: Platform, pool: str | None) -> list[Manifest | None]:
+    """The objects of one workload, its pods bound to a pool."""
+    rules = placement(platform, pool)
+    return [_bound(item, _PODS.get(item["kind"], ()), rules) if item and rules else item for item in objects]
+
+
+def _bound(item: Manifest, path: Sequence[str], rules: Manifest) -> Manifest:
+    if not path:
+        return item
+    inner = {**item[path[0]], **rules} if len(path) == 1 else _bound(item[path[0]], path[1:], rules)
+    return {**item, path[0]: inner}
 
 
 def _toleration(pool: str, taint: str) -> dict[str, Any]:

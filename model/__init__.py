@@ -40,6 +40,7 @@ from model.platform import (
     PagerDuty,
     Platform,
     Pool,
+    SidecarResources,
     Slack,
 )
 from model.stores import (
@@ -161,6 +162,7 @@ __all__ = [
     "SecretKey",
     "Service",
     "ServicePolicy",
+    "SidecarResources",
     "SingleVpc",
     "Slack",
     "System",

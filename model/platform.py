@@ -45,9 +45,13 @@ class Cilium(Declared):
 
 
 class NetworkPolicies(Declared):
-    """The cluster's own network plug-in enforces the standard NetworkPolicy."""
+    """The cluster's own network plug-in enforces the standard NetworkPolicy; kube-proxy leads to Services."""
 
     kind: Literal["standard"] = "standard"
+    proxy: Literal["iptables", "ipvs"] = "iptables"
+    """How kube-proxy leads connections to pods."""
+    scheduler: Literal["rr", "lc", "sh", "sed", "nq"] = "rr"
+    """IPVS' choice of a pod for a connection, the same for every Service."""
 
 
 Cni = Annotated[Cilium | NetworkPolicies, Field(discriminator="kind")]

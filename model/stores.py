@@ -136,13 +136,20 @@ class Pooler(Declared):
     resources: Resources = Resources(cpu="100m", memory="64Mi", cpu_limit="500m", memory_limit="128Mi")
 
 
-class PostgreSQL(Declared):
+class _Pods(Declared):
+    """A store that can run in the cluster, and where its pods are then."""
+
+    namespace: Name | None = None
+    """Absent: the system's own namespace."""
+    pool: Name | None = None
+    """The pool of workers that runs them, and what stands beside them. Absent: whichever workers are open to all."""
+
+
+class PostgreSQL(_Pods):
     """A PostgreSQL database with one owning service."""
 
     kind: Literal["postgresql"] = "postgresql"
     name: Name
-    namespace: Name | None = None
-    """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
     owner: Name | None = None
     """The service whose role owns the database. Absent: the first service that uses it."""
     version: int = Field(17, ge=14, le=18)
@@ -163,13 +170,11 @@ class Backup(Declared):
     schedule: Cron
 
 
-class MySQL(Declared):
+class MySQL(_Pods):
     """A MySQL server in the cluster, with one database."""
 
     kind: Literal["mysql"] = "mysql"
     name: Name
-    namespace: Name | None = None
-    """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
     version: str = "8.4"
     size: MemoryQuantity = "10Gi"
     port: Port = 3306
@@ -181,7 +186,7 @@ class MySQL(Declared):
     resources: Resources = Resources(cpu="250m", memory="512Mi", cpu_limit="1", memory_limit="1Gi")
 
 
-class Redis(Declared):
+class Redis(_Pods):
     """Redis in the cluster: cache, sessions, counters, publish and subscribe.
 
     With several members one is the primary, the others follow it, and Sentinels choose another one when it is lost.
@@ -190,8 +195,6 @@ class Redis(Declared):
 
     kind: Literal["redis"] = "redis"
     name: Name
-    namespace: Name | None = None
-    """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
     version: str = "7.4"
     members: int = Field(1, ge=1)
     """One, or three and more: of two, neither can tell that the other is lost."""
@@ -209,7 +212,7 @@ class Redis(Declared):
     resources: Resources = Resources(cpu="100m", memory="256Mi", cpu_limit="250m", memory_limit="256Mi")
 
 
-class RabbitMQ(Declared):
+class RabbitMQ(_Pods):
     """A RabbitMQ cluster with quorum queues.
 
     A topic is a durable exchange of its name. Each service has a user of its own, which may publish to the topics that
@@ -219,8 +222,6 @@ class RabbitMQ(Declared):
 
     kind: Literal["rabbitmq"] = "rabbitmq"
     name: Name
-    namespace: Name | None = None
-    """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
     version: str = "4.2"
     members: int = Field(3, ge=1)
     """An odd number: a queue stays as long as most of its members do."""
@@ -233,13 +234,11 @@ class RabbitMQ(Declared):
     resources: Resources = Resources(cpu="250m", memory="1Gi", cpu_limit="1", memory_limit="1Gi")
 
 
-class Kafka(Declared):
+class Kafka(_Pods):
     """Kafka in KRaft mode: every member is broker and controller."""
 
     kind: Literal["kafka"] = "kafka"
     name: Name
-    namespace: Name | None = None
-    """Of the pods, where it runs in the cluster. Absent: the system's own namespace."""
     version: str = "4.3"
     brokers: int = Field(1, ge=1)
     """An odd number. Topics have up to three copies."""

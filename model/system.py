@@ -242,19 +242,27 @@ class System(Declared):
                 )
         return self
 
+    def _pools_named(self) -> Iterator[tuple[str, str | None]]:
+        """Everything that can be given to a pool of workers, by its place in the declaration."""
+        for addon in self.platform.addons:
+            if isinstance(addon, Placed):
+                yield f"platform.addons['{addon.kind}']", addon.pool
+        yield "platform.observability", self.platform.observability.pool
+        if isinstance(self.platform.ingress, Nginx):
+            yield "platform.ingress", self.platform.ingress.pool
+        for service in self.services:
+            yield f"services['{service.name}']", service.pool
+        for store in self.stores:
+            if not isinstance(store, Bucket):
+                yield f"stores['{store.name}']", store.pool
+
     @model_validator(mode="after")
     def _addons(self) -> System:
         pools = {pool.name for pool in self.platform.pools}
         kinds = {"alertmanager", *(addon.kind for addon in self.platform.addons)}
-        places = {f"addons['{addon.kind}']": addon.pool for addon in self.platform.addons if isinstance(addon, Placed)}
-        places["observability"] = self.platform.observability.pool
-        if isinstance(self.platform.ingress, Nginx):
-            places["ingress"] = self.platform.ingress.pool
-        for place, pool in places.items():
+        for place, pool in self._pools_named():
             if pool and pool not in pools:
-                raise DeclarationError(
-                    f"platform.{place}.pool '{pool}' is no pool of the platform{did_you_mean(pool, pools)}"
-                )
+                raise DeclarationError(f"{place}.pool '{pool}' is no pool of the platform{did_you_mean(pool, pools)}")
         for name, environment in self.environments.items():
             for kind in environment.without:
                 if kind not in kinds:

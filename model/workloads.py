@@ -132,6 +132,8 @@ class Service(Declared):
     protocol: Protocol = "http"
     namespace: Name | None = None
     """Absent: the system's own namespace."""
+    pool: Name | None = None
+    """The pool of workers that runs it. Absent: whichever workers are open to all."""
     image: str | None = None
     """The repository. Absent: ``<system>/<name>``. The tag always comes from the stack's settings."""
     runtime: Literal["node", "python", "static", "jvm", "other"] = "node"

@@ -65,7 +65,7 @@ class ClusterEntry(pulumi.ComponentResource):
         )
         self.target_groups, self.listeners = {}, []
         for item in (TO_API, *args.ingress):
-            group, listener = forward(name, item, balancer, args.vpc_id, children)
+            group, listener = forward(name, item, balancer, args.load_balancer, args.vpc_id, children)
             self.target_groups[item.port] = group.arn
             self.listeners.append(listener)
         zone = aws.route53.Zone(

@@ -29,13 +29,22 @@ class Forward:
 
 
 def forward(
-    name: str, args: Forward, balancer: aws.lb.LoadBalancer, vpc_id: pulumi.Input[str], opts: pulumi.ResourceOptions
+    name: str,
+    args: Forward,
+    balancer: aws.lb.LoadBalancer,
+    balancer_name: str,
+    vpc_id: pulumi.Input[str],
+    opts: pulumi.ResourceOptions,
 ) -> tuple[aws.lb.TargetGroup, aws.lb.Listener]:
-    """Register ``<name>-<port>`` and ``<name>-listener-<port>``."""
+    """Register ``<name>-<port>`` and ``<name>-listener-<port>``.
+
+    The target group is named after the load balancer: a generated name would need eight of AWS' 32 characters.
+    """
     protocol = "TCP" if args.health_path is None else "HTTPS" if args.health_tls else "HTTP"
     check = args.check
     group = aws.lb.TargetGroup(
         f"{name}-{args.port}",
+        name=f"{balancer_name}-{args.port}",
         port=args.target_port,
         protocol="TCP",
         target_type=args.target_type,

@@ -59,7 +59,8 @@ class Edge(pulumi.ComponentResource):
         )
         self.dns_name = balancer.dns_name
         self.target_groups = {
-            item.port: forward(name, item, balancer, args.vpc_id, children)[0].arn for item in args.forwards
+            item.port: forward(name, item, balancer, args.load_balancer, args.vpc_id, children)[0].arn
+            for item in args.forwards
         }
         for host in args.hosts:
             aws.route53.Record(

@@ -11,7 +11,7 @@ from derive.shapes import Deployment
 from derive.tokens import PROXIES_FETCH_KEYS
 from manifests import istio
 from manifests.base import Manifest, manifest
-from model import Environment, Istio, IstioGateway
+from model import Cilium, Environment, Istio, IstioGateway, NetworkPolicies
 
 BASE: Final = "istio-base"
 CNI: Final = "istio-cni"
@@ -28,7 +28,9 @@ def releases(deployment: Deployment, mesh: Istio) -> tuple[Release, ...]:
     before = ("cilium", naming.MESH_NAMESPACE)
     found = [
         Release(BASE, versions.ISTIO_BASE, {"base": {"validationFailurePolicy": "Fail"}}, before),
-        Release(CNI, versions.ISTIO_CNI, cni_values(), (BASE,), ("daemonset/istio-cni-node",)),
+        Release(
+            CNI, versions.ISTIO_CNI, cni_values(deployment.system.platform.cni), (BASE,), ("daemonset/istio-cni-node",)
+        ),
         Release(
             ISTIOD,
             versions.ISTIOD,
@@ -54,11 +56,13 @@ def replicas_over_zones(environment: Environment) -> int:
     return 2 if environment.zones > 1 else 1
 
 
-def cni_values() -> dict[str, Any]:
-    """containerd's default directories: K3s' own are used by the network plug-ins it bundles, and none of them runs."""
+def cni_values(cni: Cilium | NetworkPolicies) -> dict[str, Any]:
+    """containerd's default directories, unless the plug-in that K3s bundles runs, which has K3s' own (Istio
+    documentation, "Platform prerequisites: k3s")."""
+    bundled = isinstance(cni, NetworkPolicies)
     return {
-        "cniConfDir": "/etc/cni/net.d",
-        "cniBinDir": "/opt/cni/bin",
+        "cniConfDir": "/var/lib/rancher/k3s/agent/etc/cni/net.d" if bundled else "/etc/cni/net.d",
+        "cniBinDir": "/var/lib/rancher/k3s/data/cni" if bundled else "/opt/cni/bin",
         # A configuration file of its own: a restart of Cilium cannot write over it.
         "istioOwnedCNIConfig": True,
         "excludeNamespaces": ["kube-system", versions.ISTIOD.namespace],

@@ -113,6 +113,12 @@ class K3sNode:
     """S3 bucket of etcd snapshots every six hours; empty: snapshots stay on the servers' disks."""
     kube_proxy_replacement: bool = True
     """True exactly if the CNI replaces kube-proxy (Cilium `kubeProxyReplacement: true`)."""
+    own_network: bool = False
+    """True keeps K3s' own pod network (flannel over VXLAN) and its controller of network policies."""
+    kube_proxy_args: tuple[str, ...] = ()
+    """Absent: kube-proxy's defaults, if it runs at all."""
+    kernel_modules: tuple[str, ...] = ()
+    """To be loaded before K3s starts, beside those that every node needs."""
     local_storage: bool = False
     """True keeps K3s' `local-path` storage class; False when another driver provides the default class."""
     service_load_balancer: bool = False
@@ -167,6 +173,8 @@ def _common_config(node: K3sNode) -> dict[str, Any]:
         taints.insert(0, CONTROL_PLANE_TAINT)
     if taints:
         config["node-taint"] = taints
+    if node.kube_proxy_args:
+        config["kube-proxy-arg"] = list(node.kube_proxy_args)
     return {**config, "protect-kernel-defaults": True}
 
 
@@ -181,8 +189,7 @@ def server_config(node: K3sNode) -> dict[str, Any]:
         **_common_config(node),
         "agent-token-file": f"{CONFIG}/agent-token",
         "tls-san": [node.api_host, *node.tls_sans],
-        "flannel-backend": "none",
-        "disable-network-policy": True,
+        **({} if node.own_network else {"flannel-backend": "none", "disable-network-policy": True}),
         "disable": list(dict.fromkeys(("traefik", *load_balancer, *local_storage, *node.disable))),
         "cluster-cidr": node.cluster_cidr,
         "service-cidr": node.service_cidr,
@@ -224,6 +231,9 @@ def agent_config(node: K3sNode) -> dict[str, Any]:
 
 def _unit(node: K3sNode) -> MachineFile:
     """K3s' own unit (install.sh of the release), the same name on servers and agents."""
+    modules = "".join(
+        f"ExecStartPre=-/sbin/modprobe {module}\n" for module in ("br_netfilter", "overlay", *node.kernel_modules)
+    )
     text = f"""[Unit]
 Description=Lightweight Kubernetes ({node.role})
 Wants=network-online.target
@@ -240,9 +250,7 @@ TasksMax=infinity
 TimeoutStartSec=0
 Restart=always
 RestartSec=5s
-ExecStartPre=-/sbin/modprobe br_netfilter
-ExecStartPre=-/sbin/modprobe overlay
-ExecStart=/usr/local/bin/k3s {node.role}
+{modules}ExecStart=/usr/local/bin/k3s {node.role}
 
 [Install]
 WantedBy=multi-user.target
