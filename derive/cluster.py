@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from derive.addons import cluster_autoscaler
 from derive.bootstrap.k3s import K3sNode
-from derive.limits import LOAD_BALANCER_NAME, fits
+from derive.limits import balancer
 from derive.network import NetworkPlan
 from derive.versions import K3S
 from model import Cilium, ClusterAutoscaler, DeclarationError, EbsCsi, IstioGateway, NetworkPolicies, System
@@ -145,7 +145,7 @@ def cluster_plan(
     return ClusterPlan(
         name=prefix,
         region=region,
-        load_balancer=fits(f"{prefix}-entry", LOAD_BALANCER_NAME, "load balancer"),
+        load_balancer=balancer(f"{prefix}-entry"),
         zone_name=f"{prefix}.internal",
         server_subnets=tuple(subnets[index % len(subnets)] for index in range(environment.servers.count)),
         control=network.control,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from derive import firewall, sources
 from derive.addresses import ENTRY_ADDRESS, AddressPlan, address_plan
 from derive.doorman import IngressPorts, doorman
-from derive.limits import LOAD_BALANCER_NAME, fits
+from derive.limits import balancer
 from model import DeclarationError, HubAndSpoke, System, Tier
 from model.environment import Environment
 from model.network import Network
@@ -135,7 +135,7 @@ def hub_plan(system: System, region: str) -> HubPlan:
 def _edge(system: System, name: str, environment: Environment) -> EdgePlan:
     return EdgePlan(
         name,
-        fits(f"{system.name}-{name}-edge", LOAD_BALANCER_NAME, "load balancer"),
+        balancer(f"{system.name}-{name}-edge"),
         public_hosts(system, environment.domain),
     )
 

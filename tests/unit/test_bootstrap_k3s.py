@@ -102,6 +102,8 @@ def test_an_agents_configuration_is_exactly_this() -> None:
     ("changes", "key", "value"),
     [
         ({"kube_proxy_replacement": False}, "disable-kube-proxy", None),
+        ({"own_network": True}, "flannel-backend", None),
+        ({"kube_proxy_args": ("proxy-mode=ipvs",)}, "kube-proxy-arg", ["proxy-mode=ipvs"]),
         ({"local_storage": False}, "disable", ["traefik", "servicelb", "local-storage"]),
         ({"disable": ("metrics-server", "traefik")}, "disable", ["traefik", "servicelb", "metrics-server"]),
         ({"aws_cloud_provider": False}, "disable-cloud-controller", None),
@@ -116,6 +118,8 @@ def test_each_choice_changes_its_own_key(changes: dict[str, Any], key: str, valu
     changed, before = k3s.server_config(replace(SERVER, **changes)), k3s.server_config(SERVER)
     assert changed.get(key) == value
     related = {"etcd-s3", "etcd-s3-bucket", "etcd-s3-folder", "etcd-s3-region"} if key == "etcd-s3" else {key}
+    if changes.get("own_network"):
+        related = {"flannel-backend", "disable-network-policy"}
     if not changes.get("aws_cloud_provider", True):
         related = {"disable-cloud-controller", "kubelet-arg"}
     assert {k: v for k, v in changed.items() if k not in related} == {

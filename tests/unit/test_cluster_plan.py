@@ -80,11 +80,22 @@ def test_pools_stand_in_their_tiers_and_carry_their_labels() -> None:
 
 def test_kube_proxy_goes_only_where_cilium_replaces_it() -> None:
     """Without either, no Service has an address that works."""
-    assert plan("dev").kube_proxy_replacement
     assert plan("dev").server(0, "arn", "").kube_proxy_replacement
-    routes = (Route(host="@", to="web"),)
-    standard = shop(routes=routes, platform=Platform(cni=NetworkPolicies()))
-    assert not system_plan(deployed(standard)).cluster.kube_proxy_replacement
+    server = standard(NetworkPolicies()).server(0, "arn", "")
+    assert (server.kube_proxy_replacement, server.own_network, server.kube_proxy_args) == (False, True, ())
+
+
+def standard(cni: NetworkPolicies) -> ClusterPlan:
+    system = shop(routes=(Route(host="@", to="web"),), platform=Platform(cni=cni))
+    return system_plan(deployed(system)).cluster
+
+
+def test_ipvs_is_asked_of_every_node_and_its_modules_are_loaded_first() -> None:
+    """Without the modules, kube-proxy falls back to iptables without a word."""
+    found = standard(NetworkPolicies(proxy="ipvs", scheduler="lc"))
+    for node in (found.server(0, "arn", ""), found.agent(found.pools[0], "arn")):
+        assert node.kube_proxy_args == ("proxy-mode=ipvs", "ipvs-scheduler=lc")
+        assert node.kernel_modules == ("ip_vs", "ip_vs_rr", "ip_vs_lc", "nf_conntrack")
 
 
 def test_an_even_number_of_servers_is_refused() -> None:
@@ -98,7 +109,7 @@ def test_an_even_number_of_servers_is_refused() -> None:
 
 
 def test_an_entry_s_name_that_aws_refuses_is_refused_before_anything_is_made() -> None:
-    with pytest.raises(DeclarationError, match="load balancer 'a-system-with-a-very-long-name-dev-entry' has 40"):
+    with pytest.raises(DeclarationError, match="target group 'a-system-with-a-very-long-name-dev-entry-6443' has 45"):
         system_plan(deployed(shop(name="a-system-with-a-very-long-name")))
 
 

@@ -53,7 +53,7 @@ def test_a_name_too_long_for_a_load_balancer_is_refused() -> None:
     with pytest.raises(DeclarationError) as caught:
         hub_plan(system, REGION)
     assert str(caught.value) == (
-        "load balancer 'a-shop-with-quite-a-long-name-development-edge' has 46 characters, AWS allows 32; "
+        "target group 'a-shop-with-quite-a-long-name-development-edge-6443' has 51 characters, AWS allows 32; "
         "shorten the system's or environment's name"
     )
 
