@@ -372,5 +372,5 @@ def _edge(context: _Context) -> tuple[Part, ...]:
                 f"external '{egress.through_gateway(system)[0].name}' leaves by the egress gateway, which the platform "
                 "does not have; set platform.mesh.egress_gateway to True"
             )
-        parts.append(_part(context, "egress", system.home, [*egress.gateway_objects(system)]))
+        parts.append(_part(context, "egress", system.home, [*egress.gateway_objects(system, mesh)]))
     return tuple(parts)

@@ -109,8 +109,9 @@ def _exits(
                     external.name,
                     "external",
                     external.hosts,
-                    external.port,
+                    external.called_ports[0],
                     external.protocol,
+                    external.called_ports[1:],
                     external.through_gateway,
                     system.home if external.through_gateway else ".",
                 )

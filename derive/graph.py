@@ -65,10 +65,15 @@ class Exit:
     hosts: tuple[str, ...]
     port: int
     protocol: Literal["TLS", "HTTPS", "TCP"]
+    further_ports: tuple[int, ...] = ()
     through_gateway: bool = False
     """Whether it leaves by the egress gateway."""
     registry: str = "."
     """Namespace of its ServiceEntry; ``.``: the workload's own."""
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.port, *self.further_ports)
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,9 @@ def _cilium_policy(name: str, links: Links, inbound: Sequence[Manifest], around:
     for leaving in links.exits:
         if leaving.through_gateway:
             gateway = cilium.endpoints(naming.EGRESS_GATEWAY_LABELS, naming.MESH_NAMESPACE)
-            outbound.append(cilium.egress([gateway], [leaving.port]))
+            outbound.append(cilium.egress([gateway], leaving.ports))
         else:
-            outbound.append(cilium.egress_names(leaving.hosts, [leaving.port]))
+            outbound.append(cilium.egress_names(leaving.hosts, leaving.ports))
     if links.granted:
         outbound.append(cilium.egress_addresses([cloud.METADATA], [cloud.METADATA_PORT]))
     outbound.append(cilium.dns())
@@ -142,10 +142,10 @@ def _pods(workload: Workload, home: str) -> Manifest:
 def _standard_exit(leaving: Exit, around: Surroundings) -> Manifest:
     if leaving.through_gateway:
         gateway = network.peer(naming.EGRESS_GATEWAY_LABELS, naming.MESH_NAMESPACE)
-        return network.egress([gateway], [leaving.port])
+        return network.egress([gateway], leaving.ports)
     if leaving.kind == "database":
-        return network.egress([network.block(cidr) for cidr in around.store_ranges], [leaving.port])
-    return network.egress([network.block("0.0.0.0/0", PRIVATE)], [leaving.port])
+        return network.egress([network.block(cidr) for cidr in around.store_ranges], leaving.ports)
+    return network.egress([network.block("0.0.0.0/0", PRIVATE)], leaving.ports)
 
 
 def _platform(links: Links, around: Surroundings) -> Iterable[tuple[dict[str, str], str, int]]:

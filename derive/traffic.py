@@ -92,10 +92,12 @@ def service_entries(namespace: str, members: Iterable[Links]) -> tuple[Manifest,
 
 def _service_entry(namespace: str, leaving: Exit) -> Manifest:
     port = "tcp-postgres" if leaving.kind == "database" else leaving.protocol.lower()
-    return istio.service_entry(leaving.name, namespace, leaving.hosts, leaving.port, port, leaving.protocol)
+    return istio.service_entry(leaving.name, namespace, leaving.hosts, leaving.ports, port, leaving.protocol)
 
 
 def shares_a_port(links: Links) -> bool:
     """Whether two plain TCP destinations outside share a port, so that only addresses can tell them apart."""
-    ports = Counter(leaving.port for leaving in links.exits if leaving.protocol == "TCP" for _ in leaving.hosts)
+    ports = Counter(
+        port for leaving in links.exits if leaving.protocol == "TCP" for _ in leaving.hosts for port in leaving.ports
+    )
     return any(count > 1 for count in ports.values())

@@ -162,6 +162,11 @@ def tls_route(gateway: str, host: str, port: int, target: Manifest) -> Manifest:
     return {"match": [match], "route": [{"destination": target}]}
 
 
+def relay(gateway: str, port: int, target: Manifest) -> Manifest:
+    """Everything that arrives at a port of ``gateway`` (or starts in the ``mesh``) goes to ``target``."""
+    return {"match": [{"gateways": [gateway], "port": port}], "route": [{"destination": target}]}
+
+
 def virtual_service(
     name: str,
     namespace: str,
@@ -169,9 +174,16 @@ def virtual_service(
     http: Sequence[Manifest] = (),
     gateways: Sequence[str] = (),
     tls: Sequence[Manifest] = (),
+    tcp: Sequence[Manifest] = (),
 ) -> Manifest:
     """``gateways`` empty: for calls inside the mesh."""
-    spec = compact(hosts=list(hosts), gateways=list(gateways) or None, http=list(http) or None, tls=list(tls) or None)
+    spec = compact(
+        hosts=list(hosts),
+        gateways=list(gateways) or None,
+        http=list(http) or None,
+        tls=list(tls) or None,
+        tcp=list(tcp) or None,
+    )
     return manifest(NETWORKING, "VirtualService", name, namespace, spec=spec)
 
 
@@ -197,12 +209,81 @@ def https_server(name: str, host: str, credential: str) -> Manifest:
     }
 
 
-def passthrough_server(name: str, hosts: Sequence[str], port: int) -> Manifest:
-    """Hands TLS connections on unread."""
+def mutual_server(name: str, host: str, port: int, protocol: str) -> Manifest:
+    """Takes connections in the mesh's own TLS that name ``host`` in their handshake; knows who sent them."""
     return {
-        "port": {"number": port, "name": name, "protocol": "TLS"},
-        "hosts": list(hosts),
-        "tls": {"mode": "PASSTHROUGH"},
+        "port": {"number": port, "name": name, "protocol": protocol},
+        "hosts": [host],
+        "tls": {"mode": "ISTIO_MUTUAL"},
+    }
+
+
+def named_hop(name: str, host: str, ports: Sequence[int]) -> Manifest:
+    """A subset of a gateway: connections that are meant for ``host`` and say so in the handshake."""
+    settings = [{"port": {"number": port}, "tls": {"mode": "ISTIO_MUTUAL", "sni": host}} for port in ports]
+    return {"name": name, "trafficPolicy": {"portLevelSettings": settings}}
+
+
+def hop(name: str, namespace: str, gateway: str, subsets: Sequence[Manifest]) -> Manifest:
+    """How sidecars call a gateway inside the mesh: never but by mutual TLS."""
+    spec = {"host": gateway, "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}, "subsets": list(subsets)}
+    return manifest(NETWORKING, "DestinationRule", name, namespace, spec=spec)
+
+
+def originated(name: str, namespace: str, host: str, port: int) -> Manifest:
+    """Calls of this namespace's proxies to ``port`` of ``host`` become TLS, verified by the system's authorities."""
+    settings = [{"port": {"number": port}, "tls": {"mode": "SIMPLE", "sni": host}}]
+    spec = {"host": host, "exportTo": ["."], "trafficPolicy": {"portLevelSettings": settings}}
+    return manifest(NETWORKING, "DestinationRule", name, namespace, spec=spec)
+
+
+def leave_rule(principals: Sequence[str], ports: Sequence[int], hosts: Sequence[str]) -> Manifest:
+    """Connections of these callers that name one of ``hosts`` in their handshake."""
+    rule = allow_rule(ports, principals=principals)
+    return {**rule, "when": [{"key": "connection.sni", "values": list(hosts)}]}
+
+
+_LIMITS = "type.googleapis.com/envoy.extensions.filters"
+
+
+def local_rate_limit(
+    name: str, namespace: str, selector: Mapping[str, str], per_second: int, requests: bool
+) -> Manifest:
+    """Each gateway pod lets through ``per_second`` connections in all, and ``requests`` as many where it reads them.
+
+    (Envoy documentation, "Local rate limit": the network filter shares its bucket by ``share_key``.)
+    """
+    bucket = {"max_tokens": per_second, "tokens_per_fill": per_second, "fill_interval": "1s"}
+    connections = {
+        "@type": f"{_LIMITS}.network.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "egress_connections",
+        "share_key": "egress",
+        "token_bucket": bucket,
+    }
+    whole = {"numerator": 100, "denominator": "HUNDRED"}
+    calls = {
+        "@type": f"{_LIMITS}.http.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "egress_requests",
+        "token_bucket": bucket,
+        "filter_enabled": {"default_value": whole},
+        "filter_enforced": {"default_value": whole},
+    }
+    network, http = "envoy.filters.network", "envoy.filters.http"
+    patches = [_before("NETWORK_FILTER", f"{network}.tcp_proxy", None, f"{network}.local_ratelimit", connections)]
+    if requests:
+        manager = f"{network}.http_connection_manager"
+        patches.append(_before("HTTP_FILTER", manager, f"{http}.router", f"{http}.local_ratelimit", calls))
+    spec = {"workloadSelector": {"labels": dict(selector)}, "configPatches": patches}
+    return manifest("networking.istio.io/v1alpha3", "EnvoyFilter", name, namespace, spec=spec)
+
+
+def _before(where: str, outer: str, inner: str | None, name: str, settings: Manifest) -> Manifest:
+    """A filter before another one, in every chain of a gateway's listeners."""
+    found = compact(name=outer, subFilter={"name": inner} if inner else None)
+    return {
+        "applyTo": where,
+        "match": {"context": "GATEWAY", "listener": {"filterChain": {"filter": found}}},
+        "patch": {"operation": "INSERT_BEFORE", "value": {"name": name, "typed_config": settings}},
     }
 
 
@@ -254,12 +335,14 @@ def service_entry(
     name: str,
     namespace: str,
     hosts: Sequence[str],
-    port: int,
+    ports: Sequence[int],
     port_name: str,
     protocol: str,
     export_to: Sequence[str] = (".",),
+    target_port: int | None = None,
 ) -> Manifest:
-    """Hosts outside the mesh. ``export_to`` absent: known in this namespace only.
+    """Hosts outside the mesh. ``export_to`` absent: known in this namespace only. ``target_port`` absent: they are
+    called on the ports that they are known by.
 
     A wildcard cannot be resolved: the address that the caller resolved is used.
     """
@@ -269,6 +352,14 @@ def service_entry(
         "exportTo": list(export_to),
         "location": "MESH_EXTERNAL",
         "resolution": "NONE" if wildcard else "DNS",
-        "ports": [{"number": port, "name": port_name, "protocol": protocol}],
+        "ports": [
+            compact(
+                number=port,
+                name=port_name if port == ports[0] else f"{port_name}-{port}",
+                protocol=protocol,
+                targetPort=target_port,
+            )
+            for port in ports
+        ],
     }
     return manifest(NETWORKING, "ServiceEntry", name, namespace, spec=spec)

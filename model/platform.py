@@ -73,10 +73,21 @@ class Istio(Declared):
     mtls: Literal["STRICT", "PERMISSIVE"] = "STRICT"
     sidecar: SidecarResources = SidecarResources()
     egress_gateway: bool = False
+    egress_limit: int | None = Field(None, ge=1)
+    """What each pod of the egress gateway lets out in a second: connections, and requests where it sees them. Absent:
+    no limit."""
     defaults: TrafficPolicy | None = None
     """The DestinationRule of every service in the namespace. Absent: none."""
     traces: float | None = None
     """Share of the requests that are traced, in percent. Absent: no tracing."""
+
+    @model_validator(mode="after")
+    def _limits_what_there_is(self) -> Istio:
+        if self.egress_limit and not self.egress_gateway:
+            raise DeclarationError(
+                "platform.mesh.egress_limit limits the egress gateway, which is not there; set egress_gateway to True"
+            )
+        return self
 
 
 class NoMesh(Declared):

@@ -120,6 +120,9 @@ class ApplicationFirewall(Declared):
     """The service; its sidecar inspects every request but those of its health checks and its metrics."""
 
 
+PLAIN_HTTP = 80
+
+
 class External(Declared):
     """Hosts outside the platform and the services that may call them."""
 
@@ -128,5 +131,27 @@ class External(Declared):
     port: Port = 443
     protocol: Literal["TLS", "HTTPS", "TCP"] = "TLS"
     used_by: tuple[Name, ...]
+    further_ports: tuple[Port, ...] = ()
+    """Ports beside ``port`` that speak the same protocol."""
     through_gateway: bool = False
     """Whether calls leave by the mesh's egress gateway."""
+    originate: bool = False
+    """Whether services call plain HTTP on port 80 and the egress gateway makes it HTTPS, so that it sees requests."""
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return (self.port, *self.further_ports)
+
+    @property
+    def called_ports(self) -> tuple[int, ...]:
+        """Ports that the services call."""
+        return (PLAIN_HTTP,) if self.originate else self.ports
+
+    @model_validator(mode="after")
+    def _can_leave(self) -> External:
+        if self.originate and not (self.through_gateway and self.protocol == "HTTPS" and not self.further_ports):
+            raise DeclarationError(
+                f"external '{self.name}': the egress gateway makes HTTPS of the calls that leave by it, on one port; "
+                "set through_gateway to True, protocol to HTTPS and no further_ports, or set originate to False"
+            )
+        return self

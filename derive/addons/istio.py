@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from derive import choices, naming, versions
 from derive.addons.chart import Release
 from derive.choices import Collector
+from derive.egress import gateway_callers
 from derive.shapes import Deployment
 from derive.tokens import PROXIES_FETCH_KEYS
 from manifests import istio
@@ -46,7 +48,13 @@ def releases(deployment: Deployment, mesh: Istio) -> tuple[Release, ...]:
     if mesh.egress_gateway:
         name = naming.EGRESS_GATEWAY
         found.append(
-            Release(name, versions.ISTIO_GATEWAY, egress_gateway_values(replicas), (ISTIOD,), (f"deployment/{name}",))
+            Release(
+                name,
+                versions.ISTIO_GATEWAY,
+                egress_gateway_values(replicas, tuple(gateway_callers(deployment.system))),
+                (ISTIOD,),
+                (f"deployment/{name}",),
+            )
         )
     return tuple(found)
 
@@ -119,17 +127,20 @@ def gateway_values(gateway: IstioGateway, replicas: int) -> dict[str, Any]:
         "service": {
             "type": "LoadBalancer",
             "externalTrafficPolicy": "Cluster",
-            "ports": [
-                {"name": name, "port": port, "protocol": "TCP", "targetPort": port}
-                for name, port in GATEWAY_PORTS.items()
-            ],
+            "ports": _service_ports(GATEWAY_PORTS),
         },
         **_gateway_pods(replicas),
     }
 
 
-def egress_gateway_values(replicas: int) -> dict[str, Any]:
-    return {"service": {"type": "ClusterIP"}, **_gateway_pods(replicas)}
+def egress_gateway_values(replicas: int, ports: tuple[int, ...]) -> dict[str, Any]:
+    """``ports``: those that services call on it."""
+    named = {"status-port": GATEWAY_PORTS["status-port"], **{f"tls-{port}": port for port in ports}}
+    return {"service": {"type": "ClusterIP", "ports": _service_ports(named)}, **_gateway_pods(replicas)}
+
+
+def _service_ports(named: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [{"name": name, "port": port, "protocol": "TCP", "targetPort": port} for name, port in named.items()]
 
 
 def _gateway_pods(replicas: int) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from derive.addons.flows import (
 )
 from derive.addons.fluent_bit import NAME as FLUENT_BIT
 from derive.addons.istio import GATEWAY_PORTS
+from derive.egress import gateway_callers, through_gateway
 from derive.namespaces import POD_SECURITY
 from derive.observability.fluent_bit import HTTP_PORT
 from derive.observability.monitors import measured
@@ -194,15 +195,17 @@ def _mesh(deployment: Deployment, mesh: Istio) -> tuple[Rule, ...]:
         )
         found.append(door)
     if mesh.egress_gateway:
-        leaving = [external for external in system.externals if external.through_gateway]
-        callers = sorted({name for external in leaving for name in external.used_by})
-        sources = [Pods({"app": name}, naming.service_namespace(system, system.service(name))) for name in callers]
+        leaving = through_gateway(system)
+        called = [
+            _from([Pods({"app": name}, naming.service_namespace(system, system.service(name))) for name in names], port)
+            for port, names in gateway_callers(system).items()
+        ]
         found.append(
             Rule(
                 "egress-gateway",
                 naming.EGRESS_GATEWAY_LABELS,
-                (*([_from(sources, *sorted({item.port for item in leaving}))] if sources else []), scraped),
-                (istiod, *(Flow(Hosts(item.hosts), (item.port,)) for item in leaving)),
+                (*called, scraped),
+                (istiod, *(Flow(Hosts(item.hosts), item.ports) for item in leaving)),
             )
         )
     return tuple(found)

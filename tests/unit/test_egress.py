@@ -1,54 +1,177 @@
-"""What is declared to leave by the egress gateway can leave by nothing else."""
+"""What is declared to leave by the egress gateway can leave by nothing else, and only for whom it was declared."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from derive.addons.istio import egress_gateway_values
+from derive.application import ApplicationPlan
 from model import DeclarationError, External, Istio, Platform, System
 from tests.unit.declared import derived, objects, shop
 
+GATEWAY = "istio-egressgateway.istio-system.svc.cluster.local"
 
-def declared(egress_gateway: bool = True, **changes: Any) -> System:
+
+def external(**changes: Any) -> External:
     fields: dict[str, Any] = {"name": "pay", "hosts": ("api.pay.example",), "used_by": ("orders",)}
-    external = External(**{**fields, "through_gateway": True, **changes})
-    return shop(externals=(external,), platform=Platform(mesh=Istio(egress_gateway=egress_gateway)))
+    return External(**{**fields, "through_gateway": True, **changes})
 
 
-def test_mesh_to_gateway_to_host() -> None:
+def declared(*externals: External, **mesh: Any) -> System:
+    return shop(externals=externals or (external(),), platform=Platform(mesh=Istio(**{"egress_gateway": True, **mesh})))
+
+
+def spec(plan: ApplicationPlan, kind: str, name: str) -> Any:
+    return objects(plan, kind)[name]["spec"]
+
+
+def test_sidecar_to_gateway_by_mutual_tls_to_host() -> None:
     plan = derived(declared())
-    gateway = "istio-egressgateway.istio-system.svc.cluster.local"
-    assert objects(plan, "ServiceEntry")["pay"]["spec"]["exportTo"] == ["istio-system", "shop"]
-    assert objects(plan, "Gateway")["pay-egress"]["spec"] == {
+    assert spec(plan, "ServiceEntry", "pay") == {
+        "hosts": ["api.pay.example"],
+        "exportTo": ["istio-system", "shop"],
+        "location": "MESH_EXTERNAL",
+        "resolution": "DNS",
+        "ports": [{"number": 443, "name": "tls", "protocol": "TLS"}],
+    }
+    assert spec(plan, "Gateway", "pay-egress") == {
         "selector": {"istio": "egressgateway"},
         "servers": [
             {
-                "port": {"number": 443, "name": "tls", "protocol": "TLS"},
+                "port": {"number": 443, "name": "api-pay-example-443", "protocol": "TLS"},
                 "hosts": ["api.pay.example"],
-                "tls": {"mode": "PASSTHROUGH"},
+                "tls": {"mode": "ISTIO_MUTUAL"},
             }
         ],
     }
-    assert objects(plan, "VirtualService")["pay-egress"]["spec"] == {
+    assert spec(plan, "DestinationRule", "istio-egressgateway") == {
+        "host": GATEWAY,
+        "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}},
+        "subsets": [
+            {
+                "name": "api-pay-example",
+                "trafficPolicy": {
+                    "portLevelSettings": [
+                        {"port": {"number": 443}, "tls": {"mode": "ISTIO_MUTUAL", "sni": "api.pay.example"}}
+                    ]
+                },
+            }
+        ],
+    }
+    assert spec(plan, "VirtualService", "api-pay-example-egress") == {
         "hosts": ["api.pay.example"],
         "gateways": ["mesh", "pay-egress"],
         "tls": [
             {
                 "match": [{"gateways": ["mesh"], "port": 443, "sniHosts": ["api.pay.example"]}],
-                "route": [{"destination": {"host": gateway, "port": {"number": 443}}}],
+                "route": [{"destination": {"host": GATEWAY, "subset": "api-pay-example", "port": {"number": 443}}}],
+            }
+        ],
+        "tcp": [
+            {
+                "match": [{"gateways": ["pay-egress"], "port": 443}],
+                "route": [{"destination": {"host": "api.pay.example", "port": {"number": 443}}}],
+            }
+        ],
+    }
+    assert "shop/api.pay.example" in spec(plan, "Sidecar", "orders")["egress"][0]["hosts"]
+
+
+def test_the_gateway_lets_out_by_host_and_identity() -> None:
+    """A service that is let out to one host must not get to another service's."""
+    plan = derived(declared(external(), external(name="maps", hosts=("maps.example", "m.example"), used_by=("web",))))
+    assert spec(plan, "AuthorizationPolicy", "egress-gateway") == {
+        "selector": {"matchLabels": {"istio": "egressgateway"}},
+        "action": "ALLOW",
+        "rules": [
+            {
+                "from": [{"source": {"principals": ["cluster.local/ns/shop/sa/orders"]}}],
+                "to": [{"operation": {"ports": ["443"]}}],
+                "when": [{"key": "connection.sni", "values": ["api.pay.example"]}],
             },
             {
-                "match": [{"gateways": ["pay-egress"], "port": 443, "sniHosts": ["api.pay.example"]}],
-                "route": [{"destination": {"host": "api.pay.example", "port": {"number": 443}}}],
+                "from": [{"source": {"principals": ["cluster.local/ns/shop/sa/web"]}}],
+                "to": [{"operation": {"ports": ["443"]}}],
+                "when": [{"key": "connection.sni", "values": ["maps.example", "m.example"]}],
             },
         ],
     }
-    assert "shop/api.pay.example" in objects(plan, "Sidecar")["orders"]["spec"]["egress"][0]["hosts"]
+
+
+def test_plain_tcp_is_told_apart_by_the_hop_s_own_name() -> None:
+    """Mail upgrades to TLS later, so its first bytes name nobody."""
+    mail = external(name="mail", hosts=("smtp.example",), port=587, further_ports=(465,), protocol="TCP")
+    plan = derived(declared(mail))
+    assert spec(plan, "ServiceEntry", "mail")["ports"] == [
+        {"number": 587, "name": "tcp", "protocol": "TCP"},
+        {"number": 465, "name": "tcp-465", "protocol": "TCP"},
+    ]
+    routes = spec(plan, "VirtualService", "smtp-example-egress")
+    assert [(route["match"], route["route"][0]["destination"]) for route in routes["tcp"]] == [
+        (
+            [{"gateways": [gateway], "port": port}],
+            {"host": GATEWAY, "subset": "smtp-example", "port": {"number": port}}
+            if gateway == "mesh"
+            else {"host": "smtp.example", "port": {"number": port}},
+        )
+        for port in (587, 465)
+        for gateway in ("mesh", "mail-egress")
+    ]
+    assert "tls" not in routes
+
+
+def test_the_gateway_makes_https_of_plain_calls() -> None:
+    plan = derived(declared(external(protocol="HTTPS", originate=True), egress_limit=100))
+    assert spec(plan, "ServiceEntry", "pay")["ports"] == [
+        {"number": 80, "name": "http", "protocol": "HTTP", "targetPort": 443}
+    ]
+    rule = objects(plan, "DestinationRule")["api-pay-example"]
+    assert (rule["metadata"]["namespace"], rule["spec"]) == (
+        "istio-system",
+        {
+            "host": "api.pay.example",
+            "exportTo": ["."],
+            "trafficPolicy": {
+                "portLevelSettings": [{"port": {"number": 80}, "tls": {"mode": "SIMPLE", "sni": "api.pay.example"}}]
+            },
+        },
+    )
+    assert [route["match"] for route in spec(plan, "VirtualService", "api-pay-example-egress")["http"]] == [
+        [{"gateways": ["mesh"], "port": 80}],
+        [{"gateways": ["pay-egress"], "port": 80}],
+    ]
+    assert spec(plan, "Gateway", "pay-egress")["servers"][0]["port"]["protocol"] == "HTTPS"
+    patches = spec(plan, "EnvoyFilter", "egress-limit")["configPatches"]
+    assert [patch["applyTo"] for patch in patches] == ["NETWORK_FILTER", "HTTP_FILTER"]
+
+
+def test_what_leaves_is_limited_in_all() -> None:
+    """A bucket for each filter chain would let every host have the whole limit."""
+    plan = derived(declared(egress_limit=100))
+    limit = spec(plan, "EnvoyFilter", "egress-limit")
+    assert limit["workloadSelector"] == {"labels": {"istio": "egressgateway"}}
+    (patch,) = limit["configPatches"]
+    settings = patch["patch"]["value"]["typed_config"]
+    assert settings["share_key"] == "egress"
+    assert settings["token_bucket"] == {"max_tokens": 100, "tokens_per_fill": 100, "fill_interval": "1s"}
+    assert not objects(derived(declared()), "EnvoyFilter")
+
+
+def test_the_gateway_answers_on_the_ports_that_are_called() -> None:
+    """The chart's own ports are 80 and 443: mail would find no Service."""
+    ports = egress_gateway_values(1, (443, 587))["service"]["ports"]
+    assert [(port["name"], port["port"]) for port in ports] == [
+        ("status-port", 15021),
+        ("tls-443", 443),
+        ("tls-587", 587),
+    ]
 
 
 def test_the_network_admits_the_gateway_and_not_the_host() -> None:
-    egress = objects(derived(declared()), "CiliumNetworkPolicy")["orders-policy"]["spec"]["egress"]
+    egress = spec(derived(declared()), "CiliumNetworkPolicy", "orders-policy")["egress"]
     assert egress[0] == {
         "toEndpoints": [{"matchLabels": {"k8s:io.kubernetes.pod.namespace": "istio-system", "istio": "egressgateway"}}],
         "toPorts": [{"ports": [{"port": "443", "protocol": "TCP"}]}],
@@ -65,9 +188,14 @@ def test_the_network_admits_the_gateway_and_not_the_host() -> None:
             "set platform.mesh.egress_gateway to True",
         ),
         (
-            declared(protocol="TCP"),
-            "external 'pay' leaves by the egress gateway, which tells hosts apart by the name in the TLS handshake; "
-            "declare protocol TLS and full host names, or set through_gateway to False",
+            declared(external(hosts=("*.pay.example",))),
+            "external 'pay' leaves by the egress gateway, which routes by full host names; name the hosts that "
+            "'*.pay.example' stands for, or set through_gateway to False",
+        ),
+        (
+            declared(external(), external(name="pay-mail", port=587, protocol="TCP")),
+            "externals 'pay' and 'pay-mail' both lead to api.pay.example by the egress gateway; make them one, with "
+            "further_ports",
         ),
     ],
 )
@@ -75,3 +203,13 @@ def test_what_cannot_pass_the_gateway_is_refused(system: System, message: str) -
     with pytest.raises(DeclarationError) as refusal:
         derived(system)
     assert str(refusal.value) == message
+
+
+def test_only_what_leaves_by_the_gateway_can_be_made_https() -> None:
+    with pytest.raises(ValidationError, match="external 'pay': the egress gateway makes HTTPS of the calls"):
+        external(originate=True)
+
+
+def test_a_limit_without_a_gateway_limits_nothing() -> None:
+    with pytest.raises(ValidationError, match="egress_limit limits the egress gateway, which is not there"):
+        Istio(egress_limit=5)
