@@ -59,8 +59,13 @@ class Authorization:
                     paths |= {path for key in ("paths", "notPaths") for path in operation.get(key) or ()}
         return ports, methods, paths
 
-    def admitted(self, pod: int, port: Port, request: Request | None, identified: Mask) -> Mask:
-        """Callers that pass. ``identified``: those that arrive with mutual TLS. No ``request``: opaque traffic."""
+    def admitted(
+        self, pod: int, port: Port, request: Request | None, identified: Mask, server: str | None = None
+    ) -> Mask:
+        """Callers that pass. ``identified``: those that arrive with mutual TLS. No ``request``: opaque traffic.
+
+        ``server``: the name in the handshake. Absent: whatever is admitted.
+        """
         everyone = self._population.everyone
         allowed, allowing, denied = 0, False, 0
         for policy in self._policies.get(pod, ()):
@@ -71,7 +76,7 @@ class Authorization:
                 raise AuditError(f"{policy.key}: action '{action}' is unknown")
             allow = action == "ALLOW"
             rules = policy.spec.get("rules") or ()
-            matched = union(self._rule(policy, rule, port, request, identified, allow) for rule in rules)
+            matched = union(self._rule(policy, rule, port, request, identified, allow, server) for rule in rules)
             if allow:
                 allowing, allowed = True, allowed | matched
             else:
@@ -79,7 +84,14 @@ class Authorization:
         return (allowed if allowing else everyone) & ~denied
 
     def _rule(
-        self, policy: Object, rule: Rule, port: Port, request: Request | None, identified: Mask, allow: bool
+        self,
+        policy: Object,
+        rule: Rule,
+        port: Port,
+        request: Request | None,
+        identified: Mask,
+        allow: bool,
+        server: str | None,
     ) -> Mask:
         operations = _operations(rule)
         for operation in operations:
@@ -91,7 +103,7 @@ class Authorization:
         if sources:
             found = union(self._source(policy, source, request, identified, allow) for source in sources)
         for condition in rule.get("when") or ():
-            found &= self._condition(condition, port, identified, allow)
+            found &= self._condition(condition, port, identified, allow, server)
         return found
 
     def _source(self, policy: Object, source: Rule, request: Request | None, identified: Mask, allow: bool) -> Mask:
@@ -128,13 +140,16 @@ class Authorization:
                 )
         return population.everyone if certain else 0
 
-    def _condition(self, condition: Rule, port: Port, identified: Mask, allow: bool) -> Mask:
+    def _condition(self, condition: Rule, port: Port, identified: Mask, allow: bool, server: str | None) -> Mask:
         everyone = self._population.everyone
         found = everyone
         attributes: dict[str, Callable[[Sequence[str]], Mask]] = {
             "source.principal": lambda values: self._attribute("principals", values, "", identified, allow),
             "source.namespace": lambda values: self._attribute("namespaces", values, "", identified, allow),
             "source.ip": lambda values: self._attribute("ipBlocks", values, "", identified, allow),
+            "connection.sni": lambda values: (
+                everyone if (server is None and allow) or any(matches(value, server or "") for value in values) else 0
+            ),
             "destination.port": lambda values: everyone if str(port[1]) in map(str, values) else 0,
         }
         attribute = attributes.get(condition.get("key", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
@@ -19,7 +20,7 @@ from audit.requests import Request, representatives
 from audit.resources import Registry
 from audit.routing import Routing
 from audit.rules import PolicyRules
-from audit.services import Hosts
+from audit.services import NETWORKING, Hosts
 
 BYPASSED: Final = (SIDECAR_METRICS, 15021, 15090)
 """Ports of the proxy itself: what arrives there is neither intercepted nor judged."""
@@ -58,6 +59,8 @@ class Cluster:
             if nginx
             else Doors(registry, population, self.routing, self.entrances)
         )
+        self._mutual = self._mutual_ports(registry)
+        """Ports of gateways that take the mesh's own TLS, by pod."""
         self._sidecars: Mask = 0
         for index in bits(population.meshed):
             if population.actors[index].proxy == "sidecar":
@@ -66,6 +69,15 @@ class Cluster:
         """Everybody but a pod's own node, whose probes no policy can refuse."""
         self._published = self.doors.published()
         self._known: dict[tuple[int, Port], tuple[Verdicts, Mask]] = {}
+
+    def _mutual_ports(self, registry: Registry) -> dict[int, set[int]]:
+        found: dict[int, set[int]] = defaultdict(set)
+        for gateway in registry.objects("Gateway", group=NETWORKING):
+            for index in bits(self.population.has(gateway.spec.get("selector") or {}, self.population.meshed)):
+                for server in gateway.spec.get("servers") or ():
+                    if (server.get("tls") or {}).get("mode") == "ISTIO_MUTUAL":
+                        found[index].add(int(server["port"]["number"]))
+        return found
 
     def ports(self, callee: int, declared: Iterable[Port]) -> list[Port]:
         """Every port of an actor that anything names, and one for all others."""
@@ -98,11 +110,22 @@ class Cluster:
         admitted = self.population.everyone
         if self.judged(callee) and port[1] not in BYPASSED:
             admitted = self.authorization.admitted(callee, port, request, identified)
+        elif relays := self.routing.relays(callee, port[1]):
+            admitted = self._let_out(relays)
         return {
             **layers,
             AUTHORIZATION: admitted & self.callers,
             ROUTING: self._routed(callee, port, request) & self.callers,
         }
+
+    def _let_out(self, relays: Iterable[tuple[str, int, int]]) -> Mask:
+        """Callers that gateways let through to hosts outside, and the gateways themselves."""
+        found = 0
+        for host, gateway, at in relays:
+            port: Port = ("TCP", at)
+            _, identified = self._connection(gateway, port)
+            found |= self.authorization.admitted(gateway, port, None, identified, host) | 1 << gateway
+        return found
 
     def _connection(self, callee: int, port: Port) -> tuple[Verdicts, Mask]:
         """The layers that see no request, and the callers that arrive with an identity."""
@@ -116,6 +139,8 @@ class Cluster:
                 identified = offers["mutual"] if ACCEPTED[mode][0] else 0
             elif proxy == "none":
                 passes = offers["plain"]
+            elif port[1] in self._mutual.get(callee, ()):
+                passes = identified = offers["mutual"]
         found = {
             EGRESS: self.rules.egress_admitted(callee, port),
             INGRESS: self.rules.ingress_admitted(callee, port),

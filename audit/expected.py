@@ -101,6 +101,8 @@ class Expectation:
         self._population = population
         self._admissions: dict[int, dict[Port | None, Admission]] = defaultdict(lambda: defaultdict(Admission))
         self._callees: dict[int, Callee] = defaultdict(Callee)
+        self._relays: dict[int, dict[int, Mask]] = defaultdict(dict)
+        """Of the egress gateway, and of hosts behind it: the callers that it knows and lets out, by port."""
         system = scope.system
         self._by_name = isinstance(system.platform.cni, Cilium)
         """Whether the network plug-in knows names outside the cluster, and the nodes and the API server by identity."""
@@ -230,14 +232,19 @@ class Expectation:
             callees = role(f"external:{external.name}")
             users = union(role(f"service:{user}") for user in external.used_by)
             for index in bits(callees):
-                self._callees[index].served |= {external.port}
+                self._callees[index].served |= set(external.ports)
                 self._callees[index].known_to |= users
             if external.through_gateway:
                 gateway = role("egress-gateway")
-                self._admit(users, gateway, (external.port,))
-                self._admit(gateway, callees, (external.port,))
+                self._admit(users, gateway, external.called_ports)
+                self._admit(gateway, callees, external.ports)
+                for index in bits(gateway):
+                    for port in external.called_ports:
+                        self._relays[index][port] = self._relays[index].get(port, 0) | users
+                for index in bits(callees):
+                    self._relays[index] |= dict.fromkeys(external.ports, users | gateway)
             else:
-                self._admit(users, callees, (external.port,))
+                self._admit(users, callees, external.ports)
 
     def _blur_outside(self) -> None:
         """The standard policy knows addresses only: who may leave to one database may leave to the data subnets, who
@@ -366,6 +373,8 @@ class Expectation:
     def _transport(self, index: int, port: Port) -> Mask:
         mesh = self._scope.mesh
         inside = self._sidecars >> index & 1
+        if self._gateways >> index & 1 and port[1] in self._relays.get(index, ()):
+            return self._sidecars | self._gateways
         if mesh is None or not inside or port[1] in BYPASSED or mesh.mtls == "PERMISSIVE":
             return self._population.everyone
         if port[1] in self.callee(index).metrics:
@@ -373,6 +382,9 @@ class Expectation:
         return self._sidecars | self._gateways
 
     def _authorized(self, index: int, port: Port, request: Request | None) -> Mask:
+        if index in self._relays and port[1] not in BYPASSED:
+            others = 0 if self._gateways >> index & 1 else self._population.everyone
+            return self._relays[index].get(port[1], others)
         if not self._sidecars >> index & 1 or port[1] in BYPASSED:
             return self._population.everyone
         callee = self.callee(index)

@@ -12,13 +12,11 @@ from audit.scope import Scope, store_port
 from audit.sites import (
     BASTION,
     DATABASE,
-    DB,
     EDGE,
     ENTRY,
     HUB,
     INTERNET,
     INTERNET6,
-    K8S,
     NODE,
     OPERATORS,
     PRIVATE_TIER,
@@ -28,9 +26,11 @@ from audit.sites import (
     Site,
     Sites,
 )
-from model import Bucket
+from model import Bucket, HubAndSpoke
+from model.platform import Receiver
 
 ANYWHERE: Final = "anywhere"
+WEB_PORTS: Final = (80, 443)
 WEB: Final = ("TCP 80", "TCP 443")
 HTTPS: Final = ("TCP 443",)
 INGRESS_PORTS: Final = {"istio": (80, 443, 15021), "nginx": (30080, 30443, 30081)}
@@ -47,6 +47,8 @@ class Row:
     other: str
     ports: tuple[str, ...]
     owner: str = "own"
+    tier: str = ""
+    """Of the machine. Empty: any."""
 
 
 class NetworkExpectation:
@@ -55,46 +57,60 @@ class NetworkExpectation:
     def __init__(self, scope: Scope, sites: Sites) -> None:
         self._scope = scope
         self._sites = sites
-        self._tiers = {tier.name: tier.egress for tier in scope.system.network.tiers}
+        network = scope.system.network
+        self._hub = isinstance(network, HubAndSpoke)
+        self._tiers = {tier.name: tier.egress for tier in network.tiers}
         everything = (EVERYTHING,)
         self._ingress = INGRESS_PORTS[scope.system.platform.ingress.kind]
         doors = tuple(f"TCP {port}" for port in self._ingress)
-        stores = tuple(sorted({f"TCP {store_port(s)}" for s in scope.system.stores if not isinstance(s, Bucket)}))
-        replicated = tuple(
-            sorted(
-                {
-                    f"TCP {store_port(store)}"
-                    for store in scope.system.stores
-                    if not isinstance(store, Bucket) and store.kind == "postgresql"
-                }
-            )
-        )
+        stores = [store for store in scope.system.stores if not isinstance(store, Bucket)]
+        ports = tuple(sorted({f"TCP {store_port(store)}" for store in stores}))
+        replicated = tuple(sorted({f"TCP {store_port(store)}" for store in stores if store.kind == "postgresql"}))
+        nodes, data = scope.node_tiers, (network.data,) if network.data else ()
+        edge = (PUBLIC_TIER, HUB) if self._hub else (network.public, "own")
         self._rows: dict[Way, tuple[Row, ...]] = {
             "ingress": (
-                Row(NODE, K8S, everything),
-                Row(NODE, PUBLIC_TIER, doors, HUB),
+                *(Row(NODE, peer, everything, tier=tier) for tier in nodes for peer in self._admitted(tier)),
+                *(Row(NODE, edge[0], doors, edge[1], tier) for tier in scope.entered_tiers),
                 Row(NODE, PRIVATE_TIER, ADMINISTRATION, HUB),
-                Row(ENTRY, K8S, API),
-                Row(ENTRY, PUBLIC_TIER, WEB, HUB),
+                *(Row(ENTRY, tier, API) for tier in nodes),
+                Row(ENTRY, edge[0], WEB, edge[1]),
                 Row(ENTRY, PRIVATE_TIER, API, HUB),
                 Row(ENTRY, OPERATORS, API, VPN),
-                Row(DATABASE, K8S, stores),
+                *(Row(DATABASE, tier, ports) for tier in nodes),
                 Row(DATABASE, DATABASE, replicated),
                 Row(EDGE, ANYWHERE, WEB),
             ),
             "egress": (
-                Row(NODE, K8S, everything),
-                Row(NODE, DB, everything),
-                Row(NODE, ANYWHERE, HTTPS),
-                Row(ENTRY, K8S, everything),
+                *(Row(NODE, tier, everything) for tier in (*nodes, *data)),
+                Row(NODE, ANYWHERE, self._outward()),
+                *(Row(ENTRY, tier, everything) for tier in nodes),
                 Row(DATABASE, DATABASE, replicated),
                 Row(DATABASE, S3, HTTPS, ""),
-                Row(EDGE, K8S, everything, ANYWHERE),
-                Row(BASTION, K8S, ADMINISTRATION, ANYWHERE),
+                *(Row(EDGE, tier, everything, ANYWHERE if self._hub else "own") for tier in self._behind_edge()),
+                *(Row(BASTION, tier, ADMINISTRATION, ANYWHERE) for tier in nodes),
                 Row(BASTION, ANYWHERE, HTTPS),
             ),
         }
         """The node group admits the store ports of all stores to the data subnets: it knows subnets, not services."""
+
+    def _admitted(self, tier: str) -> tuple[str, ...]:
+        """Tiers whose nodes may speak to those of a tier."""
+        nodes = self._scope.node_tiers
+        declared = next(item.admits for item in self._scope.system.network.tiers if item.name == tier)
+        return tuple(name for name in nodes if declared is None or name in (*declared, tier))
+
+    def _behind_edge(self) -> tuple[str, ...]:
+        return self._scope.node_tiers if self._hub else self._scope.entered_tiers
+
+    def _outward(self) -> tuple[str, ...]:
+        """What nodes may ask of anybody: HTTPS, and the ports of what is declared outside."""
+        declared = {port for external in self._scope.system.externals for port in external.ports}
+        mail = {int(receiver.server.rpartition(":")[2]) for receiver in self._receivers() if receiver.kind == "email"}
+        return (*HTTPS, *(f"TCP {port}" for port in sorted((declared | mail) - {443})))
+
+    def _receivers(self) -> tuple[Receiver, ...]:
+        return self._scope.system.platform.observability.receivers
 
     def ports(self, machine: Site, way: Way, other: Site) -> frozenset[str]:
         """Ports that the machine's groups are expected to let through."""
@@ -103,7 +119,8 @@ class NetworkExpectation:
         for row in self._rows[way]:
             anywhere = row.other == ANYWHERE and other.role != INTERNET6
             known = row.other in kinds and self._owned(row, machine, other)
-            if row.machine == machine.role and (anywhere or known):
+            placed = not row.tier or row.tier == self._sites.tier(machine)
+            if row.machine == machine.role and placed and (anywhere or known):
                 found |= set(row.ports)
         return frozenset({EVERYTHING}) if EVERYTHING in found else frozenset(found)
 
@@ -130,10 +147,12 @@ class NetworkExpectation:
             known = place.owner in (*self._scope.system.environments, VPN)
             return TRANSIT if known else NOWHERE
         known = place.owner == HUB or place.role == OPERATORS
-        return TRANSIT if known and source.role == K8S else NOWHERE
+        return TRANSIT if known and source.role == self._scope.system.network.control else NOWHERE
 
     def _from_outside(self, source: Site, place: Site) -> str:
         """The networks behind the VPN reach the hub and the spokes; another environment reaches nothing here."""
+        if not self._hub:
+            return NOWHERE
         if source.owner != VPN:
             return TRANSIT if place.owner == HUB and place.vpc else NOWHERE
         return TRANSIT if place.owner in (*self._scope.system.environments, HUB) else NOWHERE
@@ -147,7 +166,10 @@ class NetworkExpectation:
         """Ports of a balancer and what they lead to; None for one that another stack fills."""
         if balancer.role == ENTRY:
             led = dict(zip((80, 443, 6443), (*self._ingress[:2], 6443), strict=True))
-            return {port: frozenset({f"{NODE}:{target}"}) for port, target in led.items()}
+            ports = (80, 443, 6443) if self._hub else (6443,)
+            return {port: frozenset({f"{NODE}:{led[port]}"}) for port in ports}
+        if not self._hub:
+            return {port: frozenset({f"{NODE}:{target}"}) for port, target in zip(WEB_PORTS, self._ingress, strict=False)}
         if balancer.name in set(joined):
             return {port: frozenset({f"{ENTRY}:{port}"}) for port in (80, 443)}
         return None

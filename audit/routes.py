@@ -143,7 +143,8 @@ class Routes:
             attachment = str(item.values.get("transitGatewayAttachmentId", ""))
             self._networks[attachment] = ranges(*(registry.output(VPN_OUTPUT) or ()))
             self._attachment[VPN] = attachment
-        for name, cidr in sites.owners.items():
+        joined = sites.owners if HUB in sites.owners else {}
+        for name, cidr in joined.items():
             if name != HUB and name not in self._attachment:
                 self._attachment[name] = name
                 self._networks[name] = ranges(cidr)

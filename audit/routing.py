@@ -101,6 +101,25 @@ class Routing:
                 found |= self.visible(host)
         return found
 
+    def relays(self, actor: int, port: int) -> list[tuple[str, int, int]]:
+        """How the mesh leads calls to a host outside by way of a gateway: the host, a gateway's pod and its port."""
+        found = []
+        for host in {name for name, _ in self._led.get(actor, set())}:
+            for branch in self.branches.get(host, ()):
+                for backends, at in branch.destinations if MESH in branch.gateways else ():
+                    relays = backends & _gateways(self._population)
+                    if relays and self._handed_on(host, at, actor, port):
+                        found += [(host, index, at) for index in bits(relays)]
+        return found
+
+    def _handed_on(self, host: str, at: int, actor: int, port: int) -> bool:
+        """Whether a gateway hands on what arrives there on port ``at``."""
+        return any(
+            other.leads(actor, port) and other.takes(None, at)
+            for other in self.branches.get(host, ())
+            if MESH not in other.gateways
+        )
+
     def prefixes(self, actor: int) -> set[str]:
         """Path prefixes that routes to an actor tell apart."""
         found = set()
@@ -124,9 +143,9 @@ class Routing:
 
     def _onwards(self, host: Host, branch: Branch, actor: int, port: int) -> bool:
         """Whether a gateway that the mesh sends calls to hands them on."""
-        through = any(backends & _gateways(self._population) for backends, _ in branch.destinations)
-        return through and any(
-            other.leads(actor, port) for other in self.branches.get(host.name, ()) if MESH not in other.gateways
+        gateways = _gateways(self._population)
+        return any(
+            backends & gateways and self._handed_on(host.name, at, actor, port) for backends, at in branch.destinations
         )
 
     def _sidecars(self, registry: Registry, root: str, mesh_mode: str) -> None:

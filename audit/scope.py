@@ -40,6 +40,20 @@ class Scope:
         return mesh if isinstance(mesh, Istio) else None
 
     @property
+    def node_tiers(self) -> tuple[str, ...]:
+        """Tiers of the network that hold nodes of the cluster."""
+        network = self.system.network
+        held = {network.control, *(pool.tier or network.control for pool in self.system.platform.pools)}
+        return tuple(tier.name for tier in network.tiers if tier.name in held)
+
+    @property
+    def entered_tiers(self) -> tuple[str, ...]:
+        """Those whose nodes the public edge sends to."""
+        control = self.system.network.control
+        entered = {pool.tier or control for pool in self.system.platform.pools if pool.ingress}
+        return tuple(name for name in self.node_tiers if name in entered)
+
+    @property
     def private_zone(self) -> str:
         return self.system.network.private_zone
 

@@ -17,7 +17,7 @@ HTTP: Final = ("http", "http2", "https", "grpc", "grpc-web", "kubernetes.io/h2c"
 
 @dataclass(frozen=True)
 class ServicePort:
-    """One port of a host. ``target``: the pod's port; None for a host outside."""
+    """One port of a host. ``target``: the port of what is behind it; None: the same."""
 
     number: int
     target: int | str | None
@@ -138,7 +138,9 @@ def _entry(entry: Object, name: str, population: Population) -> Host:
         namespace=entry.namespace,
         backends=backends,
         ports=tuple(
-            ServicePort(int(port["number"]), None, "TCP", str(port.get("protocol", "")).lower() in HTTP[:4])
+            ServicePort(
+                int(port["number"]), port.get("targetPort"), "TCP", str(port.get("protocol", "")).lower() in HTTP[:4]
+            )
             for port in entry.spec.get("ports") or ()
         ),
         exported=tuple(entry.spec.get("exportTo") or ("*",)),

@@ -18,7 +18,8 @@ from model import HubAndSpoke
 
 HUB: Final = "hub"
 NODE, DATABASE, BASTION, ENTRY, EDGE = "node", "database", "bastion", "entry", "edge"
-K8S, DB, PUBLIC_TIER, PRIVATE_TIER = "k8s", "db", "public", "private"
+PUBLIC_TIER, PRIVATE_TIER = "public", "private"
+"""The hub's tiers; those of the environments are declared."""
 S3, INTERNET, INTERNET6, VPN, OPERATORS, REST = "S3", "internet", "internet over IPv6", "VPN", "operators", "rest"
 UNKNOWN_MACHINE: Final = "unknown machine"
 VPN_OUTPUT: Final = "vpnRanges"
@@ -146,14 +147,14 @@ class Sites:
 
     def _elsewhere(self) -> Iterator[Site]:
         """Everything outside the registered subnets."""
-        scope = self._scope
+        scope, network = self._scope, self._scope.system.network
         known = merged(part for site in self.subnets.values() for part in site.addresses)
         found: list[Site] = []
         for name, cidr in self.owners.items():
             rest, vpc = without(ranges(cidr), known), self._vpc(name)
             if name != HUB and not vpc:
                 cluster = common(rest, self._declared_cluster(name))
-                found.append(Site(f"{name}: cluster subnets", K8S, name, addresses=cluster))
+                found.append(Site(f"{name}: cluster subnets", network.control, name, addresses=cluster))
                 rest = without(rest, cluster)
             found.append(Site(f"{name}: addresses outside its subnets", REST, name, vpc, addresses=rest))
         operators = ranges(*scope.operators)
@@ -176,13 +177,13 @@ class Sites:
         return next((vpc for vpc, name in self.owner_of.items() if name == owner), "")
 
     def _declared_cluster(self, environment: str) -> Ranges:
-        """The cluster's subnets of an environment: per zone the /24 whose number ends in the tier's offset."""
+        """The cluster's subnets of an environment: of each tier that holds nodes one /24 per zone."""
         network, settings = self._scope.system.network, self._scope.system.environments[environment]
-        offset = next((tier.offset for tier in network.tiers if tier.name == K8S), None)
-        if offset is None:
-            return ()
+        offsets = [tier.offset for tier in network.tiers if tier.name in self._scope.node_tiers]
         blocks = list(IPv4Network(settings.cidr).subnets(new_prefix=24))
-        return ranges(*(str(blocks[10 * zone + offset]) for zone in range(settings.zones)))
+        return ranges(
+            *(str(blocks[network.stride * zone + offset]) for zone in range(settings.zones) for offset in offsets)
+        )
 
 
 def _template_groups(values: Mapping[str, Any]) -> tuple[str, ...]:

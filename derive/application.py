@@ -275,13 +275,12 @@ def _mesh_objects(context: _Context, found: Links) -> list[Manifest | None]:
     policy = context.policies.get(found.workload.name)
     if not found.in_mesh:
         return [traffic.destination_rule(found, policy)]
-    collector = context.around.collector
     name = found.workload.name
     return [
         authorization.authorization(found, context.around.doorman.principal),
         web_firewall.plugin(context.services[name], found) if _guarded(context, name) else None,
         *tokens.token_policies(context.deployment.system, found),
-        traffic.sidecar(found, collector.namespace if collector else None),
+        traffic.sidecar(found, context.around.collector),
         traffic.virtual_service(found, policy),
         traffic.destination_rule(found, policy),
     ]

@@ -19,6 +19,9 @@ S3: Final = "s3"
 """The prefix list of the S3 gateway endpoint."""
 
 
+OUTWARD: Final = {HTTPS: "Registries and AWS APIs"}
+
+
 @dataclass(frozen=True)
 class Rule:
     """One rule. ``port`` absent: every protocol and port. ``peer``: a CIDR, :data:`S3`, or the name of a group."""
@@ -84,10 +87,12 @@ def node_group(
     admitted: tuple[str, ...],
     cluster: tuple[str, ...],
     databases: tuple[str, ...],
+    outward: tuple[int, ...] = (HTTPS,),
 ) -> Group:
     """The cluster's nodes in one tier (FS-NET-15, FS-NET-16). ``doors``: the ingress gateway's ports on them.
 
-    ``edge``: ranges, or a group's name; ``admitted``: the nodes that may speak to them.
+    ``edge``: ranges, or a group's name; ``admitted``: the nodes that may speak to them. ``outward``: ports on which
+    their pods may ask anybody outside.
     """
     inbound = (
         *(Rule("ingress", cidr, None, "Nodes and pods of the cluster") for cidr in admitted),
@@ -97,7 +102,7 @@ def node_group(
     outbound = (
         *(Rule("egress", cidr, None, "Databases") for cidr in databases),
         *(Rule("egress", cidr, None, "Nodes and pods of the cluster") for cidr in cluster),
-        Rule("egress", WORLD, HTTPS, "Registries and AWS APIs"),
+        *(Rule("egress", WORLD, port, OUTWARD.get(port, "Declared externals")) for port in outward),
     )
     return Group(nodes_of(tier), f"Nodes of the cluster in tier {tier}", inbound + outbound)
 

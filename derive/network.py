@@ -9,7 +9,7 @@ from derive import firewall, sources
 from derive.addresses import ENTRY_ADDRESS, AddressPlan, address_plan
 from derive.doorman import IngressPorts, doorman
 from derive.limits import balancer
-from model import DeclarationError, HubAndSpoke, System, Tier
+from model import DeclarationError, Email, HubAndSpoke, System, Tier
 from model.environment import Environment
 from model.network import Network
 
@@ -182,6 +182,14 @@ def network_plan(
     )
 
 
+def outward_ports(system: System) -> tuple[int, ...]:
+    """HTTPS, the ports of the declared externals, and those of the mail servers that alerts go to."""
+    receivers = system.platform.observability.receivers
+    mail = {int(item.server.rpartition(":")[2]) for item in receivers if isinstance(item, Email)}
+    declared = {port for external in system.externals for port in external.ports}
+    return (firewall.HTTPS, *sorted((declared | mail) - {firewall.HTTPS}))
+
+
 def _node_groups(
     system: System,
     clusters: Mapping[str, tuple[str, ...]],
@@ -195,11 +203,12 @@ def _node_groups(
     doors = ingress_tiers(system)
     opened = (*ingress.ports.values(), ingress.health)
     groups = []
+    outward = outward_ports(system)
     for tier in system.network.tiers:
         if tier.name not in clusters:
             continue
         admitted = {*(tier.admits if tier.admits is not None else clusters), tier.name}
         peers = tuple(cidr for name, cidrs in clusters.items() if name in admitted for cidr in cidrs)
         outside = edge if tier.name in doors else ()
-        groups.append(firewall.node_group(tier.name, outside, opened, bastion, peers, every, data))
+        groups.append(firewall.node_group(tier.name, outside, opened, bastion, peers, every, data, outward))
     return tuple(groups)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from derive import naming, releases
+from derive.choices import Collector
 from derive.graph import Exit, Links
 from manifests import istio
 from manifests.base import Manifest
@@ -67,15 +68,15 @@ def default_sidecar(namespace: str) -> Manifest:
     return istio.sidecar("default", namespace, None, ALWAYS_KNOWN)
 
 
-def sidecar(links: Links, collector: str | None) -> Manifest:
+def sidecar(links: Links, collector: Collector | None) -> Manifest:
     """What a workload's proxy can reach: what it declares, and nothing else of the mesh.
 
-    ``collector``: the namespace that spans go to. Absent: there are none.
+    ``collector``: where spans go. Absent: there are none.
     """
     known = [f"{connection.target.namespace}/{host}" for connection in links.outbound for host in connection.called]
     known += [f"{leaving.registry}/{host}" for leaving in links.exits for host in leaving.hosts]
     if collector:
-        known.append(f"{collector}/*")
+        known.append(f"{collector.namespace}/{naming.fqdn(collector.service, collector.namespace)}")
     return istio.sidecar(
         links.workload.name, links.workload.namespace, links.workload.selector, [*ALWAYS_KNOWN, *known]
     )
