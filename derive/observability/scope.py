@@ -57,6 +57,8 @@ class Scope:
     backups: bool
     """Whether Velero backs the cluster up."""
     mesh: bool
+    egress: bool
+    """Whether calls leave by the egress gateway."""
     network: bool
     """Whether Cilium counts what policies drop."""
 
@@ -104,6 +106,7 @@ def scope(deployment: Deployment) -> Scope:
         archives={store.name: limit for store in inside if (limit := oldest_backup(store))},
         backups=choices.choice(deployment, Velero) is not None,
         mesh=isinstance(system.platform.mesh, Istio),
+        egress=any(external.through_gateway for external in system.externals),
         network=isinstance(system.platform.cni, Cilium),
     )
 

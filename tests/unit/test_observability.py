@@ -13,6 +13,8 @@ from derive.observability import observability
 from manifests.base import Manifest
 from model import (
     Dashboard,
+    External,
+    Istio,
     NetworkPolicies,
     NoMesh,
     Panel,
@@ -283,3 +285,27 @@ def test_a_declared_timeout_is_what_latency_is_measured_against() -> None:
     assert 'destination_service_name="orders"' in second
     assert second.endswith("> 4000")
     assert "TimeoutNear" not in rules(shop())
+
+
+def test_what_leaves_is_counted_by_destination_and_compared_with_its_average() -> None:
+    """The bill names destinations, and so must whoever looks for a service that was taken over."""
+    leaving = External(name="pay", hosts=("api.pay.example",), used_by=("orders",), through_gateway=True)
+    platform = Platform(mesh=Istio(egress_gateway=True))
+    (found,) = [
+        item
+        for (kind, _), item in objects(shop(externals=(leaving,), platform=platform)).items()
+        if kind == "PrometheusRule"
+    ]
+    (group,) = [group for group in found["spec"]["groups"] if group["name"] == "shop-egress"]
+    recorded = {rule["record"]: rule["expr"] for rule in group["rules"] if "record" in rule}
+    where = '{reporter="source",source_workload="istio-egressgateway"}[5m]'
+    assert recorded == {
+        "egress:sent_bytes:rate5m": "sum by (destination_service) "
+        f"(rate(istio_tcp_sent_bytes_total{where}) or rate(istio_request_bytes_sum{where}))",
+        "egress:sent:rate5m": "sum by (destination_service) "
+        f"(rate(istio_tcp_connections_opened_total{where}) or rate(istio_requests_total{where}))",
+    }
+    (alert,) = [rule for rule in group["rules"] if "alert" in rule]
+    assert alert["expr"] == (
+        "egress:sent:rate5m > 3 * avg_over_time(egress:sent:rate5m[1h]) and egress:sent:rate5m > 1"
+    )
