@@ -208,7 +208,8 @@ class PodAudit:
         routes: dict[str, list[tuple[str, str]]] = {}
         for route in scope.system.routes:
             service = scope.system.service(route.to)
-            routes.setdefault(scope.public_host(route.host), []).append((route.prefix, f"{route.to}:{service.port}"))
+            public = scope.public_host(route.host).replace("*", "any")
+            routes.setdefault(public, []).append((route.prefix, f"{route.to}:{service.port}"))
         refused = REFUSED[scope.system.platform.ingress.kind]
         hosts = {*routes, *(host.replace("*", "any") for host in doors.hosts()), "undeclared.example"}
         for host in sorted(hosts):
