@@ -17,11 +17,13 @@ from model import (
     Canary,
     External,
     ExtraPort,
+    InCluster,
     Istio,
     Kafka,
     MySQL,
     NetworkPolicies,
     Platform,
+    PostgresBackup,
     PostgreSQL,
     RabbitMQ,
     Redis,
@@ -100,6 +102,18 @@ SYSTEMS = {
     ),
     "backups": BACKED_UP,
     "backups, policies by address": BACKED_UP.model_copy(update={"platform": Platform(cni=NetworkPolicies())}),
+    "a database with members and an archive": shop(
+        services=(Service(name="web", port=3000, uses=("db",)), WEB.model_copy(update={"name": "other"})),
+        stores=(
+            PostgreSQL(
+                name="db",
+                namespace="data",
+                placement=InCluster(members=3, synchronous=1, backup=PostgresBackup()),
+                pooler=Pooler(name="db-pool"),
+            ),
+        ),
+        routes=(Route(host="*", to="web"), Route(host="other", to="other")),
+    ),
     "streams": shop(
         services=(WEB, Service(name="orders", port=3001, uses=("one", "three"))),
         stores=(Kafka(name="one"), Kafka(name="three", brokers=3, namespace="data")),
