@@ -56,3 +56,13 @@ def reconfigured(platforms: Platforms) -> Registered:
     config = {key: json.dumps(value) for key, value in RECONFIGURED.items()}
     config["registry"] = "registry.example.com/team"
     return Registered(platforms.bench("dev", config, "-reconfigured"), "dev")
+
+
+ORION_GIVEN = {"cloudflare-api-token": "a-token-of-cloudflare", "operations": "https://hooks.example/orion"}
+"""What only operators know, and the production of Orion asks for."""
+
+
+@pytest.fixture(scope="session")
+def orion(platforms: Platforms) -> Registered:
+    """Orion's production."""
+    return Registered(platforms.bench("orion-prod", {"secrets": json.dumps(ORION_GIVEN)}), "orion-prod")
