@@ -61,7 +61,7 @@ def test_the_data_tier_admits_neither_the_internet_nor_the_public_subnets(orion:
 def test_each_tier_holds_a_group_of_workers_with_its_label(orion: Registered) -> None:
     subnets = {item.id: item.inputs["tags"]["Tier"] for item in orion.all("ec2.Subnet")}
     templates = {item.id: item.inputs for item in orion.all("ec2.LaunchTemplate")}
-    labels = {}
+    labels: dict[str, set[bool]] = {}
     for group in orion.all("autoscaling.Group"):
         boots = machine(templates[group.inputs["launchTemplate"]["id"]]["userData"])
         (tier,) = {subnets[name] for name in group.inputs["vpcZoneIdentifiers"]}

@@ -148,7 +148,7 @@ def test_a_timeout_for_plain_tcp_is_refused() -> None:
 def test_traces_are_let_through_to_the_collector() -> None:
     platform = Platform(mesh=Istio(traces=5), addons=(Jaeger(),))
     plan = derived(shop(platform=platform, calls=(Call(caller="web", callee="orders"),)))
-    assert "tracing/*" in objects(plan, "Sidecar")["web"]["spec"]["egress"][0]["hosts"]
+    assert "tracing/jaeger.tracing.svc.cluster.local" in objects(plan, "Sidecar")["web"]["spec"]["egress"][0]["hosts"]
     egress = objects(plan, "CiliumNetworkPolicy")["web-policy"]["spec"]["egress"]
     assert egress[-1]["toPorts"] == [{"ports": [{"port": "4317", "protocol": "TCP"}]}]
 
