@@ -169,7 +169,9 @@ class NetworkExpectation:
             ports = (80, 443, 6443) if self._hub else (6443,)
             return {port: frozenset({f"{NODE}:{led[port]}"}) for port in ports}
         if not self._hub:
-            return {port: frozenset({f"{NODE}:{target}"}) for port, target in zip(WEB_PORTS, self._ingress, strict=False)}
+            return {
+                port: frozenset({f"{NODE}:{target}"}) for port, target in zip(WEB_PORTS, self._ingress, strict=False)
+            }
         if balancer.name in set(joined):
             return {port: frozenset({f"{ENTRY}:{port}"}) for port in (80, 443)}
         return None
