@@ -79,7 +79,7 @@ class NetworkExpectation:
                 Row(ENTRY, OPERATORS, API, VPN),
                 *(Row(DATABASE, tier, ports) for tier in nodes),
                 Row(DATABASE, DATABASE, replicated),
-                Row(EDGE, ANYWHERE, WEB),
+                *self._entering(),
             ),
             "egress": (
                 *(Row(NODE, tier, everything) for tier in (*nodes, *data)),
@@ -93,6 +93,14 @@ class NetworkExpectation:
             ),
         }
         """The node group admits the store ports of all stores to the data subnets: it knows subnets, not services."""
+
+    def _entering(self) -> tuple[Row, ...]:
+        """Who opens connections to the edge: everybody, or the declared part of the public addresses."""
+        network = self._scope.system.network
+        if isinstance(network, HubAndSpoke) or network.public_sources is None:
+            return (Row(EDGE, ANYWHERE, WEB),)
+        part = tuple(f"{port} (a part of it)" for port in WEB)
+        return tuple(Row(EDGE, place, part, "") for place in (INTERNET, S3))
 
     def _admitted(self, tier: str) -> tuple[str, ...]:
         """Tiers whose nodes may speak to those of a tier."""

@@ -5,6 +5,7 @@ from typing import Any
 from model import (
     Acme,
     Alloy,
+    ApplicationFirewall,
     Backup,
     Bucket,
     Call,
@@ -25,6 +26,7 @@ from model import (
     Metric,
     MetricsServer,
     NetworkPolicies,
+    Nginx,
     Nodes,
     Observability,
     OutlierDetection,
@@ -281,6 +283,7 @@ SYSTEM = System(
             open_paths=("/api/auth/login", "/api/auth/register", "/health"),
         ),
     ),
+    firewalls=(ApplicationFirewall(at="gateway"),),
     externals=(
         External(
             name="google",
@@ -351,6 +354,7 @@ SYSTEM = System(
             egress_limit=100,
             traces=10,
         ),
+        ingress=Nginx(namespace="orion-ingress", pool="public", replicas=3, rate=50, trusted="cloudflare"),
         delivery="helm-chart",
         observability=Observability(
             namespace="orion-monitoring",
@@ -388,6 +392,7 @@ SYSTEM = System(
             Tier(name="management", offset=40, egress="nat"),
         ),
         control="management",
+        public_sources="cloudflare",
     ),
     environments={
         "dev": Environment(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
+
 import pytest
 
 from tests.requirements.registered import Registered, machine
@@ -40,12 +42,16 @@ def test_only_the_public_subnets_lead_to_the_internet_gateway(orion: Registered)
     assert stands == {"public"}
 
 
-@pytest.mark.rows("OR-NET-05")
-def test_the_world_gets_in_on_two_ports_at_most(orion: Registered) -> None:
-    rules = orion.all("vpc.SecurityGroupIngressRule")
-    open_to_all = {item.inputs.get("fromPort") for item in rules if item.inputs.get("cidrIpv4") == "0.0.0.0/0"}
-    assert open_to_all == {80, 443}
-    assert not any(item.inputs.get("cidrIpv6") for item in rules)
+@pytest.mark.rows("OR-NET-05", "OR-SEC-14")
+def test_only_cloudflare_gets_in_and_on_two_ports(orion: Registered) -> None:
+    """Who finds the load balancer's address must not get round the firewall in front of it."""
+    rules = [item.inputs for item in orion.all("vpc.SecurityGroupIngressRule")]
+    assert not any(rule.get("cidrIpv6") or rule.get("cidrIpv4") == "0.0.0.0/0" for rule in rules)
+    public = [rule for rule in rules if not IPv4Network(rule.get("cidrIpv4", "10.0.0.0/8")).is_private]
+    assert {rule["fromPort"] for rule in public} == {80, 443}
+    named = {rule["cidrIpv4"] for rule in public}
+    assert {"173.245.48.0/20", "104.16.0.0/13", "162.158.0.0/15"} <= named
+    assert len(named) == 15
 
 
 @pytest.mark.rows("OR-NET-06")
