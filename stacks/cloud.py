@@ -25,7 +25,7 @@ def cloud(stack: Stack, backups: PrivateBucket) -> Cloud:
         if reference.kind in ("bucket", "bucket-arn") and name not in buckets:
             buckets[name] = PrivateBucket(f"{stack.name}-{name}", PrivateBucketArgs(protect=protect), stack.options)
         if reference.kind == "key-arn" and name not in keys:
-            args = EncryptionKeyArgs(f"{stack.name}: {name}", protect)
+            args = EncryptionKeyArgs(f"{stack.name}: {name}", protect=protect)
             keys[name] = EncryptionKey(f"{stack.name}-{name}", args, stack.options)
         if reference.kind == "bucket":
             found[reference] = buckets[name].bucket

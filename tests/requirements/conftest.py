@@ -58,11 +58,7 @@ def reconfigured(platforms: Platforms) -> Registered:
     return Registered(platforms.bench("dev", config, "-reconfigured"), "dev")
 
 
-ORION_GIVEN = {"cloudflare-api-token": "a-token-of-cloudflare", "operations": "https://hooks.example/orion"}
-"""What only operators know, and the production of Orion asks for."""
-
-
 @pytest.fixture(scope="session")
 def orion(platforms: Platforms) -> Registered:
     """Orion's production."""
-    return Registered(platforms.bench("orion-prod", {"secrets": json.dumps(ORION_GIVEN)}), "orion-prod")
+    return Registered(platforms.bench("orion-prod"), "orion-prod")
