@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.cluster import programs
 from tests.cluster.api import Api, local_session
+from tests.ports import free_ports
 
 READY_SECONDS: Final = 60
 
@@ -25,7 +25,7 @@ READY_SECONDS: Final = 60
 @contextmanager
 def control_plane(place: Path, arguments: Sequence[str] = ()) -> Iterator[Api]:
     """A fresh control plane with its files in the folder ``place``; ``arguments`` are added to the API server's."""
-    client, peer, server = (f"127.0.0.1:{port}" for port in _free_ports(3))
+    client, peer, server = (f"127.0.0.1:{port}" for port in free_ports(3))
     token = secrets.token_hex(16)
     _write_accounts(place, token)
     certificate = place / "certificates" / "apiserver.crt"
@@ -109,15 +109,6 @@ def _write_kubeconfig(place: Path, api: Api) -> Path:
     path = place / "kubeconfig"
     path.write_text(yaml.safe_dump(document))
     return path
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 @contextmanager

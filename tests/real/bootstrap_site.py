@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -40,6 +39,7 @@ from derive.bootstrap.postgres import (
     settings,
 )
 from derive.bootstrap.scram import scram_verifier
+from tests.ports import free_port
 
 BINARIES = [Path(f"/usr/lib/postgresql/{major}/bin") for major in sorted(MAJORS, reverse=True)]
 BIN = next((path for path in BINARIES if (path / "initdb").exists()), None)
@@ -63,12 +63,6 @@ PASSWORDS = {
 IN_MEMORY = 4 << 30
 """Free bytes from which on the servers' files are kept in memory, where they need not wait for a disk."""
 LOOPBACK = ("127.0.0.0/8", "::1/128")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Authority:

@@ -13,7 +13,7 @@ import pytest
 
 from derive.addons.nginx import entries
 from model import Nginx
-from tests.real.bootstrap_site import free_port
+from tests.ports import free_port
 from tests.unit.declared import deployed
 from tests.unit.fronted import fronted
 

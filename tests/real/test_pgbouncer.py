@@ -15,7 +15,8 @@ import pytest
 from derive.shapes import CA_FILE
 from derive.stores.pgbouncer import PREPARED_STATEMENTS, USER_LIST, USERS, Server, configuration
 from model import Pooler
-from tests.real.bootstrap_site import NEEDS_POSTGRESQL, Machine, free_port, temporary_site
+from tests.ports import free_port
+from tests.real.bootstrap_site import NEEDS_POSTGRESQL, Machine, temporary_site
 from tests.real.fitsync_tier import started
 
 pytestmark = [

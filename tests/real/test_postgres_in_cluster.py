@@ -19,7 +19,8 @@ import pytest
 from derive.application import application
 from manifests.base import Manifest
 from systems.fitsync import SYSTEM
-from tests.real.bootstrap_site import BIN, NEEDS_POSTGRESQL, free_port, temporary_site
+from tests.ports import free_port
+from tests.real.bootstrap_site import BIN, NEEDS_POSTGRESQL, temporary_site
 from tests.real.fitsync_tier import NAMES
 from tests.unit.declared import deployed, objects, variables
 

@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from derive.application import ApplicationPlan, application
-from tests.real.bootstrap_site import BIN, NEEDS_POSTGRESQL, free_port
+from tests.ports import free_port
+from tests.real.bootstrap_site import BIN, NEEDS_POSTGRESQL
 from tests.unit.declared import deployed, objects
 from tests.unit.replicated import BACKUP, RECOVERY, STORE, replicated, states
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -27,6 +26,7 @@ from pika.exceptions import (  # type: ignore[import-untyped]  # as above
 from derive.stores import copies, place_of, rabbitmq
 from derive.stores.kind import Place
 from model import Backup, RabbitMQ, Service, System, Topic
+from tests.ports import free_ports
 from tests.unit.declared import shop
 
 pytestmark = [pytest.mark.tool("rabbitmq-server", "epmd")]
@@ -77,14 +77,6 @@ class Broker:
         with self.channel(user) as channel, pytest.raises(ChannelClosedByBroker) as refusal:
             action(channel)
         return f"{refusal.value.reply_code} {refusal.value.reply_text}"
-
-
-def free_ports(count: int) -> list[int]:
-    found = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in found]
-    for each in found:
-        each.close()
-    return ports
 
 
 def lay_out(root: Path, declared: System, store: RabbitMQ, metrics: int, management: int) -> None:
