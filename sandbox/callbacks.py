@@ -168,7 +168,7 @@ def _copy_options(
         target.ClearField(here)
         value = getattr(source, there)
         descriptor = source.DESCRIPTOR.fields_by_name[there]
-        if descriptor.is_repeated:
+        if descriptor.label == descriptor.LABEL_REPEATED:
             getattr(target, here).MergeFrom(value)
         elif descriptor.message_type:
             if source.HasField(there):

@@ -120,8 +120,8 @@ def test_a_setting_that_cannot_hold_is_refused_by_its_key_and_file(
         (
             'name="fitsync"',
             'name="fitsync-in-the-whole-of-europe"',
-            "system 'fitsync-in-the-whole-of-europe', environment 'dev': load balancer "
-            "'fitsync-in-the-whole-of-europe-dev-entry' has 40 characters, AWS allows 32; "
+            "system 'fitsync-in-the-whole-of-europe', environment 'dev': target group "
+            "'fitsync-in-the-whole-of-europe-dev-entry-6443' has 45 characters, AWS allows 32; "
             "shorten the system's or environment's name",
         ),
         (

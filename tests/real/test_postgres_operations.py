@@ -118,7 +118,7 @@ def test_a_target_that_was_never_reached_can_be_declared_anew(tier: Tier) -> Non
     machine = tier.restored("unreached", future)
     machine.program("pg-prepare-data")
     with pytest.raises(AssertionError, match="recovery ended before configured recovery target was reached"):
-        machine.start()
+        started(machine)
     machine.stop()
     plan = planned(DATABASE, DatabaseState(history=3, source=1, restore="latest"))
     declare(tier.site, machine, plan, plan.hosts[0])

@@ -104,12 +104,10 @@ CHANGED = {
     ("autoscaling.Group", "tags[].value"): NAMES,
     ("ec2.LaunchTemplate", "tagSpecifications[].tags.Environment"): NAMES,
     ("ec2.LaunchTemplate", "tags.Environment"): NAMES,
-    ("lb.TargetGroup", "name"): NAMES,
     ("lb.TargetGroupAttachment", "targetGroupArn"): NAMES,
     ("providers.aws", "defaultTags.tags.Environment"): NAMES,
 }
-"""Every value in which a resource of dev differs from the same one of prod, and the row of the table it follows from.
-A name that is cut to a limit is cut at another letter."""
+"""Every value in which a resource of dev differs from the same one of prod, and what it follows from."""
 
 
 @pytest.fixture(scope="module")
