@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -16,9 +16,10 @@ from derive.shapes import Deployment, Facts
 from model import DeclarationError, PostgreSQL, System
 from model.base import did_you_mean
 
-SECRETS = "secrets"
 HUB = "hub"
 """The environment's name of the shared network."""
+SECRETS = "secrets"
+"""The key under which operators give what others issued."""
 
 
 class SettingsError(pulumi.RunError):
@@ -146,35 +147,31 @@ OBJECTS = frozenset({"secrets", "imageTags", "databases", "databaseStates", "env
 
 def load() -> Settings:
     """Read the stack's configuration. Raises SettingsError with one message that names key, file and remedy."""
-    project = pulumi.Config()
+    # Not by pulumi.Config, which hides secrets in outputs: all is checked before anything is registered.
+    return read(pulumi.runtime.get_config, pulumi.get_project(), pulumi.get_stack())
+
+
+def read(text_of: Callable[[str], str | None], project: str, stack: str) -> Settings:
+    """Settings from the configuration's texts, which ``text_of`` gives by full key (``project:key``)."""
     values: dict[str, Any] = {}
     for key, name in KEYS.items():
-        value = _value(project, key)
+        text = text_of(f"{project}:{key}")
+        value = _parsed(text, f"{project}:{key}", stack) if text and key in OBJECTS else text
         if value not in (None, ""):
             values[name] = value
-    region = pulumi.Config("aws").get("region")
+    region = text_of("aws:region")
     if region is None:
-        raise SettingsError(f"aws:region is not set in {_file()}; set it with 'pulumi config set aws:region eu-west-1'")
-    return validated(values | {"region": region}, pulumi.get_stack())
+        raise SettingsError(
+            f"aws:region is not set in Pulumi.{stack}.yaml; set it with 'pulumi config set aws:region eu-west-1'"
+        )
+    return validated(values | {"region": region}, stack)
 
 
-def _value(config: pulumi.Config, key: str) -> Any:
-    if key == SECRETS:
-        # Not by Config, which gives an output: the names are checked before anything is registered.
-        text = pulumi.runtime.get_config(f"{config.name}:{key}")
-        return json.loads(text) if text else None
-    return _object(config, key) if key in OBJECTS else config.get(key)
-
-
-def _object(config: pulumi.Config, key: str) -> Any:
+def _parsed(text: str, key: str, stack: str) -> Any:
     try:
-        return config.get_object(key)
-    except pulumi.ConfigTypeError as error:
-        raise SettingsError(f"{config.name}:{key} in {_file()} cannot be read; write it as a map or a list") from error
-
-
-def _file() -> str:
-    return f"Pulumi.{pulumi.get_stack()}.yaml"
+        return json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{key} in Pulumi.{stack}.yaml cannot be read; write it as a map or a list") from error
 
 
 def validated(values: Mapping[str, Any], stack: str) -> Settings:

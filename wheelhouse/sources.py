@@ -15,7 +15,8 @@ from audit.resources import STACK, read
 from derive.shapes import Deployment
 from model import DeclarationError
 from sandbox.config import find_passphrase, load_config, load_project
-from stacks.settings import HUB, KEYS, OBJECTS, Settings, SettingsError, validated
+from stacks.settings import HUB, Settings, SettingsError
+from stacks.settings import read as read_settings
 from wheelhouse import passphrase
 from wheelhouse.errors import UserError
 from wheelhouse.project import Project
@@ -45,12 +46,7 @@ def settings_of(project: Project, stack: str) -> Settings:
     """The stack's settings, from its file."""
     loaded = load_project(project.root)
     config = load_config(loaded, stack, _passphrase(project), {}).values
-    values: dict[str, Any] = {}
-    for key, name in KEYS.items():
-        text = config.get(f"{project.name}:{key}", "")
-        if text:
-            values[name] = json.loads(text) if key in OBJECTS else text
-    return validated({**values, "region": config.get("aws:region", "")}, stack)
+    return read_settings(config.get, project.name, stack)
 
 
 def deployment_of(project: Project, stack: str) -> Deployment:

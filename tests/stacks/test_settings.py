@@ -107,6 +107,13 @@ def test_a_structured_value_that_cannot_be_read_is_refused() -> None:
     assert str(caught.value) == "wheelhouse:adminRanges in Pulumi.dev.yaml cannot be read; write it as a map or a list"
 
 
+def test_a_secret_that_cannot_be_read_is_refused_like_any_setting() -> None:
+    """A traceback would name neither key nor file, and show the value."""
+    with pytest.raises(SettingsError) as caught:
+        loaded({"aws:region": "eu-west-1", "wheelhouse:secrets": "a-token"})
+    assert str(caught.value) == "wheelhouse:secrets in Pulumi.dev.yaml cannot be read; write it as a map or a list"
+
+
 def test_an_unknown_system_is_refused() -> None:
     assert refusal({"system": "fitsink"}) == (
         "Pulumi.dev.yaml: system 'fitsink' is not declared in systems/; did you mean 'fitsync'?"
@@ -222,6 +229,6 @@ def test_nothing_else_reads_the_configuration() -> None:
         path.relative_to(ROOT).as_posix()
         for folder in ("components", "derive", "model", "stacks", "systems")
         for path in (ROOT / folder).rglob("*.py")
-        if "pulumi.Config(" in (text := path.read_text()) or "os.environ" in text
+        if any(way in path.read_text() for way in ("pulumi.Config(", "runtime.get_config", "os.environ"))
     ]
     assert readers == ["stacks/settings.py"]
