@@ -44,11 +44,6 @@ class Deployment:
         """``<system>-<environment>``: the prefix of every AWS name."""
         return f"{self.system.name}-{self.name}"
 
-    @property
-    def zones(self) -> tuple[str, ...]:
-        """Names of the availability zones in use."""
-        return tuple(f"{self.facts.region}{letter}" for letter in "abcdef"[: self.environment.zones])
-
 
 STACK_CA: Final = "stack-ca"
 """A password name with a meaning of its own: the stack fills it with the PEM of its own certificate authority."""

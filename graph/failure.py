@@ -6,12 +6,13 @@ zone holds at most its share, rounded up. A volume does not leave its zone, nor,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Literal
 
 from derive import choices
+from derive.network import zone_names
 from derive.plan import SystemPlan, system_plan
 from derive.scaling import replicas
 from derive.shapes import Deployment
@@ -46,7 +47,8 @@ def failure(deployment: Deployment, part: str) -> Failure:
     """
     system = deployment.system
     kinds: dict[str, PartKind] = dict.fromkeys((SERVERS, *(pool.name for pool in system.platform.pools)), "node group")
-    for zone in deployment.zones:
+    zones = zone_names(deployment.facts.region, deployment.environment.zones)
+    for zone in zones:
         kinds |= {zone: "zone", zone[-1]: "zone"}
     kinds |= dict.fromkeys((external.name for external in system.externals), "external")
     kinds |= dict.fromkeys((store.name for store in system.stores), "store")
@@ -58,8 +60,8 @@ def failure(deployment: Deployment, part: str) -> Failure:
             f"{did_you_mean(part, (name for name in kinds if len(name) > 1))}"
         )
     if kind == "zone":
-        zone = next(name for name in deployment.zones if part in (name, name[-1]))
-        return _Loss(deployment, system_plan(deployment)).zone(zone)
+        zone = next(name for name in zones if part in (name, name[-1]))
+        return _Loss(deployment, system_plan(deployment)).zone(zone, zones)
     if kind == "node group":
         return _Loss(deployment, system_plan(deployment)).group(part)
     return Failure(part, kind, {Node(kind, part): "is gone"})
@@ -77,9 +79,8 @@ class _Loss:
 
     # -- a zone ------------------------------------------------------------------------------------
 
-    def zone(self, zone: str) -> Failure:
-        deployment = self.deployment
-        zones, count = deployment.zones, len(deployment.zones)
+    def zone(self, zone: str, zones: Sequence[str]) -> Failure:
+        deployment, count = self.deployment, len(zones)
         if count == 1:
             why = f"everything stands in {zone}, the environment's only zone"
             for node in self._everything():
@@ -139,7 +140,7 @@ class _Loss:
                 self.weak[node] = "its standby is lost"
         elif not isinstance(store, Bucket):
             members = members_of(store)
-            self._members(node, store, members - ceil(members / len(self.deployment.zones)), workers)
+            self._members(node, store, members - ceil(members / self.deployment.environment.zones), workers)
 
     def _members(self, node: Node, store: Store, left: int, workers: int) -> None:
         """A store in the cluster of whose members ``left`` are sure to stay."""

@@ -61,7 +61,6 @@ class Engine:
         self.config = StackConfig({}, frozenset())
         self.deployer = Deployer(journal, registry, self.callbacks, self.remover, {})
         self.stack_outputs: dict[str, Any] = {}
-        self.finished = False
         self._stack_urn = ""
         self._defaults: dict[str, str] = {}
         self._lock = threading.RLock()
@@ -144,7 +143,6 @@ class Engine:
         self._judge()
         self.deployer.register_outputs(self._stack_urn, self.stack_outputs)
         self.remover.finish(self.deployer.seen | set(self.deployer.renamed.values()))
-        self.finished = True
         return empty_pb2.Empty()
 
     def _judge(self) -> None:

@@ -22,8 +22,9 @@ from audit.resources import referenced
 from audit.scope import Scope
 from stacks.settings import HUB
 from wheelhouse.errors import Exit, UserError
+from wheelhouse.options import AsJson, Backend, Cwd, Files, Stacks
 from wheelhouse.project import Project, find, has_resources
-from wheelhouse.sources import AsJson, Backend, Cwd, Documents, Files, Stacks, read_files, saved, settings_of
+from wheelhouse.sources import Documents, read_files, saved, settings_of
 
 LETTERS: Final[Mapping[str, str]] = dict(zip(LAYERS, "NEITAR", strict=True))
 """Layer -> its letter in the matrix."""

@@ -22,6 +22,7 @@ from sandbox.events import Operation, Result, SandboxError
 from sandbox.program import INTERRUPTED
 from wheelhouse import audit, cost, critical_path, diagram, impact, passphrase, report, what_if
 from wheelhouse.errors import Exit, UserError
+from wheelhouse.options import AsJson, Backend, Config, Cwd, Expect, Full, Named, Secrets, Stacks, both
 from wheelhouse.progress import show
 from wheelhouse.project import Project, destroy_order, find, has_resources, refuse_read
 from wheelhouse.providers import packages
@@ -36,25 +37,6 @@ app = typer.Typer(
 
 NOTHING_UP = "No stack is up. Bring the default ones up with: wheelhouse up"
 
-Stacks = Annotated[list[str] | None, typer.Argument(metavar="STACK", show_default=False)]
-Named = Annotated[
-    list[str] | None, typer.Option("--stack", "-s", metavar="STACK", help="A stack; the same as naming it.")
-]
-Cwd = Annotated[Path, typer.Option("--cwd", "-C", metavar="DIR", help="The project's folder, or one below it.")]
-Backend = Annotated[
-    Path | None,
-    typer.Option(
-        "--backend", metavar="DIR", help="Folder of the saved stacks [default: .wheelhouse/stacks]", show_default=False
-    ),
-]
-Config = Annotated[
-    list[str] | None, typer.Option("--config", "-c", metavar="KEY=VALUE", help="Wins over the stack's file.")
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, no progress.")]
-Secrets = Annotated[bool, typer.Option("--show-secrets", help="Print secret outputs in the clear.")]
-Full = Annotated[bool, typer.Option("--full", help="List every step and whole values.")]
-Expect = Annotated[bool, typer.Option("--expect-no-changes", help="Exit with 3 when there are changes.")]
-
 
 @app.command()
 def up(
@@ -63,13 +45,13 @@ def up(
     cwd: Cwd = Path(),
     backend: Backend = None,
     config: Config = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
     show_secrets: Secrets = False,
     full: Full = False,
 ) -> None:
     """Bring stacks up, in the order given; without a name, the default ones (hub, then dev)."""
     project = find(cwd, backend)
-    chosen = project.choose([*(stacks or []), *(stack or [])])
+    chosen = project.choose(both(stacks, stack))
     _finish(_run("up", project, chosen, config, as_json, show_secrets, full))
 
 
@@ -80,14 +62,14 @@ def preview(
     cwd: Cwd = Path(),
     backend: Backend = None,
     config: Config = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
     show_secrets: Secrets = False,
     full: Full = False,
     expect_no_changes: Expect = False,
 ) -> None:
     """Say what `up` would change, and change nothing."""
     project = find(cwd, backend)
-    chosen = project.choose([*(stacks or []), *(stack or [])])
+    chosen = project.choose(both(stacks, stack))
     results = _run("preview", project, chosen, config, as_json, show_secrets, full)
     _finish(results)
     if expect_no_changes and any(result.changed or result.output_changes for result in results):
@@ -100,12 +82,12 @@ def destroy(
     stack: Named = None,
     cwd: Cwd = Path(),
     backend: Backend = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
     full: Full = False,
 ) -> None:
     """Delete what `up` made; without a name, all of it. A stack that others read goes after them, never alone."""
     project = find(cwd, backend)
-    saved = _saved(project, [*(stacks or []), *(stack or [])])
+    saved = _saved(project, both(stacks, stack))
     refuse_read(_saved(project, []), saved)
     _finish(_run("destroy", project, destroy_order(saved), None, as_json, False, full))
 
@@ -116,12 +98,12 @@ def outputs(
     stack: Named = None,
     cwd: Cwd = Path(),
     backend: Backend = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
     show_secrets: Secrets = False,
 ) -> None:
     """Show the outputs of stacks that are up; without a name, of all. JSON has them by stack."""
     project = find(cwd, backend)
-    chosen = _saved(project, [*(stacks or []), *(stack or [])])
+    chosen = _saved(project, both(stacks, stack))
     secret = passphrase.find(project, os.environ, _tell) if show_secrets else None
     found: dict[str, Mapping[str, Any]] = {
         name: sandbox.run.outputs(

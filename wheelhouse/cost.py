@@ -24,8 +24,9 @@ from cost.resources import Stack
 from model import DeclarationError
 from stacks.settings import SettingsError
 from wheelhouse.errors import Exit, UserError
+from wheelhouse.options import AsJson, Backend, Cwd, Files, Stacks
 from wheelhouse.project import Project, find, has_resources
-from wheelhouse.sources import AsJson, Backend, Cwd, Documents, Files, Stacks, read_files, saved, settings_of
+from wheelhouse.sources import Documents, read_files, saved, settings_of
 
 SHOWN: Final = 40
 """Lines of one table that are printed; ``--json`` has all."""

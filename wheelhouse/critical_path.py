@@ -15,8 +15,9 @@ from rich.text import Text
 
 from graph.critical import Report, StateError, Step, critical_path
 from wheelhouse.errors import UserError
+from wheelhouse.options import AsJson, Backend, Cwd, StackName
 from wheelhouse.project import find
-from wheelhouse.sources import AsJson, Cwd, StackName, read_files, saved
+from wheelhouse.sources import read_files, saved
 
 WORTH: Final = 5
 """Seconds below which a saving is not shown; ``--json`` has all."""
@@ -25,9 +26,7 @@ WORTH: Final = 5
 def command(
     stack: StackName,
     cwd: Cwd = Path(),
-    backend: Annotated[
-        Path | None, typer.Option("--backend", metavar="DIR", help="Folder of the saved stacks.", show_default=False)
-    ] = None,
+    backend: Backend = None,
     file: Annotated[
         Path | None,
         typer.Option(

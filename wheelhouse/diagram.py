@@ -14,8 +14,9 @@ from graph.picture import picture
 from graph.svg import svg
 from model import DeclarationError
 from wheelhouse.errors import UserError
+from wheelhouse.options import AsJson, Cwd, StackName
 from wheelhouse.project import find
-from wheelhouse.sources import AsJson, Cwd, StackName, deployment_of
+from wheelhouse.sources import deployment_of
 
 
 def command(

@@ -16,8 +16,9 @@ from rich.text import Text
 from graph.impact import Impact, Loss, impact
 from model import DeclarationError
 from wheelhouse.errors import UserError
+from wheelhouse.options import AsJson, Cwd, StackName
 from wheelhouse.project import find
-from wheelhouse.sources import AsJson, Cwd, StackName, deployment_of
+from wheelhouse.sources import deployment_of
 
 
 def command(

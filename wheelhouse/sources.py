@@ -6,9 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 import sandbox.run
 from audit.resources import STACK, read
@@ -23,23 +21,6 @@ from wheelhouse.project import Project
 
 Documents = Mapping[str, Mapping[str, Any]]
 """Exported stacks by name."""
-
-StackName = Annotated[str, typer.Argument(metavar="STACK")]
-Cwd = Annotated[Path, typer.Option("--cwd", "-C", metavar="DIR", help="The project's folder, or one below it.")]
-Stacks = Annotated[list[str] | None, typer.Argument(metavar="STACK", show_default=False)]
-Backend = Annotated[
-    Path | None, typer.Option("--backend", metavar="DIR", help="Folder of the saved stacks.", show_default=False)
-]
-Files = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--from",
-        metavar="FILE",
-        help="A file of `pulumi stack export` instead of the saved stacks; once per stack, the hub's included.",
-        show_default=False,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
 def settings_of(project: Project, stack: str) -> Settings:

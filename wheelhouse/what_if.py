@@ -18,8 +18,9 @@ from graph.changes import Answer, Arrow, Changed, what_if
 from graph.edits import ABSENT, Change, Splice, Step, edits
 from model import DeclarationError
 from wheelhouse.errors import Exit, UserError
+from wheelhouse.options import AsJson, Cwd, StackName
 from wheelhouse.project import find
-from wheelhouse.sources import AsJson, Cwd, StackName, deployment_of
+from wheelhouse.sources import deployment_of
 
 WIDTH: Final = 100
 """Characters of a value that are shown; ``--json`` has all."""

@@ -56,7 +56,8 @@ class K3sCluster(pulumi.ComponentResource):
     server's health check behind the load balancer: that is the readiness gate, and it needs nothing on the operator's
     machine. Join secrets are in Secrets Manager, never in user data.
     Costs: machines, one internal load balancer, two secrets, one private zone.
-    Outputs: a kubeconfig (secret, known only when the API answers), the API's URL, the ingress target groups.
+    Outputs: a kubeconfig (secret, known only when the API answers), the API's URL, the first server, on
+    which what runs in the cluster stands.
     """
 
     kubeconfig: pulumi.Output[str]

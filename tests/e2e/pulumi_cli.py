@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from tests.e2e.bench import PASSPHRASE, PROJECT, Bench, copy_project
 
 PROGRAMS: Final = (
@@ -24,9 +26,11 @@ PROGRAMS: Final = (
 )
 
 
-def missing() -> list[str]:
-    """The programs that are not on PATH."""
-    return [program for program in PROGRAMS if shutil.which(program) is None]
+MISSING: Final = tuple(program for program in PROGRAMS if shutil.which(program) is None)
+"""Not on PATH."""
+needs_cli: Final = pytest.mark.skipif(
+    bool(MISSING), reason=f"needs {', '.join(MISSING)} on PATH: the Pulumi CLI, and plugins that need no account"
+)
 
 
 @dataclass(frozen=True)

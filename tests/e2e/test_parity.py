@@ -15,11 +15,7 @@ from sandbox.values import plain
 from tests.e2e.bench import Bench
 from tests.e2e.leaks import PASSWORD, generated, places
 from tests.e2e.parity import Registered, differences
-from tests.e2e.pulumi_cli import PulumiCli, missing
-
-needs_cli = pytest.mark.skipif(
-    bool(missing()), reason=f"needs {', '.join(missing())} on PATH: the Pulumi CLI, and plugins that need no account"
-)
+from tests.e2e.pulumi_cli import PulumiCli, needs_cli
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,7 @@ from pathlib import Path
 import pytest
 
 from policies.pack import POLICIES
-from tests.e2e.pulumi_cli import PulumiCli, missing
-
-needs_cli = pytest.mark.skipif(
-    bool(missing()), reason=f"needs {', '.join(missing())} on PATH: the Pulumi CLI, and plugins that need no account"
-)
+from tests.e2e.pulumi_cli import PulumiCli, needs_cli
 
 
 @needs_cli

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,17 +61,6 @@ SHELL = {file.path: file for file in FILES if "bash" in file.content.split("\n",
 PYTHON = {file.path: file for file in FILES if "python" in file.content.split("\n", 1)[0]}
 
 
-def needs(program: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Skips the test, with the reason, where the program is missing."""
-
-    def mark(test: Callable[..., None]) -> Callable[..., None]:
-        skip = pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
-        marked: Callable[..., None] = pytest.mark.tool(program)(skip(test))
-        return marked
-
-    return mark
-
-
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, text=True, capture_output=True, timeout=60, check=False)
 
@@ -83,7 +70,7 @@ def test_the_list_of_programs_is_not_empty() -> None:
     assert [Path(path).name for path in PYTHON] == ["lay-out-bundle"]
 
 
-@needs("shellcheck")
+@pytest.mark.tool("shellcheck")
 @pytest.mark.parametrize("path", sorted(SHELL))
 def test_shellcheck_finds_nothing(path: str, tmp_path: Path) -> None:
     script = tmp_path / Path(path).name
@@ -92,7 +79,7 @@ def test_shellcheck_finds_nothing(path: str, tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-@needs("cloud-init")
+@pytest.mark.tool("cloud-init")
 @pytest.mark.parametrize("name", sorted(USER_DATA))
 def test_cloud_init_accepts_the_user_data(name: str, tmp_path: Path) -> None:
     config = tmp_path / "user-data"
@@ -102,7 +89,7 @@ def test_cloud_init_accepts_the_user_data(name: str, tmp_path: Path) -> None:
     assert "Valid" in checked.stdout
 
 
-@needs("systemd-analyze")
+@pytest.mark.tool("systemd-analyze")
 @pytest.mark.parametrize("group", ["k3s", "postgres"])
 def test_systemd_accepts_the_units(group: str, tmp_path: Path) -> None:
     files: tuple[MachineFile, ...] = k3s.machine_files(SERVER)
@@ -118,7 +105,7 @@ def test_systemd_accepts_the_units(group: str, tmp_path: Path) -> None:
     assert complaints == []
 
 
-@needs("systemd-analyze")
+@pytest.mark.tool("systemd-analyze")
 def test_the_backup_schedule_is_a_calendar_expression(tmp_path: Path) -> None:
     checked = run("systemd-analyze", "calendar", HOST.archive.schedule, cwd=tmp_path)
     assert checked.returncode == 0, checked.stderr

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from derive.bootstrap.scram import scram_verifier
 from tests.real.bootstrap_site import AWS, NEEDS_POSTGRESQL, Machine, Site, temporary_site
@@ -162,11 +162,8 @@ def test_data_of_another_major_version_are_not_started(site: Site, primary: Mach
 @pytest.mark.slow
 @pytest.mark.tool("aws")
 @pytest.mark.skipif(AWS is None, reason="the AWS CLI is not installed")
-@pytest.mark.skipif(find_spec("flask_cors") is None, reason="the local S3 needs moto[server]")
 def test_the_real_cli_understands_every_call(primary: Machine) -> None:
     """The folder above accepts what we believe the AWS CLI accepts; this holds that belief against the CLI and S3."""
-    from moto.server import ThreadedMotoServer  # needs moto[server], which the skip above looks for
-
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

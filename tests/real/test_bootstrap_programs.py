@@ -361,9 +361,7 @@ def test_a_bundle_cannot_write_outside_its_directories_not_even_by_a_link(tmp_pa
         assert not (tmp_path / "allowed/good").exists()
 
 
-@pytest.mark.tool("mkfs.xfs")
-@pytest.mark.skipif(shutil.which("mkfs.xfs") is None, reason="mkfs.xfs is not installed")
-@pytest.mark.skipif(shutil.which("blkid") is None, reason="blkid is not installed")
+@pytest.mark.tool("mkfs.xfs", "blkid")
 def test_only_a_blank_volume_is_formatted(tmp_path: Path) -> None:
     """A re-attached volume with data, or a foreign one, must survive the boot of its machine."""
     program, device = write(machine.program("format-if-blank"), tmp_path), tmp_path / "device"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -19,11 +18,7 @@ from tests.ports import free_port
 from tests.real.bootstrap_site import NEEDS_POSTGRESQL, Machine, temporary_site
 from tests.real.fitsync_tier import started
 
-pytestmark = [
-    *NEEDS_POSTGRESQL,
-    pytest.mark.tool("pgbouncer"),
-    pytest.mark.skipif(shutil.which("pgbouncer", path="/usr/sbin:/usr/bin") is None, reason="PgBouncer is missing"),
-]
+pytestmark = [*NEEDS_POSTGRESQL, pytest.mark.tool("pgbouncer")]
 DATABASE, OWNER = "userdb", "user-service"
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +21,11 @@ import pytest
 from derive.application import ApplicationPlan, application
 from tests.ports import free_port
 from tests.real.bootstrap_site import BIN, NEEDS_POSTGRESQL
+from tests.real.cluster_members import SECRETS, World, temporary_world, until
 from tests.unit.declared import deployed, objects
 from tests.unit.replicated import BACKUP, RECOVERY, STORE, replicated, states
 
-if find_spec("flask_cors"):
-    from tests.real.cluster_members import SECRETS, World, temporary_world, until
-
-pytestmark = [
-    *NEEDS_POSTGRESQL,
-    pytest.mark.skipif(find_spec("flask_cors") is None, reason="the local S3 needs moto[server]"),
-    pytest.mark.tool("pgbackrest"),
-    pytest.mark.skipif(shutil.which("pgbackrest") is None, reason="pgBackRest is missing"),
-]
+pytestmark = [*NEEDS_POSTGRESQL, pytest.mark.tool("pgbackrest")]
 PORT, POOLER_PORT = free_port(), free_port()
 SUM = "SELECT count(*) || ' ' || coalesce(md5(string_agg(orders::text, ',' ORDER BY id)), '') FROM orders"
 
@@ -145,7 +136,6 @@ def pooler(world: World) -> Iterator[None]:
 
 
 @pytest.mark.tool("pgbouncer")
-@pytest.mark.skipif(shutil.which("pgbouncer", path="/usr/sbin:/usr/bin") is None, reason="PgBouncer is missing")
 def test_the_pooler_sends_reads_to_replicas_only(world: World) -> None:
     """OR-DAT-10: reads on the primary take the room of writes; writes on a replica fail."""
     table(world)

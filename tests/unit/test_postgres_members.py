@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
@@ -266,7 +265,6 @@ def test_the_times_between_runs() -> None:
 
 
 @pytest.mark.tool("shellcheck")
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 @pytest.mark.parametrize("name", ["prepare-postgres", "bring-pgbackrest"])
 def test_shellcheck_finds_nothing_in_the_pods_programs(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(program(name))
@@ -275,7 +273,6 @@ def test_shellcheck_finds_nothing_in_the_pods_programs(name: str, tmp_path: Path
 
 
 @pytest.mark.tool("promtool")
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 @pytest.mark.parametrize(
     ("ages", "alert", "fires"),
     [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import time
@@ -14,6 +13,7 @@ from derive.application import application
 from derive.stores.redis import acl, configuration
 from model import DeclarationError, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, Service, System
 from systems.fitsync import SYSTEM
+from tests.ports import free_port
 from tests.unit.declared import deployed, derived, objects, shop
 
 HOSTS = {name: f"{name}.database.internal" for name in ("userdb", "trainingdb", "scheduledb", "progressdb")}
@@ -173,12 +173,9 @@ def test_newer_postgresql_gets_its_volume_one_level_higher() -> None:
 
 
 @pytest.mark.tool("redis-server")
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 def test_a_real_redis_takes_the_configuration_and_the_users(tmp_path: Path) -> None:
     """A directive or an ACL rule that Redis does not know keeps it from starting."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    port = free_port()
     text = configuration(Redis(name="cache", port=port))
     text = text.replace("/data", str(tmp_path)).replace("/etc/redis/users", str(tmp_path))
     (tmp_path / "redis.conf").write_text(text)
