@@ -23,7 +23,8 @@ from model.addons import (
     VerticalPodAutoscaler,
 )
 from model.base import DeclarationError, days, hours, minutes, seconds
-from model.environment import DatabaseHosts, Environment, Nodes
+from model.delivery import Deployer, GithubActions, Registry
+from model.environment import Budget, DatabaseHosts, Environment, Nodes
 from model.ingress import IstioGateway, Nginx
 from model.network import HubAndSpoke, SingleVpc, Tier
 from model.observability import Dashboard, Panel
@@ -97,6 +98,7 @@ __all__ = [
     "Backup",
     "BlueGreen",
     "Bucket",
+    "Budget",
     "Cache",
     "Call",
     "Canary",
@@ -108,6 +110,7 @@ __all__ = [
     "Dashboard",
     "DatabaseHosts",
     "DeclarationError",
+    "Deployer",
     "EbsCsi",
     "Eks",
     "Email",
@@ -117,6 +120,7 @@ __all__ = [
     "ExternalDns",
     "ExternalSecrets",
     "ExtraPort",
+    "GithubActions",
     "Gp3",
     "Headlamp",
     "HubAndSpoke",
@@ -153,6 +157,7 @@ __all__ = [
     "RabbitMQ",
     "Recovery",
     "Redis",
+    "Registry",
     "Resources",
     "Retry",
     "Rolling",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, field_validator, model_validator
 
-from model.base import DeclarationError, Declared, Host, Name
+from model.base import DeclarationError, Declared, Host, Name, Percent
 from model.network import vpc_range
 from model.stores import Gp3
 
@@ -35,6 +37,20 @@ class DatabaseHosts(Declared):
     standby: bool = False
 
 
+class Budget(Declared):
+    """What an environment may cost in a month, by the tags of its resources, and who hears when it costs more.
+
+    AWS knows costs by tags that the account's owner has activated as cost allocation tags.
+    """
+
+    amount: int = Field(ge=1)
+    """USD."""
+    notify: tuple[Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = Field(min_length=1, max_length=10)
+    """E-mail addresses."""
+    at: tuple[Percent, ...] = Field((80, 100), min_length=1)
+    """Shares of the amount, in percent, that are told when they are spent."""
+
+
 class Environment(Declared):
     """Sizes, replicas, zones and protection of one deployment of the system."""
 
@@ -58,6 +74,11 @@ class Environment(Declared):
     observability_volume: str = "20Gi"
     moving_tags: bool = True
     """Whether an image tag such as ``latest`` is accepted."""
+    owns_account: bool = False
+    """Whether its stack makes what an account has once: the registry of images, the pipelines' way in. Of environments
+    that share an account, one does."""
+    budget: Budget | None = None
+    """Absent: nobody is told what it costs."""
     without: tuple[Name, ...] = ()
     """Kinds of the platform's add-ons that this environment goes without; ``alertmanager`` is one, too."""
 

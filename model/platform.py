@@ -10,7 +10,9 @@ from pydantic import Field, model_validator
 
 from model.addons import AddonChoice, consistent
 from model.base import CpuQuantity, DeclarationError, Declared, MemoryQuantity, Name, days
+from model.delivery import Pipeline, Registry
 from model.ingress import Ingress, IstioGateway
+from model.stores import Recovery
 from model.traffic import TrafficPolicy
 
 
@@ -184,6 +186,12 @@ class Platform(Declared):
     """Who serves the routes. The mesh's gateway is there only where there is a mesh."""
     delivery: Literal["helm-chart", "helm-release", "flux", "argo-cd"] = "helm-chart"
     """``helm-chart``: K3s' HelmChart objects."""
+    registry: Registry | None = None
+    """Where the services' images are kept. Absent: in a registry that is there already, see ``wheelhouse:registry``."""
+    pipeline: Pipeline | None = None
+    """Who builds and deploys. Absent: whoever may do everything."""
+    recovery: Recovery | None = None
+    """What the loss of the services and of their configuration may cost. Absent: nothing is promised."""
     observability: Observability = Observability()
     backups: timedelta = days(1)
     """Interval of the volume snapshots."""
