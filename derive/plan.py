@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from derive import choices
@@ -14,6 +13,7 @@ from derive.databases import DatabasePlan, databases
 from derive.naming import public_host
 from derive.network import NetworkPlan, network_plan
 from derive.observability import observability
+from derive.rotation import restarted
 from derive.shapes import AddonPlan, Deployment, Part, SecretPlan
 from derive.stores.postgres import owner_of
 from model import DeclarationError, PostgreSQL
@@ -45,9 +45,7 @@ class SystemPlan:
     @property
     def passwords(self) -> frozenset[str]:
         """Names of every generated value that a Secret asks for."""
-        asked = (name for secret in self.secrets for name in secret.passwords.values())
-        inside = (name for secret in self.secrets for text in secret.templates.values() for name in PLACE.findall(text))
-        return frozenset((*asked, *inside))
+        return frozenset(name for secret in self.secrets for name in secret.generated)
 
     @property
     def given(self) -> frozenset[str]:
@@ -66,10 +64,6 @@ class SystemPlan:
         return references(
             [*([addon.objects, addon.settings, addon.grants] for addon in self.addons), stores, self.application.grants]
         )
-
-
-PLACE = re.compile(r"\{([a-z0-9-]+)\}")
-"""A placeholder in a secret's template."""
 
 
 def system_plan(deployment: Deployment) -> SystemPlan:
@@ -93,6 +87,7 @@ def system_plan(deployment: Deployment) -> SystemPlan:
         facts.database_states,
     )
     app = application(deployment, {plan.name: plan.fqdn for plan in tier})
+    secrets = (*app.secrets, *addon_secrets(deployment))
     return SystemPlan(
         network=network,
         private_zone=private_zone,
@@ -107,8 +102,8 @@ def system_plan(deployment: Deployment) -> SystemPlan:
             choices.chosen(deployment),
         ),
         addons=addons(deployment),
-        application=app,
+        application=restarted(app, secrets, facts.rotations),
         observability=observability(deployment),
-        secrets=(*app.secrets, *addon_secrets(deployment)),
+        secrets=secrets,
         doors=tuple(Door(public_host(route, environment), route.prefix) for route in system.routes),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,6 +26,8 @@ class Facts:
     """Placement (``ec2``, ``cluster``) by database where the stack overrides the declaration."""
     database_states: Mapping[str, DatabaseState] = field(default_factory=dict)
     """By database: promotions and restores. Absent: as first deployed."""
+    rotations: Mapping[str, int] = field(default_factory=dict)
+    """By generated password: how often it was made anew. Absent: it is the first."""
     admin_ranges: tuple[str, ...] = ()
     """CIDR ranges of the administrators' networks behind the VPN."""
 
@@ -66,6 +69,16 @@ class SecretPlan:
     """Key -> text with ``{password-name}`` placeholders that are filled with generated passwords."""
     given: Mapping[str, str] = field(default_factory=dict)
     """Key -> name of a value that the operators give in the stack's settings: a token that another company issued."""
+
+    @property
+    def generated(self) -> frozenset[str]:
+        """Names of the generated passwords in it."""
+        filled = (name for text in self.templates.values() for name in PLACE.findall(text))
+        return frozenset((*self.passwords.values(), *filled))
+
+
+PLACE: Final = re.compile(r"\{([a-z0-9-]+)\}")
+"""A placeholder in a secret's template."""
 
 
 @dataclass(frozen=True)

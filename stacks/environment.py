@@ -33,6 +33,8 @@ def deploy(settings: Settings) -> None:
     """Register one environment and export what others need of it."""
     deployment = settings.deployment()
     plan = _planned(deployment)
+    generated = (plan.passwords | set(password_names(plan.databases))) - {STACK_CA}
+    settings.check_rotations(generated, pulumi.get_stack())
     hub = HubOutputs.load(settings.hub_stack) if plan.network.hub_cidr else None
     provider = account(settings, pulumi.ResourceOptions(depends_on=hub.up) if hub else None)
     stack = Stack(deployment, plan, provider, tags(settings))
@@ -50,8 +52,7 @@ def deploy(settings: Settings) -> None:
         stack.options,
     )
     authority = Authority(f"{stack.name}-authority", AuthorityArgs(f"{stack.name} platform"), stack.options)
-    wanted = (plan.passwords | set(password_names(plan.databases))) - {STACK_CA}
-    passwords = Passwords(f"{stack.name}-passwords", wanted, stack.options)
+    passwords = Passwords(f"{stack.name}-passwords", generated, settings.rotations, stack.options)
     tier = _databases(stack, site, bucket, image, authority, passwords) if plan.databases else None
     known = cloud(stack, bucket)
     cluster = _cluster(stack, site, bucket, image, known)

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, ValidationError, field_validator
 
 import systems
 from derive.database_state import DatabaseState
@@ -56,6 +56,8 @@ class Settings(BaseModel):
     """Placement by database: ``ec2`` or ``cluster``. Absent: as declared."""
     database_states: dict[str, DatabaseState] = Field(default_factory=dict)
     """By database on machines: promotions and restores, see docs/runbooks/postgresql.md. Absent: none yet."""
+    rotations: dict[str, PositiveInt] = Field(default_factory=dict)
+    """By generated value: raised by one, it is made anew. Absent: the first, see docs/runbooks/rotate-a-secret.md."""
     environments: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """By environment: what differs from its declaration, in the same shape; replicas, machine sizes, the domain.
     The hub needs the ranges, zones and domains of its spokes, too: such a difference belongs into Pulumi.yaml."""
@@ -101,6 +103,14 @@ class Settings(BaseModel):
             raise SettingsError(f"{place} names '{name}', which nothing asks for{did_you_mean(name, wanted)}")
         return {name: value.get_secret_value() for name, value in self.secrets.items()}
 
+    def check_rotations(self, generated: Set[str], stack: str) -> None:
+        """Refuse to rotate what the stack does not generate."""
+        for name in sorted(self.rotations.keys() - generated):
+            raise SettingsError(
+                f"rotations in Pulumi.{stack}.yaml names '{name}', which this stack does not generate"
+                f"{did_you_mean(name, generated)}"
+            )
+
     def deployment(self) -> Deployment:
         """The environment of the system that this stack deploys."""
         system = self.declaration
@@ -116,6 +126,7 @@ class Settings(BaseModel):
                 registry=self.registry,
                 placements=self.databases,
                 database_states=self.database_states,
+                rotations=self.rotations,
                 admin_ranges=tuple(str(network) for network in self.admin_ranges),
             ),
         )
@@ -137,12 +148,16 @@ KEYS = {
     "secrets": "secrets",
     "databases": "databases",
     "databaseStates": "database_states",
+    "rotations": "rotations",
     "environments": "environments",
     "adminRanges": "admin_ranges",
     "vpnPeers": "vpn_peers",
 }
 """Configuration key -> setting. The keys are declared in Pulumi.yaml."""
-OBJECTS = frozenset({"secrets", "imageTags", "databases", "databaseStates", "environments", "adminRanges", "vpnPeers"})
+OBJECTS = frozenset(
+    {"secrets", "imageTags", "databases", "databaseStates", "rotations", "environments", "adminRanges", "vpnPeers"}
+)
+"""Those whose values are maps or lists."""
 
 
 def load() -> Settings:

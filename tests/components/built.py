@@ -74,7 +74,7 @@ def authority() -> Authority:
 
 
 def passwords() -> None:
-    pulumi.export("passwords", Passwords("shop", ["b", "a", "b"]).values)
+    pulumi.export("passwords", Passwords("shop", ["b", "a", "b"], {"a": 2}).values)
 
 
 def security_groups() -> None:
@@ -199,7 +199,7 @@ def tier(environment: str, states: Mapping[str, DatabaseState] | None = None) ->
             bucket="backups",
             bucket_arn="arn:aws:s3:::backups",
             authority=authority(),
-            passwords=Passwords("shop", password_names(whole.databases)).values,
+            passwords=Passwords("shop", password_names(whole.databases), {}).values,
             snapshot_days=SYSTEM.environments[environment].snapshot_days,
             protect=SYSTEM.environments[environment].protect,
         ),
@@ -217,7 +217,7 @@ def target() -> Target:
 
 
 def secrets() -> None:
-    values = Passwords("shop", ["userdb-owner", "cache"]).values
+    values = Passwords("shop", ["userdb-owner", "cache"], {}).values
     plans = [
         SecretPlan("userdb", "shop", literals={"username": "user"}, passwords={"password": "userdb-owner"}),
         SecretPlan("cache", "shop", templates={"users.acl": "user app on >{cache} ~*"}),

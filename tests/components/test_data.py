@@ -275,6 +275,8 @@ def test_passwords_are_one_per_name_and_secret() -> None:
     made = monitor.of("random:index/randomPassword:RandomPassword")
     assert made.keys() == {"shop-a", "shop-b"}
     assert all((item.inputs["length"], item.inputs["special"]) == (32, False) for item in made.values())
+    assert made["shop-a"].inputs["keepers"] == {"rotation": "2"}
+    assert "keepers" not in made["shop-b"].inputs, "a value that nobody rotates would be made anew by an upgrade"
     exported = monitor.exports["passwords"]
     whole = exported.value if isinstance(exported, Secret) else exported
     assert whole.keys() == {"a", "b"}

@@ -190,6 +190,7 @@ def test_a_setting_for_nobody_is_refused(values: dict[str, Any], message: str) -
         ({"vpn_peers": [{"name": "office"}]}, "vpnPeers.0.address", "Field required"),
         ({"vpn_peers": [{"name": "office", "address": "198.51.100.1", "asn": 0}]}, "vpnPeers.0.asn", "greater than"),
         ({"region": "europe"}, "aws:region", "should match pattern"),
+        ({"rotations": {"jwt-secret": 0}}, "rotations.jwt-secret", "greater than 0"),
         ({"image_tags": {"default": 1}}, "imageTags.default", "valid string"),
     ],
 )
@@ -214,6 +215,19 @@ def test_secrets_are_complete_and_asked_for() -> None:
         "secrets in Pulumi.dev.yaml names 'slack', which nothing asks for; declared are: cloudflare-api-token"
     )
     assert "'a'" not in repr(settings), "a traceback shows the settings"
+
+
+def test_only_what_is_generated_is_rotated() -> None:
+    """A misspelt name would leave a leaked password in use."""
+    settings = validated({"region": "eu-west-1", "rotations": {"jwt-secret": 2}}, "dev")
+    settings.check_rotations({"jwt-secret", "redis-default"}, "dev")
+    assert settings.deployment().facts.rotations == {"jwt-secret": 2}
+    with pytest.raises(SettingsError) as refused:
+        settings.check_rotations({"jwt-secrets"}, "dev")
+    assert str(refused.value) == (
+        "rotations in Pulumi.dev.yaml names 'jwt-secret', which this stack does not generate; "
+        "did you mean 'jwt-secrets'?"
+    )
 
 
 def test_the_project_file_declares_the_flat_keys() -> None:
