@@ -3,10 +3,11 @@
 Where each part travels:
 
 * user data: everything that is not secret, `config.yaml` included. Changing it replaces the machine.
-* the server's secret (`server_secret`): tokens, the cluster's CA files and the bootstrap manifests (the CNI as a
-  `HelmChart` with `bootstrap: true`). Manifests travel there because 16 KB of user data cannot hold them, the secret's
-  64 KB can, and one fetch serves both. Every server gets the same files, as K3s does not synchronise that directory.
-  They matter for the first start only: later changes of those charts go through the API.
+* the server's secret (`server_secret`): tokens, the cluster's CA files, the program that restores etcd, and the
+  bootstrap manifests (the CNI as a `HelmChart` with `bootstrap: true`). Manifests travel there because 16 KB of user
+  data cannot hold them, the secret's 64 KB can, and one fetch serves both. Every server gets the same files, as K3s
+  does not synchronise that directory. They matter for the first start only: later changes of those charts go through
+  the API.
 * the agent's secret (`agent_secret`): the join token alone, which cannot start or join a control plane.
 
 K3s is installed as its release binary with a checksum rather than by the installation script: one HTTPS download on
@@ -40,6 +41,8 @@ from derive.bootstrap.machine import (
 
 CONFIG = "/etc/rancher/k3s"
 SERVER = "/var/lib/rancher/k3s/server"
+RESTORE = f"{CONFIG}/restore"
+"""The program that brings etcd's state back; with the secrets, for user data have no room for it."""
 
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule"
 CILIUM_NOT_READY = "node.cilium.io/agent-not-ready=true:NoExecute"
@@ -348,6 +351,7 @@ def server_secret(
     files = [
         MachineFile(f"{CONFIG}/token", _token("server", tls["server-ca.crt"], server_password), mode="0600"),
         MachineFile(f"{CONFIG}/agent-token", agent_password, mode="0600"),
+        program("k3s-restore", path=RESTORE),
         *(MachineFile(f"{SERVER}/tls/{name}", pem, mode="0600") for name, pem in tls.items()),
         *(MachineFile(f"{SERVER}/manifests/{name}", text, mode="0600") for name, text in manifests.items()),
     ]

@@ -55,10 +55,10 @@ class MachineFile:
         require(_MODE.fullmatch(self.mode) is not None, f"file {self.path}: mode {self.mode!r} is not like '0644'")
 
 
-def program(name: str, *, source: str | None = None) -> MachineFile:
-    """The executable `/opt/wheelhouse/<name>` from this package's `files/` directory (same name unless given)."""
+def program(name: str, *, source: str | None = None, path: str | None = None) -> MachineFile:
+    """The executable `/opt/wheelhouse/<name>`, or ``path``, from this package's `files/` (same name unless given)."""
     text = resources.files("derive.bootstrap").joinpath("files", source or name).read_text(encoding="utf-8")
-    return MachineFile(f"{PROGRAMS}/{name}", text, mode="0755")
+    return MachineFile(path or f"{PROGRAMS}/{name}", text, mode="0755")
 
 
 def settings_file(values: Mapping[str, str], path: str = SETTINGS) -> MachineFile:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from derive.bootstrap import k3s, postgres
-from derive.bootstrap.machine import MachineFile
+from derive.bootstrap.machine import MachineFile, program
 from derive.bootstrap.scram import scram_verifier
 
 VERIFIER = scram_verifier("not-used-anywhere", b"0123456789abcdef")
@@ -56,6 +56,7 @@ FILES = (
     *k3s.machine_files(AGENT),
     *postgres.machine_files(HOST),
     *postgres.bundle_files(HOST, SECRETS),
+    program("k3s-restore", path=k3s.RESTORE),
 )
 SHELL = {file.path: file for file in FILES if "bash" in file.content.split("\n", 1)[0]}
 PYTHON = {file.path: file for file in FILES if "python" in file.content.split("\n", 1)[0]}

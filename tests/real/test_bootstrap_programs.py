@@ -206,6 +206,45 @@ def test_the_first_server_starts_the_cluster_with_our_ca_and_records_it(tmp_path
 
 
 @needs_namespaces()
+def test_a_server_brings_the_state_back_and_the_others_join_it(tmp_path: Path) -> None:
+    """K3s resets no server that is to join another one, and takes none back with its old state."""
+    root = node(tmp_path, SERVER, SERVER_SECRET)
+    root.fixture("marker", "started by i-0\n")
+    assert root.run("/opt/wheelhouse/k3s-first-boot").returncode == 0
+    joining = {"server": f"https://{SERVER.api_host}:6443"}
+    assert yaml.safe_load(root.read("/etc/rancher/k3s/config.yaml.d/20-join.yaml")) == joining
+    root.stand_in("k3s")
+    (root.path / "log").unlink()
+    restored = root.run(k3s.RESTORE, "etcd-snapshot-1")
+    assert restored.returncode == 0, restored.stderr
+    assert root.log() == [
+        "systemctl stop k3s.service",
+        "k3s server --cluster-reset --cluster-reset-restore-path=etcd-snapshot-1",
+        "systemctl start k3s.service",
+    ]
+    assert yaml.safe_load(root.read("/etc/rancher/k3s/config.yaml.d/20-join.yaml")) == {"cluster-init": True}
+
+    state = root.path / "var/lib/rancher/k3s/server/db/etcd"
+    state.mkdir(parents=True)
+    assert root.run(k3s.RESTORE, "--rejoin").returncode == 0
+    assert yaml.safe_load(root.read("/etc/rancher/k3s/config.yaml.d/20-join.yaml")) == joining
+    assert not state.exists()
+    assert (root.path / "var/lib/rancher/k3s/server/tls/server-ca.crt").exists(), "the cluster's identity stays"
+
+
+@needs_namespaces()
+def test_a_failed_restore_starts_nothing(tmp_path: Path) -> None:
+    """A server that starts with half a state would be taken for the restored one."""
+    root = node(tmp_path, SERVER, SERVER_SECRET)
+    assert root.run("/opt/wheelhouse/k3s-first-boot").returncode == 0
+    root.stand_in("k3s", "#!/bin/sh\nexit 1\n")
+    (root.path / "log").unlink()
+    assert root.run(k3s.RESTORE, "missing").returncode == 1
+    assert root.log() == ["systemctl stop k3s.service"]
+    assert root.run(k3s.RESTORE).returncode == 2
+
+
+@needs_namespaces()
 def test_a_repeated_boot_keeps_the_first_decision(tmp_path: Path) -> None:
     root = node(tmp_path, SERVER, SERVER_SECRET)
     assert root.run("/opt/wheelhouse/k3s-first-boot").returncode == 0
@@ -386,4 +425,4 @@ def test_only_a_blank_volume_is_formatted(tmp_path: Path) -> None:
 def test_the_secret_names_no_path_outside_the_servers_directories() -> None:
     paths = [entry["path"] for entry in json.loads(SERVER_SECRET)["files"]]
     assert all(path.startswith((f"{k3s.CONFIG}/", f"{k3s.SERVER}/")) for path in paths)
-    assert len(paths) == len(k3s.TLS_FILES) + 3
+    assert len(paths) == len(k3s.TLS_FILES) + 4

@@ -197,7 +197,8 @@ def test_the_servers_secret_holds_tokens_ca_and_manifests() -> None:
     assert files["/etc/rancher/k3s/agent-token"]["content"] == "A" * 32
     assert files["/var/lib/rancher/k3s/server/tls/etcd/server-ca.key"]["content"] == "PEM of etcd/server-ca.key"
     assert files["/var/lib/rancher/k3s/server/manifests/cilium.yaml"]["content"] == "kind: HelmChart"
-    assert len(files) == 11 + 3
+    assert len(files) == 11 + 4
+    assert files.pop(k3s.RESTORE)["mode"] == "0755", "nobody could run it"
     assert {file["mode"] for file in files.values()} == {"0600"}
 
 
