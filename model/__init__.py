@@ -3,6 +3,7 @@
 from model.addons import (
     Acme,
     Alloy,
+    ArgoCd,
     ArgoRollouts,
     CertManager,
     CloudflareDns,
@@ -23,7 +24,8 @@ from model.addons import (
     VerticalPodAutoscaler,
 )
 from model.base import DeclarationError, days, hours, minutes, seconds
-from model.delivery import Deployer, GithubActions, Registry
+from model.delivery import AccountWatch, Deployer, GithubActions, Registry
+from model.edge import ApiTokens, Endpoint, Message, PublicApi, Site, WebFirewall
 from model.environment import Budget, DatabaseHosts, Environment, Nodes
 from model.ingress import IstioGateway, Nginx
 from model.network import HubAndSpoke, SingleVpc, Tier
@@ -91,9 +93,12 @@ from model.workloads import SecretKey as SecretKey
 from model.workloads import Service as Service
 
 __all__ = [
+    "AccountWatch",
     "Acme",
     "Alloy",
+    "ApiTokens",
     "ApplicationFirewall",
+    "ArgoCd",
     "ArgoRollouts",
     "Backup",
     "BlueGreen",
@@ -114,6 +119,7 @@ __all__ = [
     "EbsCsi",
     "Eks",
     "Email",
+    "Endpoint",
     "Environment",
     "ExistingCluster",
     "External",
@@ -132,6 +138,7 @@ __all__ = [
     "Kafka",
     "Kiali",
     "Loki",
+    "Message",
     "Metric",
     "MetricsServer",
     "MySQL",
@@ -153,6 +160,7 @@ __all__ = [
     "PostgresBackup",
     "Probe",
     "PrometheusAdapter",
+    "PublicApi",
     "Quota",
     "RabbitMQ",
     "Recovery",
@@ -169,6 +177,7 @@ __all__ = [
     "ServicePolicy",
     "SidecarResources",
     "SingleVpc",
+    "Site",
     "Slack",
     "System",
     "Tempo",
@@ -179,6 +188,7 @@ __all__ = [
     "Vault",
     "Velero",
     "VerticalPodAutoscaler",
+    "WebFirewall",
     "days",
     "hours",
     "minutes",

@@ -126,6 +126,25 @@ class Vault(Housed):
     """Whether a KMS key of the stack unseals members that start; otherwise an operator does, key by key."""
 
 
+class ArgoCd(Housed):
+    """Argo CD, which deploys a chart of the system's own repository into the namespace of its services.
+
+    Objects that this program makes too stay its own: Argo CD takes over what it alone declares, the images' tags. The
+    webhook's secret is the stack's setting ``argocd-webhook``.
+    """
+
+    kind: Literal["argo-cd"] = "argo-cd"
+    repository: str = Field(pattern=r"^https://[a-z0-9.-]+/[^\s]+$")
+    """The repository's URL; the only source that the project admits."""
+    path: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
+    """The chart's folder in it."""
+    values: str = Field("values-{environment}.yaml", pattern=r"^[A-Za-z0-9][A-Za-z0-9._{}/-]*$")
+    """The file beside the chart; ``{environment}`` stands for the environment's name."""
+    branch: str = "main"
+    tells: bool = True
+    """Whether the receivers of alerts that are Slack channels hear of every synchronisation, too."""
+
+
 class ArgoRollouts(Housed):
     """The controller behind the services' canary and blue-green releases."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from model.base import Declared, Name
+from model.base import Declared, Name, days
 
 
 class Registry(Declared):
@@ -52,6 +53,14 @@ class GithubActions(_Pipeline):
     """The bucket of the stacks' state, which ``plan`` reads and ``apply`` writes. Absent: it is kept elsewhere."""
     state_key: str | None = Field(None, pattern=r"^alias/[a-zA-Z0-9/_-]+$")
     """The KMS key that encrypts secrets in that state, by its alias. Absent: a passphrase does."""
+
+
+class AccountWatch(Declared):
+    """What sees all that is done in an account, which has it once: CloudTrail in every region, AWS Config for every
+    kind of resource, GuardDuty. Made by the environment that owns the account."""
+
+    keep: timedelta = days(365)
+    """How long the bucket keeps what CloudTrail and Config deliver."""
 
 
 Pipeline = Annotated[Deployer | GithubActions, Field(discriminator="kind")]

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from model.base import DeclarationError, Declared, Host, Name, Percent
+from model.edge import PublicApi, Site
 from model.network import vpc_range
 from model.stores import Gp3
 
@@ -77,6 +78,10 @@ class Environment(Declared):
     owns_account: bool = False
     """Whether its stack makes what an account has once: the registry of images, the pipelines' way in. Of environments
     that share an account, one does."""
+    api: PublicApi | None = None
+    """What is published of the routes, and how. Absent: every route is public."""
+    site: Site | None = None
+    """Absent: there is none."""
     budget: Budget | None = None
     """Absent: nobody is told what it costs."""
     without: tuple[Name, ...] = ()

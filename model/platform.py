@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from model.addons import AddonChoice, consistent
 from model.base import CpuQuantity, DeclarationError, Declared, MemoryQuantity, Name, days
-from model.delivery import Pipeline, Registry
+from model.delivery import AccountWatch, Pipeline, Registry
 from model.ingress import Ingress, IstioGateway
 from model.stores import Recovery
 from model.traffic import TrafficPolicy
@@ -190,6 +190,8 @@ class Platform(Declared):
     """Where the services' images are kept. Absent: in a registry that is there already, see ``wheelhouse:registry``."""
     pipeline: Pipeline | None = None
     """Who builds and deploys. Absent: whoever may do everything."""
+    watch: AccountWatch | None = None
+    """Absent: whoever keeps the account watches it."""
     recovery: Recovery | None = None
     """What the loss of the services and of their configuration may cost. Absent: nothing is promised."""
     observability: Observability = Observability()

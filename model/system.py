@@ -14,9 +14,10 @@ from pydantic import model_validator
 
 from model.addons import Placed, consistent
 from model.base import DeclarationError, Declared, Host, Name, did_you_mean, span
+from model.edge import unpublishable
 from model.environment import Environment
 from model.ingress import Nginx
-from model.network import HubAndSpoke, Network
+from model.network import HubAndSpoke, Network, SingleVpc
 from model.observability import Dashboard
 from model.platform import Istio, K3s, Platform
 from model.stores import Bucket, PostgreSQL, Store, backup_of, helpers_of
@@ -200,6 +201,18 @@ class System(Declared):
                 raise DeclarationError(
                     f"firewalls[{i}]: the firewall of '{name}' runs in its sidecar, and there is no mesh; "
                     "set platform.mesh to Istio()"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _edges(self) -> System:
+        for name, environment in self.environments.items():
+            for mistake in unpublishable(environment.api, environment.site, self.routes):
+                raise DeclarationError(f"environments['{name}'].{mistake}")
+            if environment.api and not isinstance(self.network, SingleVpc):
+                raise DeclarationError(
+                    f"environments['{name}'].api reaches a load balancer in a network of its own, and '{self.name}' "
+                    "has a hub's edge; set network to SingleVpc(...), or leave the API out"
                 )
         return self
 
