@@ -20,7 +20,7 @@ from audit.hosts import host_covers, name_matches
 from audit.platform import API_SERVER, DNS, INTERNET, NODES
 from audit.population import Actor, Port, Proxy
 from audit.resources import Object, Registry
-from audit.scope import Scope, helpers_of, pooler_of
+from audit.scope import Scope, helpers_of, pooler_of, tester_of
 from audit.services import NETWORKING
 from model import Bucket
 
@@ -38,6 +38,7 @@ TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
     "Rollout": ("template",),
     "Job": ("template",),
     "CronJob": ("jobTemplate", "spec", "template"),
+    "AnalysisTemplate": ("metrics", "provider", "job", "spec", "template"),
 }
 """Kinds that make pods, and where their pod template is."""
 
@@ -93,15 +94,18 @@ def _workloads(
         for item in scope.system.stores
         for helper in helpers_of(item)
     }
-    for kind, path in TEMPLATES.items():
+    declared |= {
+        (scope.namespace(item), tester): f"helper:{tester}"
+        for item in scope.system.services
+        if (tester := tester_of(item))
+    }
+    for kind, paths in TEMPLATES.items():
         for item in registry.objects(kind):
-            template: Any = item.spec
-            for key in path:
-                template = (template or {}).get(key)
-            pod = (template or {}).get("spec") or {}
-            if item.namespace not in namespaces or pod.get("hostNetwork"):
+            template = _template(item.spec, paths)
+            pod = template.get("spec") or {}
+            if item.namespace not in namespaces or pod.get("hostNetwork") or not pod:
                 continue
-            metadata = (template or {}).get("metadata") or {}
+            metadata = template.get("metadata") or {}
             labels = metadata.get("labels") or {}
             account = str(pod.get("serviceAccountName") or "default")
             yield Actor(
@@ -116,6 +120,15 @@ def _workloads(
                 listens=frozenset(_container_ports(pod)),
                 role=declared.get((item.namespace, account)) or item.name,
             )
+
+
+def _template(spec: Mapping[str, Any], path: Iterable[str]) -> Mapping[str, Any]:
+    """What is at the end of the path; where it leads into a list, the first that goes on. Empty: nothing is there."""
+    found: Any = spec
+    for key in path:
+        among = found if isinstance(found, list) else [found]
+        found = next((item[key] for item in among if item and key in item), None)
+    return found or {}
 
 
 def _container_ports(pod: Mapping[str, Any]) -> Iterator[Port]:

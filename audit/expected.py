@@ -44,8 +44,9 @@ from audit.scope import (
     replicated,
     store_metrics,
     store_port,
+    tester_of,
 )
-from model import Cilium, Kafka, RabbitMQ, Redis
+from model import BlueGreen, Cilium, Kafka, RabbitMQ, Redis, Service
 
 METRICS_PATH = "/metrics"
 
@@ -146,6 +147,7 @@ class Expectation:
                 callee.served, callee.methods = set(scope.ports(service)), service.methods
                 if service.metrics:
                     callee.metrics.add(service.metrics)
+            self._add_tester(service)
         for call in scope.system.calls:
             service = scope.system.service(call.callee)
             self._connect(
@@ -164,6 +166,21 @@ class Expectation:
                 callee.calls.append((self._entrances, service.methods, ()))
                 for port in (service.port,) if service.port else ():
                     callee.routes.setdefault(port, []).append(route.prefix)
+
+    def _add_tester(self, service: Service) -> None:
+        """Who tests a new version of a service asks for the declared paths, or for that of its readiness probe."""
+        name, release = tester_of(service), service.release
+        if name is None or service.port is None or not isinstance(release, BlueGreen):
+            return
+        ready = service.readiness.path if service.readiness else "/"
+        role = self._population.role
+        self._connect(
+            role(f"helper:{name}"),
+            role(f"service:{service.name}"),
+            (service.port,),
+            ("GET",),
+            release.smoke_test or (ready,),
+        )
 
     def _add_stores(self) -> None:
         scope, role = self._scope, self._population.role

@@ -119,6 +119,11 @@ def peer_ports(store: Store) -> tuple[int, ...]:
     return ERLANG if isinstance(store, RabbitMQ) and store.members > 1 else ()
 
 
+def tester_of(service: Service) -> str | None:
+    """The account that tests a new version of a service before it is released."""
+    return f"{service.name}-smoke-test" if service.release.kind == "blue-green" and service.port else None
+
+
 @dataclass(frozen=True)
 class Helper:
     """Pods beside a store, and the store's port that they call."""

@@ -57,7 +57,6 @@ from model import (
     IstioGateway,
     PostgreSQL,
     Resources,
-    Rolling,
     Service,
     ServicePolicy,
 )
@@ -184,7 +183,9 @@ def _store_ranges(deployment: Deployment) -> tuple[str, ...]:
 
 def _part(context: _Context, name: str, namespace: str, objects: list[Manifest | None]) -> Part:
     common = labels.owned(context.deployment.system.name, context.deployment.name)
-    return Part(name, namespace, labels.stamped((item for item in objects if item is not None), common))
+    found = [item for item in objects if item is not None]
+    moved = releases.moved(found)
+    return Part(name, namespace, labels.stamped(releases.forced(found, moved), common), moved)
 
 
 def _namespace(context: _Context, name: str, members: list[Links], demands: list[Demand]) -> Part:
@@ -219,18 +220,18 @@ def _service(context: _Context, service: Service, demands: dict[str, list[Demand
     target = {"apiVersion": runs["apiVersion"], "kind": runs["kind"], "name": service.name}
     pods = bounds.maximum + scaling.surplus(service, bounds)
     demands[namespace].append(Demand(pods, _with_sidecar(context, found, (service.resources,))))
-    policy = (
-        network_policies.cilium_service_policy
-        if isinstance(deployment.system.platform.cni, Cilium)
-        else network_policies.standard_policy
-    )
+    tester = context.links.get(releases.tester_name(service.name))
+    if tester:
+        demands[namespace].append(Demand(1, _with_sidecar(context, tester, (releases.TESTER_RESOURCES,))))
     objects: list[Manifest | None] = [
         workloads.account(service.name, namespace),
         configuration.config_map(service, namespace),
-        policy(naming.policy_name(service), found, context.around),
+        _policy(context)(naming.policy_name(service), found, context.around),
         *_mesh_objects(context, found),
         services.service(service, found),
         releases.preview_service(service, found),
+        *(_tester(context, service, tester) if tester else ()),
+        *([releases.error_analysis(service, found, context.around.monitoring)] if context.mesh else ()),
         runs,
         scaling.horizontal(service, found, bounds, target),
         scaling.disruption_budget(found, bounds),
@@ -261,11 +262,27 @@ def _template(context: _Context, service: Service, spread: bool) -> Manifest:
 
 
 def _strategy(context: _Context, service: Service) -> Manifest | None:
-    if isinstance(service.release, Rolling) or service.schedule:
-        return None
     found = context.links[service.name]
     routes = ingress.canary_routes(context.deployment.system, found)
-    return releases.strategy(service.release, found, routes, context.mesh is not None)
+    stage = context.deployment.facts.releases.get(service.name)
+    return releases.strategy(service, found, routes, context.mesh is not None, stage)
+
+
+def _tester(context: _Context, service: Service, found: Links) -> list[Manifest | None]:
+    """The smoke test of a new version, and what binds it."""
+    name = f"{found.workload.name}-policy"
+    annotations = workloads.sidecar_annotations(context.deployment.system.platform.mesh)
+    return [
+        _policy(context)(name, found, context.around),
+        *_mesh_objects(context, found),
+        *releases.tester(service, found, annotations),
+    ]
+
+
+def _policy(context: _Context) -> Callable[[str, Links, Surroundings], Manifest]:
+    if isinstance(context.deployment.system.platform.cni, Cilium):
+        return network_policies.cilium_service_policy
+    return network_policies.standard_policy
 
 
 def _mesh_objects(context: _Context, found: Links) -> list[Manifest | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from derive import naming
+from derive import naming, releases
 from derive.graph import Connection, Exit, Links, Workload
 from derive.stores import members
 from derive.stores.kind import Member
@@ -28,7 +28,13 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
         workloads |= {member.name: Workload(member.name, namespace, "data", member.services) for member in found}
     inbound: dict[str, list[Connection]] = defaultdict(list)
     outbound: dict[str, list[Connection]] = defaultdict(list)
-    for connection in (*_calls(system, workloads), *_store_connections(system, stores, workloads)):
+    testers = {
+        tester.workload.name: tester
+        for service in system.services
+        if (tester := releases.tester_links(service, workloads[service.name]))
+    }
+    tested = (call for tester in testers.values() for call in tester.outbound)
+    for connection in (*_calls(system, workloads), *tested, *_store_connections(system, stores, workloads)):
         outbound[connection.source.name].append(connection)
         inbound[connection.target.name].append(connection)
     exits = _exits(system, stores, hosts, region)
@@ -43,11 +49,13 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
             routed=name in routed,
             methods=service.methods,
             protocol=service.protocol,
+            requests=naming.request_ports(service),
             release=service.release.kind,
             inbound=tuple(inbound[name]),
             outbound=tuple(outbound[name]),
             exits=tuple(exits[name]),
         )
+    result |= testers
     for member in (member for found in stores.values() for member in found):
         result[member.name] = Links(
             workload=workloads[member.name],

@@ -93,6 +93,8 @@ class Links:
     exits: tuple[Exit, ...] = ()
     protocol: Protocol = "tcp"
     """What it speaks on its first port."""
+    requests: tuple[int, ...] = ()
+    """Ports on which it answers HTTP requests."""
     in_mesh: bool = True
     granted: bool = False
     """Whether it has rights in the cloud, for which it asks the machine's metadata service."""

@@ -70,7 +70,8 @@ def canary_routes(system: System, links: Links) -> dict[str, list[str]]:
         for name, declared in grouped(system).items()
         if declared[0].to == links.workload.name
     }
-    return found | {releases.internal_route(links): [route for route in [releases.route_name(links, 0)] if route]}
+    inside = [route for number in range(len(links.requests)) if (route := releases.route_name(links, number))]
+    return found | {releases.internal_route(links): inside}
 
 
 def _route(name: str, system: System, host: str, links: Links, declared: Sequence[Route]) -> Manifest:

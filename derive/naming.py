@@ -6,6 +6,7 @@ from typing import Final
 
 from model import DeclarationError, Environment, Route, Service, System
 from model.stores import Bucket, Store
+from model.system import REQUESTS
 
 MESH_NAMESPACE: Final = "istio-system"
 GATEWAY_LABELS: Final = {"istio": "ingressgateway"}
@@ -67,6 +68,12 @@ def own_port(service: Service) -> int:
 def served_ports(service: Service) -> tuple[int, ...]:
     """Every port that callers may use, the metrics port not among them."""
     return (*((service.port,) if service.port else ()), *(extra.port for extra in service.extra_ports))
+
+
+def request_ports(service: Service) -> tuple[int, ...]:
+    """Those of them on which it answers HTTP requests."""
+    own = (service.port,) if service.port and service.protocol in REQUESTS else ()
+    return (*own, *(extra.port for extra in service.extra_ports if extra.protocol in REQUESTS))
 
 
 def public_host(route: Route, environment: Environment) -> str:

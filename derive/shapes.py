@@ -22,6 +22,8 @@ class Facts:
     default_tag: str = "1.0.0"
     registry: str = ""
     """Prefix of every application image, without a trailing slash. Empty: the public default registry."""
+    releases: Mapping[str, int] = field(default_factory=dict)
+    """By service: the stage that its release may reach; 0: none, it was given up. Absent: all stages."""
     placements: Mapping[str, str] = field(default_factory=dict)
     """Placement (``ec2``, ``cluster``) by database where the stack overrides the declaration."""
     database_states: Mapping[str, DatabaseState] = field(default_factory=dict)
@@ -88,6 +90,8 @@ class Part:
     name: str
     namespace: str
     objects: tuple[dict[str, Any], ...]
+    moved: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """By kind and name of an object: paths of fields that a controller writes, and that stay as it leaves them."""
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,18 @@ def virtual_service(links: Links, policy: ServicePolicy | None) -> Manifest | No
             f"policy to '{workload.name}' has a timeout or retries, but '{workload.name}' speaks {links.protocol}, "
             f"whose requests the mesh cannot tell apart; drop them from policies to '{workload.name}'"
         )
-    route = istio.http_route(
-        releases.destinations(links), timeout=timeout, retry=retry, name=releases.route_name(links, 0)
-    )
-    return istio.virtual_service(releases.internal_route(links), workload.namespace, [workload.fqdn], [route])
+    several = len(links.requests) > 1
+    routes = [
+        istio.http_route(
+            releases.destinations(links, port),
+            timeout=timeout,
+            retry=retry,
+            name=releases.route_name(links, number),
+            port=port if several else None,
+        )
+        for number, port in enumerate(links.requests)
+    ]
+    return istio.virtual_service(releases.internal_route(links), workload.namespace, [workload.fqdn], routes)
 
 
 def default_sidecar(namespace: str) -> Manifest:

@@ -138,8 +138,10 @@ def http_route(
     timeout: timedelta | None = None,
     retry: Retry | None = None,
     name: str | None = None,
+    port: int | None = None,
 ) -> Manifest:
-    """``destinations``: each with its weight in percent, None for the only one. ``prefix`` absent: every request."""
+    """``destinations``: each with its weight in percent, None for the only one. ``prefix`` absent: every request;
+    ``port`` absent: on whichever port of the host."""
     retries = None
     if retry:
         retries = compact(
@@ -149,7 +151,7 @@ def http_route(
         )
     return compact(
         name=name,
-        match=[{"uri": {"prefix": prefix}}] if prefix else None,
+        match=[compact(uri={"prefix": prefix} if prefix else None, port=port)] if prefix or port else None,
         route=[compact(destination=where, weight=weight) for where, weight in destinations],
         timeout=duration(timeout) if timeout else None,
         retries=retries,

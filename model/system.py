@@ -121,7 +121,8 @@ class System(Declared):
     def _names(self) -> list[str]:
         """Of everything that gets pods of its own, or is reached by name."""
         own = [part.name for part in (*self.services, *self.stores)]
-        return own + [name for store in self.stores for name in helpers_of(store)]
+        beside = [name for service in self.services for name in service.helpers]
+        return own + beside + [name for store in self.stores for name in helpers_of(store)]
 
     def _mentions(self) -> Iterator[tuple[str, str, str]]:
         for i, call in enumerate(self.calls):
@@ -285,7 +286,17 @@ class System(Declared):
                     )
             left = [addon for addon in self.platform.addons if addon.kind not in environment.without]
             consistent(left, isinstance(self.platform.mesh, Istio), f"add-ons of environment '{name}'")
+            self._released({addon.kind for addon in left}, name)
         return self
+
+    def _released(self, kinds: set[str], environment: str) -> None:
+        """Only a controller carries out what goes beyond a rolling update."""
+        for service in self.services:
+            if service.release.kind != "rolling" and "argo-rollouts" not in kinds:
+                raise DeclarationError(
+                    f"service '{service.name}' is released by {service.release.kind}, but environment '{environment}' "
+                    "has nobody who does that; add ArgoRollouts() to platform.addons, or use Rolling()"
+                )
 
     @model_validator(mode="after")
     def _ranges(self) -> System:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,7 @@ from model.base import (
     Name,
     Percent,
     Port,
+    minutes,
     seconds,
 )
 
@@ -86,17 +87,39 @@ class Rolling(Declared):
     deadline: timedelta = seconds(300)
 
 
-class BlueGreen(Declared):
-    """Both versions run; traffic is switched at once."""
+class _Staged(Declared):
+    """A release that a controller carries out in stages: shares of the traffic, in percent, for the new version."""
+
+    stages: tuple[Percent, ...] = (100,)
+
+    @model_validator(mode="after")
+    def _grows_to_all(self) -> Self:
+        if not self.stages or self.stages[-1] != 100 or list(self.stages) != sorted(set(self.stages)):
+            raise DeclarationError(
+                f"release stages {list(self.stages)} must grow and end with 100, the new version alone"
+            )
+        return self
+
+
+class BlueGreen(_Staged):
+    """Both versions run; once the new one has answered a smoke test, traffic is switched at once."""
 
     kind: Literal["blue-green"] = "blue-green"
+    stages: tuple[Literal[100]] = (100,)
+    smoke_test: tuple[str, ...] = ()
+    """Paths that the new version must answer with success before anybody else reaches it. Empty: its readiness
+    probe's."""
+    keep: timedelta = minutes(10)
+    """How long the old version goes on running, so that traffic can be switched back at once."""
 
 
-class Canary(Declared):
+class Canary(_Staged):
     """A growing share of the traffic, in percent, goes to the new version."""
 
     kind: Literal["canary"] = "canary"
     stages: tuple[Percent, ...] = (5, 25, 50, 100)
+    watch: timedelta = minutes(5)
+    """How long each share is watched before the next."""
 
 
 class Schedule(Declared):
@@ -175,6 +198,13 @@ class Service(Declared):
     """From the beginning of the end, the pause included, to the kill."""
     network_policy: Name | None = None
     """Name of its network policy. Absent: ``<name>-policy``."""
+
+    @property
+    def helpers(self) -> tuple[str, ...]:
+        """Names of what stands beside it under a name of its own."""
+        if not isinstance(self.release, BlueGreen) or self.port is None:
+            return ()
+        return (f"{self.name}-preview", f"{self.name}-smoke-test")
 
     @model_validator(mode="after")
     def _drains_in_time(self) -> Service:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Set
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from typing import Any, Literal
 
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, ValidationError, field_validator
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, Valid
 import systems
 from derive.database_state import DatabaseState
 from derive.shapes import Deployment, Facts
-from model import DeclarationError, PostgreSQL, System
+from model import DeclarationError, PostgreSQL, Rolling, System
 from model.base import did_you_mean
 
 HUB = "hub"
@@ -52,6 +52,8 @@ class Settings(BaseModel):
     registry: str = ""
     secrets: dict[str, SecretStr] = Field(default_factory=dict)
     """What others issued and only the operators know: tokens and addresses that the add-ons ask for by name."""
+    releases: dict[str, int | Literal["abort"]] = Field(default_factory=dict)
+    """By service: the stage that its release may reach, or ``abort``. Absent: all stages, one after the other."""
     databases: dict[str, str] = Field(default_factory=dict)
     """Placement by database: ``ec2`` or ``cluster``. Absent: as declared."""
     database_states: dict[str, DatabaseState] = Field(default_factory=dict)
@@ -124,6 +126,7 @@ class Settings(BaseModel):
                 default_tag=tags.pop("default", Facts.default_tag),
                 tags=tags,
                 registry=self.registry,
+                releases={name: 0 if stage == "abort" else stage for name, stage in self.releases.items()},
                 placements=self.databases,
                 database_states=self.database_states,
                 rotations=self.rotations,
@@ -146,6 +149,7 @@ KEYS = {
     "imageTags": "image_tags",
     "registry": "registry",
     "secrets": "secrets",
+    "releases": "releases",
     "databases": "databases",
     "databaseStates": "database_states",
     "rotations": "rotations",
@@ -155,7 +159,17 @@ KEYS = {
 }
 """Configuration key -> setting. The keys are declared in Pulumi.yaml."""
 OBJECTS = frozenset(
-    {"secrets", "imageTags", "databases", "databaseStates", "rotations", "environments", "adminRanges", "vpnPeers"}
+    {
+        "secrets",
+        "imageTags",
+        "releases",
+        "databases",
+        "databaseStates",
+        "rotations",
+        "environments",
+        "adminRanges",
+        "vpnPeers",
+    }
 )
 """Those whose values are maps or lists."""
 
@@ -218,6 +232,7 @@ def _check(settings: Settings) -> None:
     for name in settings.image_tags:
         if name not in services:
             raise DeclarationError(f"imageTags names '{name}', which is no service{did_you_mean(name, services)}")
+    _check_releases(settings, system)
     databases = {store.name for store in system.stores if isinstance(store, PostgreSQL)}
     for key, names in (("databases", settings.databases), ("databaseStates", settings.database_states)):
         for name in names:
@@ -226,3 +241,15 @@ def _check(settings: Settings) -> None:
     for name, placement in settings.databases.items():
         if placement not in ("ec2", "cluster"):
             raise DeclarationError(f"databases.{name} is '{placement}'; it must be 'ec2' or 'cluster'")
+
+
+def _check_releases(settings: Settings, system: System) -> None:
+    staged = {service.name: service.release for service in system.services if not isinstance(service.release, Rolling)}
+    for name, stage in settings.releases.items():
+        if name not in staged:
+            raise DeclarationError(
+                f"releases names '{name}', which is no service that is released in stages{did_you_mean(name, staged)}"
+            )
+        last = len(staged[name].stages)
+        if stage != "abort" and not 1 <= stage <= last:
+            raise DeclarationError(f"releases.{name} is {stage}; it must be a stage from 1 to {last}, or 'abort'")

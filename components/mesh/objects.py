@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,11 +30,16 @@ class KubernetesObject(pulumi.CustomResource):
     between components needs an alias only for its parent.
     """
 
-    def __init__(self, manifest: dict[str, Any], target: Target, opts: pulumi.ResourceOptions) -> None:
+    def __init__(
+        self, manifest: dict[str, Any], target: Target, opts: pulumi.ResourceOptions, moved: Sequence[str] = ()
+    ) -> None:
+        """``moved``: paths of fields that a controller writes once the object is there."""
         api, metadata = manifest["apiVersion"], manifest["metadata"]
         group = api if "/" in api else f"core/{api}"
         name = "/".join(part for part in (metadata.get("namespace"), metadata["name"]) if part)
-        own = pulumi.ResourceOptions(provider=target.provider, deleted_with=target.lifetime)
+        own = pulumi.ResourceOptions(
+            provider=target.provider, deleted_with=target.lifetime, ignore_changes=list(moved) or None
+        )
         super().__init__(
             f"kubernetes:{group}:{manifest['kind']}",
             name,
@@ -49,7 +54,13 @@ def register(
     parent: pulumi.Resource,
     depends_on: Sequence[pulumi.Resource] = (),
     protect: bool | None = None,
+    moved: Mapping[tuple[str, str], Sequence[str]] | None = None,
 ) -> list[KubernetesObject]:
-    """Register objects under a component; each waits for ``depends_on``."""
+    """Register objects under a component; each waits for ``depends_on``. ``moved``: as in the plan's parts."""
     options = pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), protect=protect)
-    return [KubernetesObject(manifest, target, options) for manifest in manifests]
+    return [
+        KubernetesObject(
+            manifest, target, options, (moved or {}).get((manifest["kind"], manifest["metadata"]["name"]), ())
+        )
+        for manifest in manifests
+    ]

@@ -47,10 +47,11 @@ class MicroService(pulumi.ComponentResource):
         workloads = [item for item in args.part.objects if item["kind"] in WORKLOADS]
         before = [item for item in args.part.objects if item["kind"] in FIRST]
         after = [item for item in args.part.objects if item not in workloads and item not in before]
-        created = register(before, args.target, self)
+        moved = args.part.moved
+        created = register(before, args.target, self, moved=moved)
         for workload in workloads:
             created = register([workload], args.target, self, created)
-        register(after, args.target, self, created)
+        register(after, args.target, self, created, moved=moved)
         self.register_outputs({})
 
 
@@ -66,6 +67,7 @@ FIRST = frozenset(
         "Sidecar",
         "ServiceEntry",
         "DestinationRule",
+        "AnalysisTemplate",
     }
 )
 """What a pod needs, or what must bind it, from its first moment."""
@@ -77,7 +79,7 @@ class Objects(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PartArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:mesh:Objects", name, None, opts)
-        register(args.part.objects, args.target, self)
+        register(args.part.objects, args.target, self, moved=args.part.moved)
         self.register_outputs({})
 
 

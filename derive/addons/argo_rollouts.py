@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from derive import naming, versions
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
-from derive.addons.flows import API_SERVER, Rule
+from derive.addons.flows import API_SERVER, Flow, Pods, Rule
 from derive.addons.istio import replicas_over_zones
 from derive.placement import placement
 from derive.shapes import Deployment
@@ -19,6 +19,7 @@ LABELS: Final = {naming.APP: NAME}
 
 def addition(deployment: Deployment, choice: ArgoRollouts) -> Addition:
     source = housed(versions.ARGO_ROLLOUTS, choice.namespace)
+    monitoring = deployment.system.platform.observability.namespace
     return Addition(
         release=Release(
             name=NAME,
@@ -27,7 +28,7 @@ def addition(deployment: Deployment, choice: ArgoRollouts) -> Addition:
             requires=("cilium",),
             ready=(f"deployment/{NAME}",),
         ),
-        rules=(Rule(NAME, LABELS, (), (API_SERVER,)),),
+        rules=(Rule(NAME, LABELS, (), (API_SERVER, Flow((Pods(naming.PROMETHEUS_LABELS, monitoring),), (9090,)))),),
         measured=(Measured(LABELS, 8090),),
     )
 

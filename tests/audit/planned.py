@@ -31,9 +31,14 @@ def _resource(item: Manifest) -> dict[str, Any]:
     return {"type": type_, "urn": f"urn:pulumi:test::test::{type_}::{name}", "id": name, "outputs": dict(item)}
 
 
-def planned(system: System, environment: str = "dev", placements: Mapping[str, str] | None = None) -> dict[str, Any]:
+def planned(
+    system: System,
+    environment: str = "dev",
+    placements: Mapping[str, str] | None = None,
+    releases: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
     """Everything that the plan of one environment puts into the cluster, and the certificates' Secrets."""
-    facts = Facts(region=REGION, placements=placements or {})
+    facts = Facts(region=REGION, placements=placements or {}, releases=releases or {})
     plan = system_plan(Deployment(system, environment, system.environments[environment], facts))
     addons = [item for addon in plan.addons for item in (*addon.objects, *addon.settings)]
     parts = (*plan.application.namespaces, *plan.application.stores, *plan.application.services, *plan.application.edge)

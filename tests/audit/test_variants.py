@@ -10,6 +10,7 @@ import pytest
 import systems
 from audit.scope import Scope
 from model import (
+    ArgoRollouts,
     Backup,
     BlueGreen,
     Bucket,
@@ -143,6 +144,7 @@ SYSTEMS = {
         calls=(Call(caller="web", callee="orders"), Call(caller="job", callee="web")),
         policies=(ServicePolicy(to="orders", timeout=seconds(5)),),
         routes=(Route(host="www", to="orders"),),
+        platform=Platform(addons=(ArgoRollouts(),)),
     ),
 }
 

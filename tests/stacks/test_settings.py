@@ -135,6 +135,11 @@ def test_an_unknown_environment_is_refused() -> None:
             "Pulumi.dev.yaml: databases.userdb is 'rds'; it must be 'ec2' or 'cluster'",
         ),
         (
+            {"releases": {"frontend": 1}},
+            "Pulumi.dev.yaml: releases names 'frontend', which is no service that is released in stages; "
+            "declared are: none",
+        ),
+        (
             {"databases": {"usersdb": "ec2"}},
             "Pulumi.dev.yaml: databases names 'usersdb', which is no database; did you mean 'userdb'?",
         ),

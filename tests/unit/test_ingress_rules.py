@@ -8,6 +8,7 @@ import pytest
 
 from model import (
     Acme,
+    ArgoRollouts,
     Canary,
     CertManager,
     DeclarationError,
@@ -151,7 +152,11 @@ REFUSED = {
         "routes of host '@' to 'web' have different timeouts, but an Ingress has one; give them the same",
     ),
     "a canary": (
-        {"services": (Service(name="web", port=3000, release=Canary()),), "routes": (Route(host="@", to="web"),)},
+        {
+            "services": (Service(name="web", port=3000, release=Canary()),),
+            "routes": (Route(host="@", to="web"),),
+            "platform": {"addons": (ArgoRollouts(),)},
+        },
         "service 'web' is released by canary and is routed: only the mesh's gateway sends it a share of the requests; "
         "set platform.ingress to IstioGateway(), or release it otherwise",
     ),

@@ -9,6 +9,7 @@ import pytest
 
 from derive.application import ApplicationPlan, application
 from model import (
+    ArgoRollouts,
     Backup,
     Canary,
     External,
@@ -59,7 +60,7 @@ def everything() -> ApplicationPlan:
             ),
             externals=(External(name="mail", hosts=("smtp.example.com",), port=587, protocol="TCP", used_by=("web",)),),
             routes=(Route(host="@", to="web"),),
-            platform=Platform(cni=NetworkPolicies()),
+            platform=Platform(cni=NetworkPolicies(), addons=(ArgoRollouts(),)),
             environments={"dev": environment(autoscale=True, replicas=2)},
         )
     )
