@@ -47,6 +47,7 @@ CONNECTIONS = {
         )
     ),
     (("prometheus-adapter", HOME), ("prometheus", HOME), 9090),
+    (("argo-rollouts", "argo-rollouts"), ("prometheus", HOME), 9090),
     (("kiali", "istio-system"), ("prometheus", HOME), 9090),
     (("kiali", "istio-system"), ("grafana", HOME), 3000),
     (("kiali", "istio-system"), ("tempo", HOME), 3200),

@@ -49,8 +49,8 @@ def strategy(plan: ApplicationPlan, name: str) -> Manifest:
 
 
 def steps(stage: int | None) -> list[Manifest]:
-    chosen = {} if stage is None else {"releases": {"orders": stage}}
-    found: list[Manifest] = strategy(derived(canary(), **chosen), "orders")["canary"]["steps"]
+    chosen = {} if stage is None else {"orders": stage}
+    found: list[Manifest] = strategy(derived(canary(), releases=chosen), "orders")["canary"]["steps"]
     return found
 
 
