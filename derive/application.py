@@ -31,6 +31,7 @@ from derive import (
     tokens,
     traffic,
     variables,
+    vaulted,
     web_firewall,
     workloads,
 )
@@ -73,6 +74,8 @@ class ApplicationPlan:
     stores: tuple[Part, ...]
     edge: tuple[Part, ...]
     secrets: tuple[SecretPlan, ...]
+    vaulted: tuple[Part, ...] = ()
+    """What fills Secrets from Vault: after ``secrets``, before whatever reads them."""
     grants: tuple[Grant, ...] = ()
     """What the stores' pods may do in the cloud. References in ``stores`` and here are filled in by the stack."""
     notes: tuple[str, ...] = ()
@@ -119,15 +122,14 @@ def application(deployment: Deployment, hosts: Mapping[str, str]) -> Application
     demands: dict[str, list[Demand]] = defaultdict(list)
     service_parts = tuple(_service(context, service, demands) for service in system.services)
     store_parts = tuple(part for store in system.stores for part in _store(context, store, demands))
+    filled = vaulted.vaulted(deployment, secrets.secret_plans(system, context.outside))
     return ApplicationPlan(
         namespaces=tuple(_namespace(context, name, found, demands[name]) for name, found in members.items()),
         services=service_parts,
         stores=store_parts,
         edge=_edge(context),
-        secrets=(
-            *secrets.secret_plans(system, context.outside),
-            *_own_certificates(context),
-        ),
+        secrets=(*filled.secrets, *_own_certificates(context)),
+        vaulted=filled.parts,
         grants=grants(system, context.outside, deployment.facts.region),
         notes=notes,
     )

@@ -1,7 +1,8 @@
-"""Kubernetes quantities as numbers: CPU in millicores, memory in bytes."""
+"""Kubernetes quantities as numbers: CPU in millicores, memory in bytes. And times as Go writes them."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -30,3 +31,12 @@ def memory(amount: int) -> str:
     if amount and amount % _BINARY["Gi"] == 0:
         return f"{amount // _BINARY['Gi']}Gi"
     return f"{-(-amount // _BINARY['Mi'])}Mi"
+
+
+def duration(value: timedelta) -> str:
+    """Whole seconds in the largest unit that holds them exactly: ``24h``, ``5m``, ``90s``."""
+    amount = int(value.total_seconds())
+    for unit, size in (("h", 3600), ("m", 60)):
+        if amount and amount % size == 0:
+            return f"{amount // size}{unit}"
+    return f"{amount}s"

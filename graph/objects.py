@@ -73,6 +73,8 @@ def _all(plan: SystemPlan) -> Iterator[tuple[Key, Any]]:
         yield from _part(part, "workloads")
     for part in plan.observability:
         yield from _part(part, "dashboards")
+    for part in app.vaulted:
+        yield from _part(part, "secrets")
     for secret in plan.secrets:
         yield Key("secrets", f"Secret {secret.namespace}/{secret.name}"), secret
     for addon in plan.addons:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from model.base import DeclarationError, Declared, MemoryQuantity, Name, days
+from model.base import DeclarationError, Declared, MemoryQuantity, Name, days, hours, minutes
 
 
 class Placed(Declared):
@@ -108,15 +108,19 @@ class ExternalDns(Housed):
 
 
 class ExternalSecrets(Housed):
-    """Copies values of a secret store into Secrets. Its ClusterSecretStore is called ``platform``."""
+    """Copies values of a secret store into Secrets: from AWS by the ClusterSecretStore ``platform``, from Vault by the
+    SecretStore ``vault`` of each namespace."""
 
     kind: Literal["external-secrets"] = "external-secrets"
     store: Literal["aws", "vault"] = "aws"
-    """AWS Secrets Manager (the names that begin with ``<system>/<environment>/``), or the platform's Vault."""
+    """AWS Secrets Manager (the names that begin with ``<system>/<environment>/``), or the platform's Vault, from which
+    then every Secret of the system's services and stores comes."""
+    refresh: timedelta = minutes(5)
+    """How long a changed value takes to reach its Secret."""
 
 
 class Vault(Housed):
-    """HashiCorp Vault with integrated storage and TLS; initialised once by an operator, never in dev mode."""
+    """HashiCorp Vault with integrated storage; initialised once by an operator, never in dev mode."""
 
     kind: Literal["vault"] = "vault"
     members: Literal[1, 3, 5] = 3
@@ -124,6 +128,10 @@ class Vault(Housed):
     """Of each member's data; its audit log gets as much again."""
     auto_unseal: bool = True
     """Whether a KMS key of the stack unseals members that start; otherwise an operator does, key by key."""
+    tls: bool = True
+    """Whether it serves HTTPS, by the stack's authority."""
+    token_ttl: timedelta = hours(24)
+    """How long who signs in with a ServiceAccount may read before signing in again."""
 
 
 class ArgoCd(Housed):

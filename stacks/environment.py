@@ -155,9 +155,11 @@ def _platform(stack: Stack, target: Target, secrets: SecretsArgs, outside: Seque
     ready = pulumi.ResourceOptions(depends_on=list(addons.values()))
     namespaces = [MeshNamespace(part.name, PartArgs(part, target), ready) for part in plan.application.namespaces]
     filled = Secrets(f"{stack.name}-secrets", secrets, pulumi.ResourceOptions(depends_on=[*namespaces]))
-    after = pulumi.ResourceOptions(depends_on=[*namespaces, filled, *outside])
+    made = pulumi.ResourceOptions(depends_on=[*namespaces, filled])
+    readable = [filled, *(Objects(part.name, PartArgs(part, target), made) for part in plan.application.vaulted)]
+    after = pulumi.ResourceOptions(depends_on=[*namespaces, *readable, *outside])
     stores = [MicroService(part.name, PartArgs(part, target), after) for part in plan.application.stores]
-    services = pulumi.ResourceOptions(depends_on=[*namespaces, filled, *outside, *stores])
+    services = pulumi.ResourceOptions(depends_on=[*namespaces, *readable, *outside, *stores])
     for part in plan.application.services:
         MicroService(part.name, PartArgs(part, target), services)
     _groups(target, [*plan.application.edge, *plan.observability], after)

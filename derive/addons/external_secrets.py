@@ -4,34 +4,32 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive import choices, naming, versions
+from derive import naming, vaulted, versions
 from derive.addons import aws
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Flow, Pods, Rule, webhook
 from derive.addons.istio import replicas_over_zones
 from derive.cloud import Allow, Grant
 from derive.placement import placement
-from derive.shapes import CA_FILE, Deployment
-from manifests import pods
-from manifests.base import Manifest, manifest
-from model import Eks, ExternalSecrets, Vault
+from derive.shapes import Deployment
+from manifests import external_secrets, pods
+from manifests.base import Manifest
+from model import Eks, ExternalSecrets
 
 NAME: Final = "external-secrets"
 STORE: Final = "platform"
-"""The ClusterSecretStore that ExternalSecrets name."""
+"""The ClusterSecretStore of AWS that ExternalSecrets name. Vault has a store in each namespace: ``derive.vaulted``."""
 
 
 def addition(deployment: Deployment, choice: ExternalSecrets) -> Addition:
     source = housed(versions.EXTERNAL_SECRETS, choice.namespace)
-    vault = choices.choice(deployment, Vault)
-    reads_aws = choice.store == "aws"
-    grants = (Grant(source.namespace, NAME, _rights(deployment)),) if reads_aws else ()
-    if reads_aws or vault is None:
-        store, ways = _aws_store(deployment, source.namespace), aws.flows(deployment, "secretsmanager")
-    else:
+    vault = vaulted.vault_of(deployment)
+    if vault:
         home = housed(versions.VAULT, vault.namespace).namespace
-        store = _vault_store(home, source.namespace)
-        ways = (Flow((Pods(naming.VAULT_LABELS, home),), (naming.VAULT_PORT,)),)
+        ways: tuple[Flow, ...] = (Flow((Pods(naming.VAULT_LABELS, home),), (naming.VAULT_PORT,)),)
+        stores: tuple[Manifest, ...] = ()
+    else:
+        ways, stores = aws.flows(deployment, "secretsmanager"), (_aws_store(deployment, choice),)
     parts = {part: {naming.APP: f"{NAME}{part}"} for part in ("", "-webhook", "-cert-controller")}
     return Addition(
         release=Release(
@@ -46,8 +44,8 @@ def addition(deployment: Deployment, choice: ExternalSecrets) -> Addition:
             Rule(f"{NAME}-webhook", parts["-webhook"], (webhook(10250),), (API_SERVER,)),
             Rule(f"{NAME}-cert-controller", parts["-cert-controller"], (), (API_SERVER,)),
         ),
-        settings=(store,),
-        grants=grants,
+        settings=stores,
+        grants=() if vault else (Grant(source.namespace, NAME, _rights(deployment)),),
         measured=(Measured(parts[""], 8080),),
     )
 
@@ -57,38 +55,13 @@ def _rights(deployment: Deployment) -> tuple[Allow, ...]:
     return (Allow(("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"), (secret,)),)
 
 
-def _store(provider: dict[str, Any]) -> Manifest:
-    spec = {"provider": provider, "refreshInterval": 300}
-    return manifest("external-secrets.io/v1", "ClusterSecretStore", STORE, None, spec=spec)
-
-
-def _aws_store(deployment: Deployment, namespace: str) -> Manifest:
+def _aws_store(deployment: Deployment, choice: ExternalSecrets) -> Manifest:
     """``auth`` absent: the pod's own credentials, which are the machine's."""
     found: dict[str, Any] = {"service": "SecretsManager", "region": deployment.facts.region}
     if isinstance(deployment.system.platform.cluster, Eks):
+        namespace = housed(versions.EXTERNAL_SECRETS, choice.namespace).namespace
         found["auth"] = {"jwt": {"serviceAccountRef": {"name": NAME, "namespace": namespace}}}
-    return _store({"aws": found})
-
-
-def _vault_store(vault: str, namespace: str) -> Manifest:
-    """The operator proves by its ServiceAccount's token who it is; ``vault``'s script gives that account its role."""
-    return _store(
-        {
-            "vault": {
-                "server": f"https://{naming.fqdn('vault', vault)}:{naming.VAULT_PORT}",
-                "path": "secret",
-                "version": "v2",
-                "caProvider": {"type": "Secret", "name": naming.VAULT_TLS, "namespace": vault, "key": CA_FILE},
-                "auth": {
-                    "kubernetes": {
-                        "mountPath": "kubernetes",
-                        "role": NAME,
-                        "serviceAccountRef": {"name": NAME, "namespace": namespace},
-                    }
-                },
-            }
-        }
-    )
+    return external_secrets.cluster_secret_store(STORE, {"aws": found}, int(choice.refresh.total_seconds()))
 
 
 def values(deployment: Deployment, choice: ExternalSecrets) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import kubernetes_validate  # type: ignore[import-untyped]  # the package ships no types
 import pytest
 
@@ -224,31 +222,10 @@ def test_vault_is_no_toy() -> None:
     assert sealed["disruptionBudget"]["enabled"] is False
 
 
-def test_the_script_lets_external_secrets_read_this_environment_only() -> None:
-    (script,) = [
-        item
-        for plan in addons(deployed(equipped()))
-        for item in plan.objects
-        if item["metadata"]["name"].startswith("vault-")
-    ]
-    text = script["data"]["bootstrap.sh"]
-    assert "vault auth enable kubernetes" in text
-    assert 'path "secret/data/shop/dev/*"' in text
-    assert "bound_service_account_namespaces=external-secrets" in text
-
-
-@pytest.mark.parametrize("store", ["aws", "vault"])
-def test_external_secrets_read_the_chosen_store(store: Any) -> None:
-    system = equipped((ExternalSecrets(store=store), Vault(namespace="shop-system")))
-    (found,) = additions(deployed(system))["external-secrets"].settings
+def test_external_secrets_read_aws() -> None:
+    (found,) = additions(deployed(equipped((ExternalSecrets(store="aws"),))))["external-secrets"].settings
     assert found["kind"] == "ClusterSecretStore"
-    provider = found["spec"]["provider"]
-    assert list(provider) == [store]
-    if store == "vault":
-        assert provider["vault"]["server"] == "https://vault.shop-system.svc.cluster.local:8200"
-        assert provider["vault"]["caProvider"]["name"] == "vault-tls"
-    else:
-        assert provider["aws"] == {"service": "SecretsManager", "region": "eu-central-1"}
+    assert found["spec"]["provider"] == {"aws": {"service": "SecretsManager", "region": "eu-central-1"}}
 
 
 @pytest.mark.parametrize(("env", "server"), [("dev", "acme-v02"), ("test", "acme-staging-v02")])
