@@ -75,7 +75,7 @@ class ApplicationPlan:
     edge: tuple[Part, ...]
     secrets: tuple[SecretPlan, ...]
     vaulted: tuple[Part, ...] = ()
-    """What fills Secrets from Vault: after ``secrets``, before whatever reads them."""
+    """What fills Secrets from Vault: after ``secrets`` and one after the other, before whatever reads the Secrets."""
     grants: tuple[Grant, ...] = ()
     """What the stores' pods may do in the cloud. References in ``stores`` and here are filled in by the stack."""
     notes: tuple[str, ...] = ()

@@ -9,6 +9,9 @@ from manifests.base import Manifest
 
 VERSION: Final = "v1"
 """The mesh's subset label of a workload that has one version."""
+ROTATED: Final = "wheelhouse/rotated"
+"""Annotation of pods, and of what fills their Secrets: the generated values in them that are not the first of their
+name."""
 METRICS_PORT: Final = "metrics-port"
 """Pod label with the port of ``/metrics``: the mTLS exception for scraping selects by it."""
 
@@ -48,3 +51,9 @@ def stamped(objects: Iterable[Manifest], common: Mapping[str, str]) -> tuple[Man
         {**item, "metadata": {**item["metadata"], "labels": {**common, **item["metadata"].get("labels", {})}}}
         for item in objects
     )
+
+
+def rotated(names: Iterable[str], rotations: Mapping[str, int]) -> dict[str, str]:
+    """The annotation for these generated values. Empty: none of them was ever made anew."""
+    again = sorted(name for name in names if name in rotations)
+    return {ROTATED: ",".join(f"{name}={rotations[name]}" for name in again)} if again else {}

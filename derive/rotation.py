@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
+from derive import labels
 from derive.application import ApplicationPlan
 from derive.shapes import Part, SecretPlan
-
-ROTATED: Final = "wheelhouse/rotated"
-"""Annotation of the pods: which generated values they read that are not the first of their name."""
 
 
 def restarted(plan: ApplicationPlan, secrets: Sequence[SecretPlan], rotations: Mapping[str, int]) -> ApplicationPlan:
     """The plan with an annotation on every pod template that reads a rotated value, so that its pods are replaced."""
-    read = {
-        (secret.namespace, secret.name): {name for name in secret.generated if name in rotations} for secret in secrets
-    }
+    read = {secret.read_as: {name for name in secret.generated if name in rotations} for secret in secrets}
 
     def parts(found: Sequence[Part]) -> tuple[Part, ...]:
         return tuple(
@@ -39,9 +35,8 @@ def _restarted(
     names = {name for secret in set(_secrets(template["spec"])) for name in read.get((namespace, secret), ())}
     if not names:
         return item
-    text = ",".join(f"{name}={rotations[name]}" for name in sorted(names))
     metadata = template.get("metadata", {})
-    annotations = {**metadata.get("annotations", {}), ROTATED: text}
+    annotations = {**metadata.get("annotations", {}), **labels.rotated(names, rotations)}
     return {**item, "spec": {**spec, "template": {**template, "metadata": {**metadata, "annotations": annotations}}}}
 
 

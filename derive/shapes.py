@@ -72,6 +72,14 @@ class SecretPlan:
     given: Mapping[str, str] = field(default_factory=dict)
     """Key -> name of a value that the operators give in the stack's settings: a token that another company issued."""
 
+    fills: tuple[str, str] | None = None
+    """Namespace and name of another Secret that gets its values by way of Vault. Absent: none."""
+
+    @property
+    def read_as(self) -> tuple[str, str]:
+        """Namespace and name under which pods read its values."""
+        return self.fills or (self.namespace, self.name)
+
     @property
     def generated(self) -> frozenset[str]:
         """Names of the generated passwords in it."""

@@ -1,8 +1,8 @@
 """Secrets that come from the platform's Vault: who may read which, and how the stack's values get into Vault. ADR 0015.
 
-A value that the stack makes (or is given) stands in a Secret of External Secrets' own namespace. From there it is
-written to Vault once; what Vault holds is never overwritten. The Secret that pods read is filled from Vault, by an
-account of its namespace that reads that namespace's values and nothing else.
+A value that the stack makes (or is given) stands in a Secret of External Secrets' own namespace, and is written to
+Vault from there. The Secret that pods read is filled from Vault, by an account of its namespace that reads that
+namespace's values and nothing else.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Vaulted:
     secrets: tuple[SecretPlan, ...]
     """What the stack makes itself: certificates, and the sources of what comes from Vault."""
     parts: tuple[Part, ...] = ()
+    """What writes the values, then what reads them: each part after the one before."""
 
 
 def vault_of(deployment: Deployment) -> Vault | None:
@@ -97,17 +98,20 @@ def vaulted(deployment: Deployment, plans: Sequence[SecretPlan]) -> Vaulted:
     authorities = (
         SecretPlan(name=CA, namespace=space, passwords={CA_FILE: STACK_CA}) for space in (*spaces, home) if vault.tls
     )
-    objects = [*_stores(deployment, vault, spaces, home)]
-    for plan in filled:
-        objects += _way(deployment, plan, home)
+    ways = [_way(deployment, plan, home) for plan in filled]
     common = labels.owned(deployment.system.name, deployment.name)
+    writes = [*_stores(deployment, vault, spaces, home), *(write for write, _ in ways)]
+    reads = [read for _, read in ways]
     return Vaulted(
         secrets=(
             *(plan for plan in plans if plan.certificate),
-            *(replace(plan, name=_source(plan), namespace=home) for plan in filled),
+            *(replace(plan, name=_source(plan), namespace=home, fills=plan.read_as) for plan in filled),
             *authorities,
         ),
-        parts=(Part("vaulted-secrets", home, labels.stamped(objects, common)),),
+        parts=(
+            Part("vault-writes", home, labels.stamped(writes, common)),
+            Part("vault-reads", home, labels.stamped(reads, common)),
+        ),
     )
 
 
@@ -133,10 +137,13 @@ def _way(deployment: Deployment, plan: SecretPlan, home: str) -> tuple[Manifest,
     refresh = quantities.duration(choice.refresh)
     keys = sorted({*plan.literals, *plan.passwords, *plan.given, *plan.templates})
     target = f"{_path(deployment, plan.namespace)}/{plan.name}"
-    return (
-        external_secrets.push_secret(_source(plan), home, WRITER, target, keys, refresh),
-        external_secrets.external_secret(plan.name, plan.namespace, STORE, target, keys, refresh, FILLED),
-    )
+    rotations = deployment.facts.rotations
+    mark = FILLED | labels.rotated(plan.generated, rotations)
+    # Under a new name it is known not to have been written yet; under the old one it would be ready from the last time.
+    again = sum(rotations.get(name, 0) for name in plan.generated)
+    push = f"{_source(plan)}.{again}" if again else _source(plan)
+    written = external_secrets.push_secret(push, home, WRITER, _source(plan), target, keys, refresh, mark)
+    return written, external_secrets.external_secret(plan.name, plan.namespace, STORE, target, keys, refresh, mark)
 
 
 def _path(deployment: Deployment, namespace: str) -> str:

@@ -43,15 +43,24 @@ def external_secret(
     return manifest(API, "ExternalSecret", name, namespace, annotations=annotations, spec=spec)
 
 
-def push_secret(name: str, namespace: str, store: str, target: str, keys: Iterable[str], refresh: str) -> Manifest:
-    """Writes each key of the Secret of the same name to a property at ``target``, unless that is there already."""
+def push_secret(
+    name: str,
+    namespace: str,
+    store: str,
+    source: str,
+    target: str,
+    keys: Iterable[str],
+    refresh: str,
+    annotations: Mapping[str, str] | None = None,
+) -> Manifest:
+    """Writes each key of the Secret ``source`` to the property of that name at ``target``, where it stays."""
     data = [{"match": {"secretKey": key, "remoteRef": {"remoteKey": target, "property": key}}} for key in keys]
     spec = {
         "refreshInterval": refresh,
-        "updatePolicy": "IfNotExists",
+        "updatePolicy": "Replace",
         "deletionPolicy": "None",
         "secretStoreRefs": [{"kind": "SecretStore", "name": store}],
-        "selector": {"secret": {"name": name}},
+        "selector": {"secret": {"name": source}},
         "data": data,
     }
-    return manifest(PUSH, "PushSecret", name, namespace, spec=spec)
+    return manifest(PUSH, "PushSecret", name, namespace, annotations=annotations, spec=spec)

@@ -155,8 +155,10 @@ def _platform(stack: Stack, target: Target, secrets: SecretsArgs, outside: Seque
     ready = pulumi.ResourceOptions(depends_on=list(addons.values()))
     namespaces = [MeshNamespace(part.name, PartArgs(part, target), ready) for part in plan.application.namespaces]
     filled = Secrets(f"{stack.name}-secrets", secrets, pulumi.ResourceOptions(depends_on=[*namespaces]))
-    made = pulumi.ResourceOptions(depends_on=[*namespaces, filled])
-    readable = [filled, *(Objects(part.name, PartArgs(part, target), made) for part in plan.application.vaulted)]
+    readable: list[pulumi.Resource] = [filled]
+    for part in plan.application.vaulted:
+        order = pulumi.ResourceOptions(depends_on=[*namespaces, *readable])
+        readable.append(Objects(part.name, PartArgs(part, target), order))
     after = pulumi.ResourceOptions(depends_on=[*namespaces, *readable, *outside])
     stores = [MicroService(part.name, PartArgs(part, target), after) for part in plan.application.stores]
     services = pulumi.ResourceOptions(depends_on=[*namespaces, *readable, *outside, *stores])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from derive.labels import ROTATED
 from derive.plan import SystemPlan, system_plan
-from derive.rotation import ROTATED
 from derive.shapes import Part
 from manifests.base import Manifest
 from model import MySQL, Redis, SecretKey, Service

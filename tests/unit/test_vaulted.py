@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from derive.addons.additions import additions
+from derive.plan import system_plan
 from derive.shapes import STACK_CA
 from manifests.base import Manifest
 from model import ExternalSecrets, Redis, Service, System, Vault, hours, minutes
@@ -26,8 +27,8 @@ def stocked(vault: Vault, reader: ExternalSecrets | None = None) -> System:
     )
 
 
-def found(system: System, kind: str) -> dict[tuple[str, str], Manifest]:
-    parts = derived(system).vaulted
+def found(system: System, kind: str, **facts: Any) -> dict[tuple[str, str], Manifest]:
+    parts = derived(system, **facts).vaulted
     return {
         (item["metadata"]["namespace"], item["metadata"]["name"]): item
         for part in parts
@@ -74,7 +75,7 @@ def test_pods_read_what_vault_holds_and_the_stack_fills_its_source() -> None:
     ]
     pushed = found(system, "PushSecret")["external-secrets", "shop.orders-secrets"]["spec"]
     assert pushed["selector"] == {"secret": {"name": "shop.orders-secrets"}}
-    assert pushed["updatePolicy"] == "IfNotExists", "what was rotated in Vault would be set back"
+    assert pushed["updatePolicy"] == "Replace", "what is made anew would never arrive"
     (entry,) = pushed["data"]
     assert entry["match"]["remoteRef"] == {"remoteKey": "shop/dev/shop/orders-secrets", "property": "API_KEY"}
 
@@ -167,6 +168,44 @@ def test_times_are_the_declaration_s() -> None:
     assert found(system, "ExternalSecret")["shop", "orders-secrets"]["spec"]["refreshInterval"] == "90m"
     assert {space for space, _ in found(system, "PushSecret")} == {"safe"}
     assert "bound_service_account_namespaces=safe" in script(system)
+
+
+def test_a_value_made_anew_is_written_before_it_is_read_and_read_before_pods_start() -> None:
+    """A pod that starts too early keeps the old value until somebody restarts it."""
+    system, rotations = stocked(TALL), {"orders-secrets-api-key": 2}
+    pushed = found(system, "PushSecret", rotations=rotations)
+    written = pushed.keys() - found(system, "PushSecret").keys()
+    assert written == {("external-secrets", "shop.orders-secrets.2")}, (
+        "under its old name it is ready from the last time"
+    )
+    assert (
+        pushed["external-secrets", "shop.orders-secrets.2"]["spec"]["selector"]["secret"]["name"]
+        == "shop.orders-secrets"
+    )
+    mark = {"wheelhouse/rotated": "orders-secrets-api-key=2"}
+    (again,) = [
+        name
+        for name, item in found(system, "ExternalSecret", rotations=rotations).items()
+        if mark.items() <= item["metadata"]["annotations"].items()
+    ]
+    assert again == ("shop", "orders-secrets")
+    plan = system_plan(deployed(system, rotations=rotations)).application
+    assert [part.name for part in plan.vaulted] == ["vault-writes", "vault-reads"]
+    restarted = {
+        item["metadata"]["name"]
+        for part in (*plan.services, *plan.stores)
+        for item in part.objects
+        if item["kind"] in ("Deployment", "StatefulSet")
+        and mark.items() <= item["spec"]["template"]["metadata"].get("annotations", {}).items()
+    }
+    assert restarted == {"orders"}
+
+
+def test_what_reads_a_value_waits_until_it_is_there() -> None:
+    """Pods that start while Vault is sealed fail, and the deployment with them, with no word about Vault."""
+    for kind in ("PushSecret", "ExternalSecret"):
+        for item in found(stocked(TALL), kind).values():
+            assert item["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=Ready"
 
 
 def test_without_vault_the_stack_makes_the_secrets_itself() -> None:
