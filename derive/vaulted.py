@@ -1,4 +1,4 @@
-"""Secrets that come from the platform's Vault: who may read which, and how the stack's values get into Vault. ADR 0015.
+"""Secrets that come from the platform's Vault: who may read which, and how the stack's values get into Vault. ADR 0016.
 
 A value that the stack makes (or is given) stands in a Secret of External Secrets' own namespace, and is written to
 Vault from there. The Secret that pods read is filled from Vault, by an account of its namespace that reads that
