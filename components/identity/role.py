@@ -43,6 +43,12 @@ def policy(statements: Sequence[Statement]) -> pulumi.Output[str]:
     )
 
 
+def trusted(service: str) -> str:
+    """The trust of a role that one AWS service assumes."""
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 @dataclass(frozen=True)
 class ServiceRoleArgs:
     """Who may assume the role and what it may do."""
@@ -67,11 +73,7 @@ class ServiceRole(pulumi.ComponentResource):
     def __init__(self, name: str, args: ServiceRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:identity:ServiceRole", name, None, opts)
         children = pulumi.ResourceOptions(parent=self)
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": args.service}}],
-        }
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=json.dumps(trust), opts=children)
+        role = aws.iam.Role(f"{name}-role", assume_role_policy=trusted(args.service), opts=children)
         for arn in args.managed:
             aws.iam.RolePolicyAttachment(
                 f"{name}-{arn.rsplit('/', 1)[-1]}", role=role.name, policy_arn=arn, opts=children
