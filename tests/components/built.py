@@ -15,6 +15,7 @@ from components.data.postgres import PostgresTier, PostgresTierArgs, password_na
 from components.data.snapshots import Snapshots, SnapshotsArgs
 from components.edge.forward import to_nodes
 from components.edge.load_balancer import PORTS, Edge, EdgeArgs, EdgeTargets, EdgeTargetsArgs, to_spoke
+from components.functions.function import Function, FunctionArgs, Inside
 from components.identity.authority import Authority, AuthorityArgs
 from components.identity.passwords import Passwords
 from components.identity.role import ServiceRole, ServiceRoleArgs, Statement
@@ -151,6 +152,20 @@ def key() -> None:
     pulumi.export("key", EncryptionKey("volumes", EncryptionKeyArgs("Volumes of the shop", protect=True)).arn)
 
 
+def function(inside: Inside | None = None) -> None:
+    Function(
+        "shop-authorizer",
+        FunctionArgs(
+            package="functions.authorizer",
+            description="Says who gets in",
+            libraries=("jwt", "ecdsa", "six"),
+            environment={"ISSUER": "https://shop.example"},
+            statements=[Statement(["secretsmanager:GetSecretValue"], ["arn:the-secret"])],
+            inside=inside,
+        ),
+    )
+
+
 def certificates() -> None:
     made = ClusterCertificates("pki", ClusterCertificatesArgs("shop-dev", "https://api.shop-dev.internal:6443"))
     pulumi.export("files", made.files)
@@ -242,6 +257,7 @@ PROGRAMS: Final[dict[str, Callable[[], object]]] = {
     "bucket": lambda: bucket(True),
     "key": key,
     "replica": replica,
+    "function": function,
     "certificates": certificates,
     "cluster": lambda: cluster("prod"),
     "tier": lambda: tier("prod"),
