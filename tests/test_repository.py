@@ -19,6 +19,7 @@ OURS = (
     "components",
     "cost",
     "derive",
+    "functions",
     "graph",
     "manifests",
     "model",
