@@ -36,7 +36,7 @@ from derive import (
     workloads,
 )
 from derive.cloud import Grant
-from derive.connections import links
+from derive.connections import links, pooler_labels
 from derive.databases import placed_on_ec2
 from derive.doorman import doorman
 from derive.graph import Links
@@ -153,7 +153,7 @@ def _context(deployment: Deployment, hosts: Mapping[str, str]) -> _Context:
     if system.routes and isinstance(system.platform.ingress, IstioGateway) and not isinstance(mesh, Istio):
         raise DeclarationError(
             f"system '{system.name}' has routes but no mesh, whose ingress gateway serves them; "
-            "set platform.mesh to Istio, platform.ingress to Nginx, or remove the routes"
+            "set platform.mesh to Istio, platform.ingress to Nginx or Traefik, or remove the routes"
         )
     around = Surroundings(
         mesh=isinstance(mesh, Istio),
@@ -198,7 +198,8 @@ def _namespace(context: _Context, name: str, members: list[Links], demands: list
     objects: list[Manifest | None] = [
         None if both else namespaces.namespace(name, context.mesh is not None),
         None if both and quota is None else namespaces.quota(name, demands, quota),
-        namespaces.limits(name),
+        namespaces.limits(name, context.deployment.system.defaults),
+        namespaces.viewers(name, context.deployment.system.viewers),
         deny(name),
     ]
     if context.mesh:
@@ -259,6 +260,7 @@ def _template(context: _Context, service: Service, spread: bool) -> Manifest:
         volumes=[*volumes, *own.volumes, *([web_firewall.volume()] if guarded else [])],
         mounts=[*mounts, *own.mounts],
         annotations=annotations | (configuration_hash(service.config) if service.config else {}),
+        labels=pooler_labels(system, service),
     )
     return workloads.pod_template(service, found, contents, spread)
 
@@ -348,7 +350,11 @@ def _store(context: _Context, store: Store, demands: dict[str, list[Demand]]) ->
         found = context.links[name]
         containers = _with_sidecar(context, found, plan.containers)
         demands[place.namespace].append(Demand(plan.members, containers, claims=plan.claims))
-        objects = [policy(f"{name}-policy", found, context.around), *_mesh_objects(context, found), *plan.objects]
+        objects = [
+            policy(naming.store_policy(store, name), found, context.around),
+            *_mesh_objects(context, found),
+            *plan.objects,
+        ]
         yield _part(context, name, place.namespace, placement.placed(objects, platform, store.pool))
 
 

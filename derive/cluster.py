@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from derive.addons import cluster_autoscaler
 from derive.bootstrap.k3s import K3sNode
 from derive.limits import balancer
 from derive.network import NetworkPlan
 from derive.versions import K3S
-from model import Cilium, ClusterAutoscaler, DeclarationError, EbsCsi, IstioGateway, NetworkPolicies, System
+from model import Cilium, ClusterAutoscaler, DeclarationError, EbsCsi, NetworkPolicies, Nginx, System, Traefik
 from model.addons import AddonChoice
 from model.environment import Environment, Nodes
 from model.platform import K3s, Pool
+
+SERVER_ADDRESS: Final = 10
+"""Number within its subnet of the first server that has an address of its own."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,12 @@ class ClusterPlan:
     """Whether K3s' own load balancer for Services runs: an ingress on ports of the nodes needs none."""
     local_storage: bool = True
     """Whether K3s' own storage class stays; two classes that are the default would be one too many."""
+    traefik: bool = False
+    """Whether K3s' own Traefik stays."""
+    addresses: tuple[str, ...] = ()
+    """Fixed private address of each server, where servers have public ones. Empty: an entry stands before them."""
+    zones: tuple[str, ...] = ()
+    """Availability zone of each of those servers."""
 
     @property
     def api_host(self) -> str:
@@ -75,8 +85,10 @@ class ClusterPlan:
             ("ip_vs", *dict.fromkeys(("ip_vs_rr", f"ip_vs_{scheduler}")), "nf_conntrack"),
         )
 
-    def server(self, index: int, secret_arn: str, snapshot_bucket: str) -> K3sNode:
-        """What server ``index`` boots with."""
+    def server(
+        self, index: int, secret_arn: str, snapshot_bucket: str, volume: str = "", public_address: str = ""
+    ) -> K3sNode:
+        """What server ``index`` boots with. ``volume``: id of the volume that holds its state and outlives it."""
         return K3sNode(
             cluster=self.name,
             role="server",
@@ -96,6 +108,12 @@ class ClusterPlan:
             local_storage=self.local_storage,
             service_load_balancer=self.service_load_balancer,
             aws_cloud_provider=False,
+            dedicated_servers=bool(self.pools),
+            traefik=self.traefik,
+            packaged=self.settings.machines == "ubuntu-24.04",
+            volume=volume,
+            node_name=f"{self.name}-{index}" if volume else "",
+            public_address=public_address,
         )
 
     def agent(self, pool: PoolPlan, secret_arn: str) -> K3sNode:
@@ -111,6 +129,7 @@ class ClusterPlan:
             aws_cloud_provider=False,
             kube_proxy_args=self.kube_proxy[0],
             kernel_modules=self.kube_proxy[1],
+            packaged=self.settings.machines == "ubuntu-24.04",
             labels=pool.labels,
             taints=pool.taints,
             autoscaled=pool.nodes.maximum is not None,
@@ -141,20 +160,26 @@ def cluster_plan(
     def tags(pool: Pool) -> dict[str, str]:
         return cluster_autoscaler.tags(prefix, pool.labels, pool.taints) if autoscaled else {}
 
-    subnets = tuple(subnet.name for subnet in network.addresses.tier(network.control))
+    subnets = network.addresses.tier(network.control)
+    stands = [subnets[index % len(subnets)] for index in range(environment.servers.count)]
     return ClusterPlan(
         name=prefix,
         region=region,
         load_balancer=balancer(f"{prefix}-entry"),
         zone_name=f"{prefix}.internal",
-        server_subnets=tuple(subnets[index % len(subnets)] for index in range(environment.servers.count)),
+        server_subnets=tuple(subnet.name for subnet in stands),
         control=network.control,
         servers=environment.servers,
         pools=tuple(_pool(pool, environment, network, tags(pool)) for pool in system.platform.pools),
         settings=settings,
         cni=system.platform.cni,
-        service_load_balancer=isinstance(system.platform.ingress, IstioGateway),
+        service_load_balancer=not isinstance(system.platform.ingress, Nginx),
         local_storage=not any(isinstance(addon, EbsCsi) for addon in addons),
+        traefik=isinstance(system.platform.ingress, Traefik),
+        addresses=tuple(subnet.address(SERVER_ADDRESS + index // len(subnets)) for index, subnet in enumerate(stands))
+        if network.exposed
+        else (),
+        zones=tuple(subnet.zone for subnet in stands),
     )
 
 

@@ -9,7 +9,7 @@ from derive import naming, releases
 from derive.graph import Connection, Exit, Links, Workload
 from derive.stores import members
 from derive.stores.kind import Member
-from model import Bucket, System
+from model import Bucket, PostgreSQL, Service, System
 from model.stores import Store
 
 
@@ -70,6 +70,13 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
     return result
 
 
+def pooler_labels(system: System, service: Service) -> dict[str, str]:
+    """What the poolers of a service's databases know its pods by."""
+    stores = (system.store(name) for name in service.uses)
+    poolers = [store.pooler for store in stores if isinstance(store, PostgreSQL) and store.pooler]
+    return {pooler.label: "true" for pooler in poolers if pooler.label}
+
+
 def _calls(system: System, workloads: Mapping[str, Workload]) -> Iterable[Connection]:
     services = {service.name: service for service in system.services}
     for call in system.calls:
@@ -91,7 +98,9 @@ def _store_connections(
         for name in service.uses:
             for member in stores[name]:
                 if member.front:
-                    yield Connection(workloads[service.name], workloads[member.name], member.ports)
+                    yield Connection(
+                        workloads[service.name], workloads[member.name], member.ports, admitted=member.admits
+                    )
     for member in (member for found in stores.values() for member in found):
         own = workloads[member.name]
         if member.peers:

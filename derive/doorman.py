@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from derive import naming
-from model.ingress import Nginx
+from model.ingress import Nginx, Traefik
 from model.platform import Platform
 
 NGINX: Final = "nginx-ingress"
@@ -15,6 +15,8 @@ NGINX: Final = "nginx-ingress"
 
 
 INGRESS_CLASS: Final = "nginx"
+TRAEFIK: Final = "traefik"
+"""Release, account, application's name and class of the Traefik in K3s."""
 BY_SERVICE: Final = {"nginx.org/use-cluster-ip": "true"}
 """NGINX calls the Service, not its pods: that is the address by which a sidecar knows where a connection goes."""
 
@@ -57,9 +59,11 @@ class Doorman:
 
 
 def doorman(platform: Platform) -> Doorman:
-    """Istio's gateway stands behind K3s' service load balancer, on its own ports of every node; NGINX on ports that
-    Kubernetes gives to Services, of the nodes where it runs."""
+    """Istio's gateway and Traefik stand behind K3s' service load balancer, on their own ports of every node; NGINX on
+    ports that Kubernetes gives to Services, of the nodes where it runs."""
     chosen = platform.ingress
+    if isinstance(chosen, Traefik):
+        return Doorman({naming.APP: TRAEFIK}, "kube-system", TRAEFIK, IngressPorts({80: 80, 443: 443}, 80, "/"))
     if isinstance(chosen, Nginx):
         ports = IngressPorts({80: 30080, 443: 30443}, 30081, "/nginx-ready", HealthCheck(10, 5, healthy=2, unhealthy=3))
         return Doorman({naming.APP: NGINX}, chosen.namespace, NGINX, ports)

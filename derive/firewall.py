@@ -88,16 +88,18 @@ def node_group(
     cluster: tuple[str, ...],
     databases: tuple[str, ...],
     outward: tuple[int, ...] = (HTTPS,),
+    operators: tuple[str, ...] = (),
 ) -> Group:
     """The cluster's nodes in one tier (FS-NET-15, FS-NET-16). ``doors``: the ingress gateway's ports on them.
 
     ``edge``: ranges, or a group's name; ``admitted``: the nodes that may speak to them. ``outward``: ports on which
-    their pods may ask anybody outside.
+    their pods may ask anybody outside. ``operators``: administrators' ranges, where the nodes have public addresses.
     """
     inbound = (
         *(Rule("ingress", cidr, None, "Nodes and pods of the cluster") for cidr in admitted),
         *(Rule("ingress", cidr, port, "Edge") for cidr in edge for port in doors),
         *(Rule("ingress", cidr, port, "Bastion") for cidr in bastion for port in (SSH, KUBERNETES)),
+        *(Rule("ingress", cidr, port, "Administrators") for cidr in operators for port in (SSH, KUBERNETES)),
     )
     outbound = (
         *(Rule("egress", cidr, None, "Databases") for cidr in databases),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from derive import naming
@@ -50,6 +51,8 @@ class Connection:
     paths: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     """Names that the source calls. Empty: all that lead to the target."""
+    admitted: Mapping[str, str] = field(default_factory=dict)
+    """Labels by which the target's network policy lets its source in. Empty: those that select the source."""
 
     @property
     def called(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from derive import naming, releases
 from derive.graph import Links
 from manifests import istio
 from manifests.base import Manifest
-from model import DeclarationError, Environment, Nginx, Route, System
+from model import DeclarationError, Environment, IstioGateway, Route, System
 
 
 def gateway_name(system: System) -> str:
@@ -105,7 +105,7 @@ def certificates(system: System, environment: Environment) -> dict[tuple[str, st
     other; behind an ingress controller beside the Ingress that names it."""
     doors = _doors(system, environment)
     named: dict[str, str] = {}
-    if isinstance(system.platform.ingress, Nginx):
+    if not isinstance(system.platform.ingress, IstioGateway):
         for route in system.routes:
             home = naming.service_namespace(system, system.service(route.to))
             named.setdefault(naming.public_host(route, environment), home)

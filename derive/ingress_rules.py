@@ -6,16 +6,56 @@ from collections.abc import Sequence
 from typing import Final
 
 from derive import ingress, naming
-from derive.doorman import BY_SERVICE, INGRESS_CLASS
+from derive.doorman import BY_SERVICE, INGRESS_CLASS, TRAEFIK
 from manifests import ingress as objects
 from manifests.base import Manifest
-from model import Canary, DeclarationError, Environment, Route, Service, System
+from model import Canary, DeclarationError, Environment, Route, Service, System, Traefik
 
 MERGED: Final = "nginx.org/mergeable-ingress-type"
 
 
+ONLY_TLS: Final = {
+    "traefik.ingress.kubernetes.io/router.entrypoints": "websecure",
+    "traefik.ingress.kubernetes.io/router.tls": "true",
+}
+
+
 def rules(system: System, environment: Environment) -> tuple[Manifest, ...]:
-    """An Ingress per host and service. Where several services share a host, one more bears its certificate: an Ingress
+    """An Ingress per host and service."""
+    if isinstance(system.platform.ingress, Traefik):
+        return _plain(system, environment)
+    return _mergeable(system, environment)
+
+
+def _plain(system: System, environment: Environment) -> tuple[Manifest, ...]:
+    """Of Traefik, which finds a host's certificate wherever it is named: the host's first Ingress names it."""
+    found, named = [], set()
+    for name, declared in ingress.grouped(system).items():
+        service = system.service(declared[0].to)
+        if service.protocol != "http" or any(route.timeout or route.retry for route in declared):
+            raise DeclarationError(
+                f"a route to '{service.name}' has a timeout or retries, or speaks {service.protocol}, which Traefik's "
+                "Ingress cannot say; leave them out, or set platform.ingress to Nginx()"
+            )
+        _refuse_canary(service)
+        host = naming.public_host(declared[0], environment)
+        secret = naming.certificate(declared[0], system)
+        own = None if host in named else secret
+        named.add(host)
+        home = _namespace(system, declared[0])
+        found.append(objects.ingress(name, home, TRAEFIK, host, _paths(service, declared), own, ONLY_TLS))
+    return tuple(found)
+
+
+def _paths(service: Service, declared: Sequence[Route]) -> list[Manifest]:
+    return [
+        objects.path(route.prefix, service.name, naming.own_port(service))
+        for route in sorted(declared, key=lambda route: -len(route.prefix))
+    ]
+
+
+def _mergeable(system: System, environment: Environment) -> tuple[Manifest, ...]:
+    """Of NGINX. Where several services share a host, one more bears its certificate: an Ingress
     names Services of its own namespace only."""
     named = ingress.grouped(system)
     hosts: dict[str, list[str]] = {}
@@ -46,11 +86,8 @@ def _rule(name: str, system: System, host: str, secret: str | None, declared: Se
         annotations |= {f"nginx.org/proxy-{way}-timeout": span for way in ("read", "send")}
     if service.protocol == "grpc":
         annotations["nginx.org/grpc-services"] = service.name
-    paths = [
-        objects.path(route.prefix, service.name, naming.own_port(service))
-        for route in sorted(declared, key=lambda route: -len(route.prefix))
-    ]
-    return objects.ingress(name, _namespace(system, declared[0]), INGRESS_CLASS, host, paths, secret, annotations)
+    home = _namespace(system, declared[0])
+    return objects.ingress(name, home, INGRESS_CLASS, host, _paths(service, declared), secret, annotations)
 
 
 def _possible(service: Service, declared: Sequence[Route]) -> None:
@@ -65,6 +102,10 @@ def _possible(service: Service, declared: Sequence[Route]) -> None:
             f"routes of host '{declared[0].host}' to '{service.name}' have different timeouts, but an Ingress has one; "
             "give them the same"
         )
+    _refuse_canary(service)
+
+
+def _refuse_canary(service: Service) -> None:
     if isinstance(service.release, Canary):
         raise DeclarationError(
             f"service '{service.name}' is released by canary and is routed: only the mesh's gateway sends it a share "

@@ -8,7 +8,7 @@ from typing import Final
 
 from derive import quantities
 from manifests import core
-from manifests.base import Manifest
+from manifests.base import Manifest, manifest
 from model import DeclarationError, Quota, Resources
 
 POD_SECURITY: Final = "restricted"
@@ -45,12 +45,16 @@ def quota(name: str, demands: Iterable[Demand], declared: Quota | None) -> Manif
         hard = _quantities(wanted)
     else:
         _hold(name, wanted, declared)
-        hard = {
+        bounds = {
             "requests.cpu": declared.cpu,
             "requests.memory": declared.memory,
+            "limits.cpu": declared.cpu_limit,
+            "limits.memory": declared.memory_limit,
             "pods": str(declared.pods),
             "persistentvolumeclaims": str(declared.claims),
+            "requests.storage": declared.storage,
         }
+        hard = {name: bound for name, bound in bounds.items() if bound}
     return core.resource_quota(
         f"{name}-quota", name, {**hard, "services.loadbalancers": "0", "services.nodeports": "0"}
     )
@@ -93,7 +97,17 @@ def _quantities(total: _Sum) -> dict[str, str]:
 
 
 def _hold(name: str, wanted: _Sum, declared: Quota) -> None:
+    limits = (
+        (declared.cpu_limit or quantities.cpu(wanted.cpu_limit)),
+        (declared.memory_limit or quantities.memory(wanted.memory_limit)),
+    )
     bounds = {
+        "cpu_limit": (wanted.cpu_limit, quantities.millicores(limits[0]), quantities.cpu(wanted.cpu_limit)),
+        "memory_limit": (
+            wanted.memory_limit,
+            quantities.memory_bytes(limits[1]),
+            quantities.memory(wanted.memory_limit),
+        ),
         "cpu": (wanted.cpu, quantities.millicores(declared.cpu), quantities.cpu(wanted.cpu)),
         "memory": (wanted.memory, quantities.memory_bytes(declared.memory), quantities.memory(wanted.memory)),
         "pods": (wanted.pods, declared.pods, str(wanted.pods)),
@@ -107,5 +121,25 @@ def _hold(name: str, wanted: _Sum, declared: Quota) -> None:
             )
 
 
-def limits(name: str) -> Manifest:
-    return core.limit_range(f"{name}-defaults", name, DEFAULT_REQUESTS, DEFAULT_LIMITS)
+def limits(name: str, declared: Resources | None) -> Manifest:
+    """What containers get that declare nothing: a quota refuses pods without requests and limits."""
+    requests, bounds = DEFAULT_REQUESTS, DEFAULT_LIMITS
+    if declared:
+        requests = {"cpu": declared.cpu, "memory": declared.memory}
+        bounds = {"cpu": declared.cpu_limit, "memory": declared.memory_limit}
+    return core.limit_range(f"{name}-defaults", name, requests, bounds)
+
+
+def viewers(name: str, group: str | None) -> Manifest | None:
+    """Kubernetes' own role ``view``, which shows no Secrets, for a group of people in one namespace."""
+    if group is None:
+        return None
+    rbac = "rbac.authorization.k8s.io"
+    return manifest(
+        f"{rbac}/v1",
+        "RoleBinding",
+        "viewers",
+        name,
+        roleRef={"apiGroup": rbac, "kind": "ClusterRole", "name": "view"},
+        subjects=[{"apiGroup": rbac, "kind": "Group", "name": group}],
+    )

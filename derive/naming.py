@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from model import DeclarationError, Environment, Route, Service, System
-from model.stores import Bucket, Store
+from model.stores import Bucket, PostgreSQL, Store
 from model.system import REQUESTS
 
 MESH_NAMESPACE: Final = "istio-system"
@@ -89,6 +89,17 @@ def certificate(route: Route, system: System) -> str:
 
 def policy_name(service: Service) -> str:
     return service.network_policy or f"{service.name}-policy"
+
+
+def store_policy(store: Store, member: str) -> str:
+    """Name of the network policy of a store's member."""
+    pooler = store.pooler if isinstance(store, PostgreSQL) else None
+    declared = None
+    if pooler and member == pooler.name:
+        declared = pooler.network_policy
+    elif member == store.name and not isinstance(store, Bucket):
+        declared = store.network_policy
+    return declared or f"{member}-policy"
 
 
 def variable(name: str) -> str:

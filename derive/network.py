@@ -9,7 +9,7 @@ from derive import firewall, sources
 from derive.addresses import ENTRY_ADDRESS, AddressPlan, address_plan
 from derive.doorman import IngressPorts, doorman
 from derive.limits import balancer
-from model import DeclarationError, Email, HubAndSpoke, System, Tier
+from model import DeclarationError, Email, HubAndSpoke, K3s, SingleVpc, System, Tier
 from model.environment import Environment
 from model.network import Network
 
@@ -64,6 +64,8 @@ class NetworkPlan:
 
     machines: tuple[str, ...]
     """Names of the tiers that hold nodes of the cluster."""
+    exposed: bool = False
+    """Whether the servers have public addresses, and neither edge nor entry stands before them."""
 
     @property
     def cluster_cidrs(self) -> tuple[str, ...]:
@@ -143,8 +145,10 @@ def _edge(system: System, name: str, environment: Environment) -> EdgePlan:
 def network_plan(
     system: System, name: str, environment: Environment, region: str, operators: tuple[str, ...]
 ) -> NetworkPlan:
-    """One environment's network. ``operators``: ranges behind the VPN that may reach the Kubernetes API."""
+    """One environment's network. ``operators``: ranges of administrators that may reach the Kubernetes API."""
     network = system.network
+    if isinstance(network, SingleVpc) and network.edge == "nodes":
+        return _exposed(system, network, environment, region, operators)
     addresses = environment_addresses(network, environment, region)
     clusters = {tier: addresses.cidrs(tier) for tier in machine_tiers(system)}
     data = addresses.cidrs(network.data) if network.data else ()
@@ -182,12 +186,60 @@ def network_plan(
     )
 
 
+def _exposed(
+    system: System, network: SingleVpc, environment: Environment, region: str, operators: tuple[str, ...]
+) -> NetworkPlan:
+    """A network whose servers are their own edge: what the world may reach, it reaches on the nodes."""
+    addresses = environment_addresses(network, environment, region)
+    clusters = {tier: addresses.cidrs(tier) for tier in machine_tiers(system)}
+    data = addresses.cidrs(network.data) if network.data else ()
+    ingress = doorman(system.platform).ports
+    if set(ingress.ports) != set(ingress.ports.values()):
+        raise DeclarationError(
+            f"network.edge is 'nodes', but ingress '{system.platform.ingress.kind}' does not answer on ports 80 and "
+            "443 of the nodes; set platform.ingress to Traefik(), or network.edge to 'public'"
+        )
+    admitted = (firewall.WORLD,) if network.public_sources is None else sources.ranges(network.public_sources)
+    every = tuple(cidr for cidrs in clusters.values() for cidr in cidrs)
+    groups = tuple(
+        firewall.node_group(
+            tier,
+            admitted if tier == network.control else (),
+            tuple(ingress.ports),
+            (),
+            every,
+            every,
+            data,
+            outward_ports(system),
+            operators if tier == network.control else (),
+        )
+        for tier in clusters
+    )
+    return NetworkPlan(
+        addresses=addresses,
+        public=network.public,
+        control=network.control,
+        data=network.data,
+        entry={},
+        ingress=ingress,
+        nat_zones=environment.zones if environment.nat_per_zone else 1,
+        groups=(*groups, *((firewall.database_group(every),) if data else ())),
+        hub_cidr=None,
+        edge=None,
+        machines=tuple(clusters),
+        exposed=True,
+    )
+
+
 def outward_ports(system: System) -> tuple[int, ...]:
     """HTTPS, the ports of the declared externals, and those of the mail servers that alerts go to."""
     receivers = system.platform.observability.receivers
     mail = {int(item.server.rpartition(":")[2]) for item in receivers if isinstance(item, Email)}
     declared = {port for external in system.externals for port in external.ports}
-    return (firewall.HTTPS, *sorted((declared | mail) - {firewall.HTTPS}))
+    cluster = system.platform.cluster
+    # Ubuntu's archives, whose packages are signed.
+    packages = {firewall.HTTP} if isinstance(cluster, K3s) and cluster.machines == "ubuntu-24.04" else set()
+    return (firewall.HTTPS, *sorted((declared | mail | packages) - {firewall.HTTPS}))
 
 
 def _node_groups(

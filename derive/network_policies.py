@@ -64,7 +64,10 @@ def cilium_store_policy(name: str, links: Links, around: Surroundings) -> Manife
     """A store's policy: its users by tier and ``app``, so that no other pod of the tier gets in."""
     home = links.workload.namespace
     inbound = []
-    for ports, connections in _by_ports(links.inbound):
+    for (ports, borne), namespaces in _labelled(links).items():
+        sources = [cilium.endpoints(dict(borne), _other(namespace, home)) for namespace in namespaces]
+        inbound.append(cilium.ingress(sources, ports))
+    for ports, connections in _by_ports(_named(links)):
         groups: dict[tuple[str, str], list[str]] = defaultdict(list)
         for connection in connections:
             groups[connection.source.tier, connection.source.namespace].append(connection.source.name)
@@ -120,7 +123,10 @@ def standard_policy(name: str, links: Links, around: Surroundings) -> Manifest:
     if links.routed:
         doorman = network.peer(around.doorman.labels, around.doorman.namespace)
         inbound.append(network.ingress([doorman], links.ports))
-    for ports, connections in _by_ports(links.inbound):
+    for (ports, borne), namespaces in _labelled(links).items():
+        sources = [network.peer(dict(borne), _other(namespace, home)) for namespace in namespaces]
+        inbound.append(network.ingress(sources, ports))
+    for ports, connections in _by_ports(_named(links)):
         inbound.append(network.ingress([_pods(connection.source, home) for connection in connections], ports))
     if ports := scraped_ports(links, around):
         inbound.append(network.ingress([network.peer(naming.PROMETHEUS_LABELS, around.monitoring)], ports))
@@ -154,6 +160,25 @@ def _platform(links: Links, around: Surroundings) -> Iterable[tuple[dict[str, st
         yield {"app": "istiod"}, naming.MESH_NAMESPACE, naming.ISTIOD_PORT
         if around.collector:
             yield around.collector.labels, around.collector.namespace, around.collector.port
+
+
+def _other(namespace: str, home: str) -> str | None:
+    return None if namespace == home else namespace
+
+
+def _named(links: Links) -> list[Connection]:
+    """Connections whose source is let in by its own name."""
+    return [connection for connection in links.inbound if not connection.admitted]
+
+
+def _labelled(links: Links) -> dict[tuple[tuple[int, ...], tuple[tuple[str, str], ...]], dict[str, None]]:
+    """Ports and labels of the sources that are let in by what they bear, and the namespaces that they are in."""
+    found: dict[tuple[tuple[int, ...], tuple[tuple[str, str], ...]], dict[str, None]] = defaultdict(dict)
+    for connection in links.inbound:
+        if connection.admitted:
+            key = (connection.ports, tuple(sorted(connection.admitted.items())))
+            found[key].setdefault(connection.source.namespace)
+    return found
 
 
 def _by_ports(connections: Iterable[Connection]) -> list[tuple[tuple[int, ...], list[Connection]]]:

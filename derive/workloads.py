@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from derive import cloud, labels
@@ -30,6 +30,8 @@ class Contents:
     volumes: Sequence[Manifest]
     mounts: Sequence[Manifest]
     annotations: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of the pods, beside those that every pod bears."""
 
 
 def sidecar_annotations(
@@ -106,7 +108,7 @@ def pod_template(service: Service, links: Links, contents: Contents, spread: boo
         lifecycle=pods.pause(int(service.drain.total_seconds())) if service.drain else None,
     )
     return pods.pod_template(
-        labels.pod(service.name, service.tier, service.metrics),
+        {**labels.pod(service.name, service.tier, service.metrics), **contents.labels},
         contents.annotations,
         account=service.name,
         user=USER,

@@ -27,7 +27,7 @@ from model.base import DeclarationError, days, hours, minutes, seconds
 from model.delivery import AccountWatch, Deployer, GithubActions, Registry
 from model.edge import ApiTokens, Endpoint, Message, PublicApi, Site, WebFirewall
 from model.environment import Budget, DatabaseHosts, Environment, Nodes
-from model.ingress import IstioGateway, Nginx
+from model.ingress import IstioGateway, Nginx, Traefik
 from model.network import HubAndSpoke, SingleVpc, Tier
 from model.observability import Dashboard, Panel
 from model.platform import (
@@ -184,6 +184,7 @@ __all__ = [
     "Tier",
     "Tokens",
     "Topic",
+    "Traefik",
     "TrafficPolicy",
     "Vault",
     "Velero",

@@ -44,4 +44,11 @@ class Nginx(Declared):
     """Proxies in front whose word on the client's address (``CF-Connecting-IP``) is taken. Absent: nobody's."""
 
 
-Ingress = Annotated[IstioGateway | Nginx, Field(discriminator="kind")]
+class Traefik(Declared):
+    """The Traefik that K3s brings along. It answers on ports 80 and 443 of every node, by K3s' own load balancer for
+    Services."""
+
+    kind: Literal["traefik"] = "traefik"
+
+
+Ingress = Annotated[IstioGateway | Nginx | Traefik, Field(discriminator="kind")]

@@ -81,6 +81,18 @@ class SingleVpc(_Tiers):
     stride: int = Field(1, ge=1, le=100)
     public_sources: Sources | None = None
     """Who may open connections to the edge. Absent: everybody."""
+    edge: Literal["public", "nodes"] = "public"
+    """A load balancer in front of the ingress, or none: with ``nodes``, the servers themselves have public addresses
+    that stay, administrators reach them by SSH and the Kubernetes API there, and the control tier is the public one."""
+
+    @model_validator(mode="after")
+    def _where_nodes_answer(self) -> SingleVpc:
+        if self.edge == "nodes" and self.control != self.public:
+            raise DeclarationError(
+                f"network.edge is 'nodes', so the servers stand in tier '{self.public}'; set network.control to it, or "
+                "network.edge to 'public'"
+            )
+        return self
 
 
 Network = Annotated[HubAndSpoke | SingleVpc, Field(discriminator="kind")]

@@ -22,6 +22,8 @@ class K3s(Declared):
     kind: Literal["k3s"] = "k3s"
     pods: str = "10.42.0.0/16"
     services: str = "10.43.0.0/16"
+    machines: Literal["amazon-linux-2023", "ubuntu-24.04"] = "amazon-linux-2023"
+    """Operating system of servers and workers. Ubuntu installs its security updates by itself."""
 
 
 class Eks(Declared):
@@ -178,6 +180,7 @@ class Platform(Declared):
     """What every environment of the system stands on."""
 
     pools: tuple[Pool, ...] = (Pool(name="agents"),)
+    """Groups of workers. Empty: the servers work, too."""
 
     cluster: Cluster = K3s()
     cni: Cni = Cilium()

@@ -134,6 +134,11 @@ class Pooler(Declared):
     """How clients prove their password; ``plain`` sends it, for drivers that know nothing else. Towards the server it
     is always SCRAM."""
     resources: Resources = Resources(cpu="100m", memory="64Mi", cpu_limit="500m", memory_limit="128Mi")
+    label: str | None = Field(None, pattern=r"^[a-z][a-z0-9-]*$")
+    """Pods that bear this label, set to ``true``, may connect, and no others; the database's users bear it. Absent: its
+    users, by their names."""
+    network_policy: Name | None = None
+    """Name of its network policy. Absent: ``<name>-policy``."""
 
 
 class _Pods(Declared):
@@ -143,6 +148,8 @@ class _Pods(Declared):
     """Absent: the system's own namespace."""
     pool: Name | None = None
     """The pool of workers that runs them, and what stands beside them. Absent: whichever workers are open to all."""
+    network_policy: Name | None = None
+    """Name of its network policy. Absent: ``<name>-policy``."""
 
 
 class PostgreSQL(_Pods):

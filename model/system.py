@@ -22,7 +22,7 @@ from model.observability import Dashboard
 from model.platform import Istio, K3s, Platform
 from model.stores import Bucket, PostgreSQL, Store, backup_of, helpers_of
 from model.traffic import ApplicationFirewall, Call, External, Route, ServicePolicy, Tokens, Topic
-from model.workloads import Quota, Service
+from model.workloads import Quota, Resources, Service
 
 REQUESTS: Final = frozenset({"http", "grpc", "grpc-web"})
 """Protocols that consist of HTTP requests."""
@@ -49,6 +49,10 @@ class System(Declared):
     platform: Platform = Platform()
     quota: Quota | None = None
     """Of each namespace. Absent: exactly what the namespace declares at its maximum."""
+    defaults: Resources | None = None
+    """Of containers that declare none. Absent: the platform's."""
+    viewers: str | None = None
+    """A group of people that may look at everything in the system's namespaces but Secrets. Absent: there is none."""
     network: Network
     environments: dict[Name, Environment]
 

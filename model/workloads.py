@@ -144,6 +144,11 @@ class Quota(Declared):
     pods: int = Field(ge=1)
     claims: int = Field(ge=0)
     """PersistentVolumeClaims."""
+    cpu_limit: CpuQuantity | None = None
+    memory_limit: MemoryQuantity | None = None
+    """Of the limits. Absent: they are not limited."""
+    storage: MemoryQuantity | None = None
+    """Of all volumes. Absent: it is not limited."""
 
 
 class Service(Declared):

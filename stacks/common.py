@@ -12,8 +12,12 @@ from derive.plan import SystemPlan
 from derive.shapes import Deployment
 from stacks.settings import Settings
 
-MACHINE_IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
-"""Amazon Linux 2023, published by AWS as a public SSM parameter."""
+AMAZON_LINUX = "amazon-linux-2023"
+MACHINE_IMAGES = {
+    AMAZON_LINUX: "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+    "ubuntu-24.04": "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id",
+}
+"""By operating system; AWS and Canonical publish their newest images as public SSM parameters."""
 
 
 def tags(settings: Settings) -> dict[str, str]:
@@ -28,9 +32,11 @@ def account(settings: Settings, opts: pulumi.ResourceOptions | None = None) -> a
     )
 
 
-def machine_image(provider: aws.Provider) -> pulumi.Output[str]:
-    """The newest image of the machines' operating system in the region."""
-    return aws.ssm.get_parameter_output(name=MACHINE_IMAGE, opts=pulumi.InvokeOutputOptions(provider=provider)).value
+def machine_image(provider: aws.Provider, system: str = AMAZON_LINUX) -> pulumi.Output[str]:
+    """The newest image of an operating system in the region."""
+    return aws.ssm.get_parameter_output(
+        name=MACHINE_IMAGES[system], opts=pulumi.InvokeOutputOptions(provider=provider)
+    ).value
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def deploy(settings: Settings) -> None:
     passwords = Passwords(f"{stack.name}-passwords", generated, settings.rotations, stack.options)
     tier = _databases(stack, site, bucket, image, authority, passwords) if plan.databases else None
     known = cloud(stack, bucket)
-    cluster = _cluster(stack, site, bucket, image, known)
+    cluster = _cluster(stack, site, bucket, settings.ssh_key, known)
     values = {**passwords.values, STACK_CA: authority.certificate}
     target = _target(stack, cluster, known)
     _platform(stack, target, SecretsArgs(plan.secrets, values, authority, target, given), [tier] if tier else [])
@@ -65,6 +65,8 @@ def deploy(settings: Settings) -> None:
         cluster_endpoint=cluster.url,
         vpc_id=site.vpc.vpc_id,
         edge_dns_name=site.edge_dns_name,
+        node_ip=cluster.public.first if cluster.public else None,
+        ssh_private_key=cluster.public.private_key if cluster.public else None,
         database_hosts=pulumi.Output.from_input(tier.hosts if tier else {}),
         backup_bucket=bucket.bucket,
         notes=pulumi.Output.from_input(list(plan.application.notes)),
@@ -111,16 +113,16 @@ def _databases(
     )
 
 
-def _cluster(stack: Stack, site: Site, bucket: PrivateBucket, image: pulumi.Output[str], known: Cloud) -> K3sCluster:
+def _cluster(stack: Stack, site: Site, bucket: PrivateBucket, ssh_key: str | None, known: Cloud) -> K3sCluster:
     return K3sCluster(
         f"{stack.name}-cluster",
         K3sClusterArgs(
             plan=stack.plan.cluster,
             vpc=site.vpc,
             node_groups={tier: site.groups.ids[nodes_of(tier)] for tier in stack.plan.network.machines},
-            entry_group=site.groups.ids[ENTRY],
+            entry_group=site.groups.ids.get(ENTRY),
             entry_addresses=stack.plan.network.entry,
-            image=image,
+            image=machine_image(stack.provider, stack.plan.cluster.settings.machines),
             snapshot_bucket=bucket.bucket,
             snapshot_bucket_arn=bucket.arn,
             resolving_vpcs=site.resolving_vpcs,
@@ -129,6 +131,9 @@ def _cluster(stack: Stack, site: Site, bucket: PrivateBucket, image: pulumi.Outp
             tags=stack.tags,
             grants=stack.plan.grants,
             cloud=known,
+            ssh_key=ssh_key,
+            snapshot_days=stack.deployment.environment.snapshot_days,
+            protect=stack.deployment.environment.protect,
         ),
         pulumi.ResourceOptions(provider=stack.provider, depends_on=site.ready),
     )

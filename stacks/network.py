@@ -25,7 +25,8 @@ class Site:
     groups: SecurityGroups
     routes: Sequence[pulumi.Resource]
     """What joins the VPC with other networks."""
-    edge_dns_name: pulumi.Output[str]
+    edge_dns_name: pulumi.Output[str] | None
+    """Absent: the servers have public addresses of their own."""
     entry_ingress: Sequence[Forward] = ()
     """What the cluster's entry forwards of the public edge's traffic."""
     ingress_target_groups: Sequence[pulumi.Input[str]] = ()
@@ -74,12 +75,12 @@ def spoke(stack: Stack, hub: HubOutputs) -> Site:
 
 
 def single(stack: Stack) -> Site:
-    """A VPC that stands for itself."""
+    """A VPC that stands for itself, with an edge unless its servers are that."""
     plan = stack.plan.network
-    if plan.edge is None:
-        raise AssertionError("a network without a hub has an edge of its own")
     vpc = _vpc(stack)
     groups = _groups(stack, vpc)
+    if plan.edge is None:
+        return Site(vpc=vpc, groups=groups, routes=[], edge_dns_name=None)
     edge = Edge(
         f"{stack.name}-edge",
         EdgeArgs(

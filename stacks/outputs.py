@@ -65,16 +65,24 @@ class EnvironmentOutputs:
     urls: pulumi.Output[list[str]]
     cluster_endpoint: pulumi.Output[str]
     vpc_id: pulumi.Output[str]
-    edge_dns_name: pulumi.Output[str]
+    edge_dns_name: pulumi.Output[str] | None
+    """Absent: the servers are the edge."""
     database_hosts: pulumi.Output[dict[str, str]]
     backup_bucket: pulumi.Output[str]
     notes: pulumi.Output[list[str]]
     kubeconfig: pulumi.Output[str]
     """Secret."""
+    node_ip: pulumi.Output[str] | None = None
+    """Public address of the first server. Absent: servers have none."""
+    ssh_private_key: pulumi.Output[str] | None = None
+    """Secret. Absent: nobody signs in by SSH, or the administrators have a key of their own."""
 
     def export(self) -> None:
+        """What this environment has; what it has not is no output."""
         for field in fields(self):
-            pulumi.export(camel(field.name), getattr(self, field.name))
+            value = getattr(self, field.name)
+            if value is not None:
+                pulumi.export(camel(field.name), value)
 
 
 def camel(name: str) -> str:

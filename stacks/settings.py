@@ -65,6 +65,8 @@ class Settings(BaseModel):
     The hub needs the ranges, zones and domains of its spokes, too: such a difference belongs into Pulumi.yaml."""
     admin_ranges: tuple[IPv4Network, ...] = ()
     vpn_peers: tuple[VpnPeerSetting, ...] = ()
+    ssh_key: str | None = Field(None, pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp256) [A-Za-z0-9+/=]+( .*)?$")
+    """Public key of the administrators of servers with public addresses. Absent: the stack makes one."""
 
     @field_validator("admin_ranges")
     @classmethod
@@ -156,6 +158,7 @@ KEYS = {
     "environments": "environments",
     "adminRanges": "admin_ranges",
     "vpnPeers": "vpn_peers",
+    "sshKey": "ssh_key",
 }
 """Configuration key -> setting. The keys are declared in Pulumi.yaml."""
 OBJECTS = frozenset(

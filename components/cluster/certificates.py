@@ -19,7 +19,7 @@ class ClusterCertificatesArgs:
     """Whom the certificates speak of."""
 
     cluster: str
-    url: str
+    url: pulumi.Input[str]
     """The API's address, ``https://<name>:6443``."""
 
 
@@ -63,8 +63,8 @@ class ClusterCertificates(pulumi.ComponentResource):
         admin_key, admin = self._administrator(*signers["client-ca"])
         self.files = pulumi.Output.secret(pulumi.Output.all(**files))
         self.kubeconfig = pulumi.Output.secret(
-            pulumi.Output.all(files["server-ca.crt"], admin.cert_pem, admin_key.private_key_pem).apply(
-                lambda pems: kubeconfig(args.cluster, args.url, *pems)
+            pulumi.Output.all(args.url, files["server-ca.crt"], admin.cert_pem, admin_key.private_key_pem).apply(
+                lambda texts: kubeconfig(args.cluster, *texts)
             )
         )
         self.register_outputs({"kubeconfig": self.kubeconfig})

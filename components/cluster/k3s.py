@@ -13,6 +13,9 @@ import pulumi_random as random
 from components.cluster.certificates import ClusterCertificates, ClusterCertificatesArgs
 from components.cluster.entry import API, ClusterEntry, ClusterEntryArgs
 from components.cluster.nodes import NodeGroup, NodeGroupArgs
+from components.cluster.public import PublicAddresses, PublicAddressesArgs
+from components.cluster.server import PublicServer, PublicServerArgs
+from components.data.snapshots import Snapshots, SnapshotsArgs
 from components.edge.forward import Forward
 from components.identity.cloud import Cloud, statements
 from components.identity.role import ServiceRole, ServiceRoleArgs, Statement
@@ -31,7 +34,8 @@ class K3sClusterArgs:
     vpc: Vpc
     node_groups: Mapping[str, pulumi.Input[str]]
     """Security group of the nodes by tier."""
-    entry_group: pulumi.Input[str]
+    entry_group: pulumi.Input[str] | None
+    """Absent: no entry stands before the servers, which have public addresses."""
     entry_addresses: Mapping[str, str]
     image: pulumi.Input[str]
     snapshot_bucket: pulumi.Input[str]
@@ -47,47 +51,43 @@ class K3sClusterArgs:
     """What pods may do in the cloud, by the workers' role."""
     cloud: Cloud = field(default_factory=dict)
     """What the references in grants stand for."""
+    ssh_key: str | None = None
+    """Public key of the administrators of servers with public addresses. Absent: one is made."""
+    snapshot_days: int = 7
+    protect: bool = False
+    """Whether the volumes of such servers are protected against deletion."""
 
 
 class K3sCluster(pulumi.ComponentResource):
-    """A K3s cluster: certificates, join secrets, an internal entry, servers one by one, autoscaled pools of agents.
+    """A K3s cluster: certificates, join secrets, servers one by one, autoscaled pools of agents; in front of the
+    servers an internal entry, or, where they have public addresses, nothing.
 
-    Each server is an Auto Scaling group of one, so that AWS replaces a lost machine in place. The update waits for each
-    server's health check behind the load balancer: that is the readiness gate, and it needs nothing on the operator's
-    machine. Join secrets are in Secrets Manager, never in user data.
-    Costs: machines, one internal load balancer, two secrets, one private zone.
+    Behind an entry, each server is an Auto Scaling group of one, so that AWS replaces a lost machine in place, and the
+    update waits for each server's health check behind the load balancer. That is the readiness gate, and it needs
+    nothing on the operator's machine; servers with public addresses have one of their own. Join secrets are in Secrets
+    Manager, never in user data.
+    Costs: machines, an internal load balancer or public addresses, two secrets, one private zone.
     Outputs: a kubeconfig (secret, known only when the API answers), the API's URL, the first server, on
-    which what runs in the cluster stands.
+    which what runs in the cluster stands; with public addresses also the first of them and the key for SSH.
     """
 
     kubeconfig: pulumi.Output[str]
     url: pulumi.Output[str]
-    first_server: NodeGroup
+    first_server: NodeGroup | PublicServer
+    public: PublicAddresses | None = None
 
     def __init__(self, name: str, args: K3sClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:cluster:K3sCluster", name, None, opts)
         self._name, self._args = name, args
         self._children = pulumi.ResourceOptions(parent=self)
         plan = args.plan
-        entry = ClusterEntry(
-            f"{name}-entry",
-            ClusterEntryArgs(
-                load_balancer=plan.load_balancer,
-                vpc_id=args.vpc.vpc_id,
-                region=plan.region,
-                subnets={subnet: args.vpc.subnets[subnet].id for subnet in args.entry_addresses},
-                addresses=args.entry_addresses,
-                security_group=args.entry_group,
-                zone_name=plan.zone_name,
-                api_host=plan.api_host,
-                ingress=args.entry_ingress,
-                resolving_vpcs=args.resolving_vpcs,
-            ),
-            self._children,
-        )
+        entry = self._create_entry(args.entry_group) if args.entry_group is not None else None
+        if entry is None:
+            self.public = self._create_addresses()
+        self.url = entry.url if entry else self._public.url
         certificates = ClusterCertificates(
             f"{name}-certificates",
-            ClusterCertificatesArgs(cluster=plan.name, url=f"https://{plan.api_host}:{API}"),
+            ClusterCertificatesArgs(plan.name, f"https://{plan.api_host}:{API}" if entry else self.url),
             self._children,
         )
         server_password, agent_password = self._password("server"), self._password("agent")
@@ -97,21 +97,65 @@ class K3sCluster(pulumi.ComponentResource):
                 lambda values: k3s.server_secret(values[0], values[1], values[2], {})
             ),
         )
-        agent_secret = self._secret(
-            "agent",
-            pulumi.Output.all(certificates.server_authority, agent_password).apply(
-                lambda values: k3s.agent_secret(values[0], values[1])
-            ),
-        )
-        self.first_server = self._create_servers(entry, server_secret)
-        self._create_workers(entry, agent_secret)
-        self.url = entry.url
-        self.kubeconfig = pulumi.Output.secret(
-            pulumi.Output.all(certificates.kubeconfig, entry.url, self.first_server.group_name).apply(
-                lambda values: str(values[0])
+        ready: pulumi.Output[str]
+        if entry:
+            servers = self._create_servers(entry, server_secret)
+            self.first_server, ready = servers[0], servers[0].group_name
+        else:
+            exposed = self._create_public_servers(server_secret)
+            self.first_server, ready = exposed[0], exposed[0].ready
+        if plan.pools:
+            agent_secret = self._secret(
+                "agent",
+                pulumi.Output.all(certificates.server_authority, agent_password).apply(
+                    lambda values: k3s.agent_secret(values[0], values[1])
+                ),
             )
+            self._create_workers(entry, agent_secret)
+        self.kubeconfig = pulumi.Output.secret(
+            pulumi.Output.all(certificates.kubeconfig, self.url, ready).apply(lambda values: str(values[0]))
         )
         self.register_outputs({"kubeconfig": self.kubeconfig, "url": self.url})
+
+    @property
+    def _public(self) -> PublicAddresses:
+        if self.public is None:
+            raise AssertionError("servers without an entry have public addresses")
+        return self.public
+
+    def _create_entry(self, group: pulumi.Input[str]) -> ClusterEntry:
+        args, plan = self._args, self._args.plan
+        return ClusterEntry(
+            f"{self._name}-entry",
+            ClusterEntryArgs(
+                load_balancer=plan.load_balancer,
+                vpc_id=args.vpc.vpc_id,
+                region=plan.region,
+                subnets={subnet: args.vpc.subnets[subnet].id for subnet in args.entry_addresses},
+                addresses=args.entry_addresses,
+                security_group=group,
+                zone_name=plan.zone_name,
+                api_host=plan.api_host,
+                ingress=args.entry_ingress,
+                resolving_vpcs=args.resolving_vpcs,
+            ),
+            self._children,
+        )
+
+    def _create_addresses(self) -> PublicAddresses:
+        args, plan = self._args, self._args.plan
+        return PublicAddresses(
+            f"{self._name}-addresses",
+            PublicAddressesArgs(
+                vpc_id=args.vpc.vpc_id,
+                region=plan.region,
+                zone_name=plan.zone_name,
+                api_host=plan.api_host,
+                private=plan.addresses,
+                ssh_key=args.ssh_key,
+            ),
+            self._children,
+        )
 
     def _password(self, role: str) -> pulumi.Output[str]:
         return random.RandomPassword(f"{self._name}-{role}-token", length=48, special=False, opts=self._children).result
@@ -146,10 +190,12 @@ class K3sCluster(pulumi.ComponentResource):
             raise AssertionError("an instance profile was asked for")
         return component.profile
 
-    def _create_servers(self, entry: ClusterEntry, secret: aws.secretsmanager.SecretVersion) -> NodeGroup:
+    def _server_profile(self, secret: aws.secretsmanager.SecretVersion) -> pulumi.Output[str]:
+        """What servers may do: join, record the first start, keep snapshots; and what their pods may, if they work."""
         args, plan = self._args, self._args.plan
         bucket = pulumi.Output.from_input(args.snapshot_bucket_arn)
-        profile = self._role(
+        granted, managed = ([], []) if plan.pools else self._granted()
+        return self._role(
             "server",
             [
                 Statement(["secretsmanager:GetSecretValue"], [secret.secret_id]),
@@ -161,8 +207,20 @@ class K3sCluster(pulumi.ComponentResource):
                     ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
                     [pulumi.Output.concat(bucket, f"/{plan.name}/*")],
                 ),
+                *granted,
             ],
+            managed,
         )
+
+    def _granted(self) -> tuple[list[Statement], list[str]]:
+        """What pods may do in the cloud."""
+        args = self._args
+        granted = [statement for grant in args.grants for statement in statements(grant, args.cloud)]
+        return granted, sorted({arn for grant in args.grants for arn in grant.managed})
+
+    def _create_servers(self, entry: ClusterEntry, secret: aws.secretsmanager.SecretVersion) -> list[NodeGroup]:
+        args, plan = self._args, self._args.plan
+        profile = self._server_profile(secret)
         groups: list[NodeGroup] = []
         for index, subnet in enumerate(plan.server_subnets):
             user_data = pulumi.Output.all(secret.secret_id, args.snapshot_bucket).apply(
@@ -187,15 +245,45 @@ class K3sCluster(pulumi.ComponentResource):
                     pulumi.ResourceOptions(parent=self, depends_on=[secret, *entry.listeners, *groups[-1:]]),
                 )
             )
-        return groups[0]
+        return groups
 
-    def _create_workers(self, entry: ClusterEntry, secret: aws.secretsmanager.SecretVersion) -> None:
+    def _create_public_servers(self, secret: aws.secretsmanager.SecretVersion) -> list[PublicServer]:
         args, plan = self._args, self._args.plan
-        granted = [statement for grant in args.grants for statement in statements(grant, args.cloud)]
-        managed = sorted({arn for grant in args.grants for arn in grant.managed})
+        profile = self._server_profile(secret)
+        servers: list[PublicServer] = []
+        for index, subnet in enumerate(plan.server_subnets):
+            servers.append(
+                PublicServer(
+                    f"{self._name}-server-{index}",
+                    PublicServerArgs(
+                        nodes=plan.servers,
+                        zone=plan.zones[index],
+                        subnet_id=args.vpc.subnets[subnet].id,
+                        private_address=plan.addresses[index],
+                        address=self._public.addresses[index],
+                        image=args.image,
+                        user_data=partial(_public_data, plan, index, secret.secret_id, args.snapshot_bucket),
+                        profile=profile,
+                        security_group=args.node_groups[plan.control],
+                        key_name=self._public.key_name,
+                        snapshots=self._name,
+                        tags=args.tags,
+                        protect=args.protect,
+                        metadata_hops=2 if args.grants and not plan.pools else 1,
+                    ),
+                    pulumi.ResourceOptions(parent=self, depends_on=[secret, *servers[-1:]]),
+                )
+            )
+        Snapshots(f"{self._name}-snapshots", SnapshotsArgs(self._name, args.snapshot_days), self._children)
+        return servers
+
+    def _create_workers(self, entry: ClusterEntry | None, secret: aws.secretsmanager.SecretVersion) -> None:
+        args, plan = self._args, self._args.plan
+        granted, managed = self._granted()
         join = Statement(["secretsmanager:GetSecretValue"], [secret.secret_id])
         profile = self._role("agent", [join, *granted], managed)
-        doors = [*(entry.target_groups[item.port] for item in args.entry_ingress), *args.ingress_target_groups]
+        inside = [entry.target_groups[item.port] for item in args.entry_ingress] if entry else []
+        doors = [*inside, *args.ingress_target_groups]
         for pool in plan.pools:
             NodeGroup(
                 f"{self._name}-{pool.name}",
@@ -220,6 +308,20 @@ def _server_data(plan: ClusterPlan, index: int, values: Sequence[str]) -> str:
     """User data of a server, from its secret's ARN and the snapshots' bucket."""
     secret_arn, bucket = values
     return k3s.user_data(plan.server(index, secret_arn, bucket))
+
+
+def _public_data(
+    plan: ClusterPlan,
+    index: int,
+    secret: pulumi.Output[str],
+    bucket: pulumi.Input[str],
+    volume: str,
+    public_address: str,
+) -> pulumi.Output[str]:
+    """User data of a server with a public address and a volume that outlives it."""
+    return pulumi.Output.all(secret, bucket).apply(
+        lambda values: k3s.user_data(plan.server(index, values[0], values[1], volume, public_address))
+    )
 
 
 def _worker_data(plan: ClusterPlan, pool: PoolPlan, secret_arn: str) -> str:

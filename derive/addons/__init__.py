@@ -13,6 +13,7 @@ from derive.addons import (
     kube_prometheus_stack,
     opensearch,
     postgres_exporter,
+    traefik,
 )
 from derive.addons.additions import EARLY, additions
 from derive.addons.chart import Addition, Release
@@ -21,7 +22,7 @@ from derive.addons.spaces import namespaces, plan_name
 from derive.observability import fluent_bit as logs
 from derive.shapes import AddonPlan, Deployment, SecretPlan
 from manifests.base import Manifest
-from model import Cilium, Istio
+from model import Cilium, Istio, Traefik
 
 
 def addons(deployment: Deployment) -> tuple[AddonPlan, ...]:
@@ -53,6 +54,8 @@ def addons(deployment: Deployment) -> tuple[AddonPlan, ...]:
     found.extend(plan(postgres_exporter.release(target, home)) for target in postgres_exporter.targets(deployment))
     found.extend(_logs(deployment, plan))
     found.extend(added(addition) for kind, addition in asked.items() if kind not in EARLY)
+    if isinstance(platform.ingress, Traefik):
+        found.append(traefik.plan())
     return tuple(_known(found))
 
 

@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-import yaml
-
 from derive.addons.chart import Release
+from derive.addons.values import values_text
 from derive.shapes import AddonPlan
 from derive.versions import KUBECTL_IMAGE, ChartVersion
 from manifests import core
@@ -72,20 +71,6 @@ def gate_account() -> AddonPlan:
             ),
         ),
     )
-
-
-def values_text(values: Mapping[str, Any]) -> str:
-    """Values as YAML in the order given, so that a change shows as the lines that changed."""
-    return yaml.safe_dump(_plain(values), sort_keys=False, width=10_000)
-
-
-def _plain(value: Any) -> Any:
-    """Lists and maps as the YAML dumper takes them: no tuples, and no node twice (it would write an alias)."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _helm_chart(release: Release) -> tuple[Manifest, ...]:

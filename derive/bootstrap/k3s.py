@@ -68,6 +68,18 @@ SYSCTL = {
 }
 """The first four: the kubelet exits without them (`protect-kernel-defaults`). max_map_count: OpenSearch's minimum."""
 
+UBUNTU: Mapping[str, Any] = {
+    "ssh_pwauth": False,
+    "disable_root": True,
+    "package_update": True,
+    "packages": ["unattended-upgrades", "xfsprogs"],
+    "snap": {"commands": [["install", "aws-cli", "--classic"]]},
+}
+"""What an Ubuntu machine needs before its first boot program: keys are the only way in, and Ubuntu's archive has no AWS
+CLI of the second version (AWS CLI user guide, "Snap")."""
+UPDATES = 'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\n'
+"""Security updates every day (Debian's unattended-upgrades, README)."""
+
 _VERSION = re.compile(r"v1\.\d+\.\d+\+k3s\d+")
 _CLUSTER = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _TOKEN = re.compile(r"[A-Za-z0-9]{16,}")
@@ -122,12 +134,23 @@ class K3sNode:
     """Absent: kube-proxy's defaults, if it runs at all."""
     kernel_modules: tuple[str, ...] = ()
     """To be loaded before K3s starts, beside those that every node needs."""
+    traefik: bool = False
+    """True keeps the packaged Traefik."""
+    packaged: bool = False
+    """True where the machine installs Debian packages (Ubuntu): the AWS CLI is no part of its image, and security
+    updates are its own business."""
+    volume: str = ""
+    """Servers: id of the EBS volume that holds K3s' state and outlives the machine. Empty: the root disk."""
+    node_name: str = ""
+    """A name that stays when the machine is replaced: local volumes are bound to it. Empty: the machine's own."""
+    public_address: str = ""
+    """Servers: the address that stays, at which administrators reach the API. Empty: there is none."""
     local_storage: bool = False
     """True keeps K3s' `local-path` storage class; False when another driver provides the default class."""
     service_load_balancer: bool = False
     """True keeps K3s' service load balancer: a Service of type LoadBalancer answers on every node's own ports."""
     disable: tuple[str, ...] = ()
-    """Packaged components to leave out beside traefik, servicelb and (without `local_storage`) local-storage."""
+    """Packaged components to leave out beside those above that are not kept."""
     aws_cloud_provider: bool = True
     """True: the AWS cloud controller manager initialises nodes. False: K3s' own does."""
     dedicated_servers: bool = True
@@ -157,6 +180,10 @@ class K3sNode:
         require(
             not (self.local_storage and "local-storage" in self.disable),
             f"{where}: local_storage is on, but 'local-storage' is disabled; drop one of them",
+        )
+        require(
+            not self.volume or bool(self.node_name),
+            f"{where}: what is on volume {self.volume} is bound to the node's name; give it one that stays",
         )
         object.__setattr__(self, "api_host", self.api_host or f"api.{self.cluster}.internal")
         object.__setattr__(self, "labels", dict(self.labels))
@@ -188,12 +215,15 @@ def server_config(node: K3sNode) -> dict[str, Any]:
     """
     local_storage = () if node.local_storage else ("local-storage",)
     load_balancer = () if node.service_load_balancer else ("servicelb",)
+    traefik = () if node.traefik else ("traefik",)
+    rules = _rules_directory(node)
     config = {
         **_common_config(node),
         "agent-token-file": f"{CONFIG}/agent-token",
-        "tls-san": [node.api_host, *node.tls_sans],
+        "tls-san": [node.api_host, *([node.public_address] if node.public_address else []), *node.tls_sans],
+        **({"node-external-ip": node.public_address} if node.public_address else {}),
         **({} if node.own_network else {"flannel-backend": "none", "disable-network-policy": True}),
-        "disable": list(dict.fromkeys(("traefik", *load_balancer, *local_storage, *node.disable))),
+        "disable": list(dict.fromkeys((*traefik, *load_balancer, *local_storage, *node.disable))),
         "cluster-cidr": node.cluster_cidr,
         "service-cidr": node.service_cidr,
         "write-kubeconfig-mode": "0600",
@@ -204,8 +234,8 @@ def server_config(node: K3sNode) -> dict[str, Any]:
         "etcd-snapshot-retention": 28,
         "kube-apiserver-arg": [
             "enable-admission-plugins=NodeRestriction,EventRateLimit",
-            f"admission-control-config-file={SERVER}/psa.yaml",
-            f"audit-policy-file={SERVER}/audit.yaml",
+            f"admission-control-config-file={rules}/psa.yaml",
+            f"audit-policy-file={rules}/audit.yaml",
             f"audit-log-path={SERVER}/logs/audit.log",
             "audit-log-maxage=30",
             "audit-log-maxbackup=10",
@@ -225,6 +255,11 @@ def server_config(node: K3sNode) -> dict[str, Any]:
             "etcd-s3-region": node.region,
         }
     return config
+
+
+def _rules_directory(node: K3sNode) -> str:
+    """Of admission and audit: cloud-init writes them before the volume is mounted over K3s' own directory."""
+    return CONFIG if node.volume else SERVER
 
 
 def agent_config(node: K3sNode) -> dict[str, Any]:
@@ -275,6 +310,8 @@ def machine_files(node: K3sNode) -> tuple[MachineFile, ...]:
         "VERSION": node.version,
         "ARTIFACT_URL": _artifact_url(node),
         "ARTIFACT_SHA256": node.artifacts.sha256,
+        **({"VOLUME": node.volume} if node.volume else {}),
+        **({"NODE_NAME": node.node_name} if node.node_name else {}),
     }
     files = [
         settings_file(settings),
@@ -291,12 +328,17 @@ def machine_files(node: K3sNode) -> tuple[MachineFile, ...]:
         first_boot_unit("/opt/wheelhouse/k3s-first-boot"),
     ]
     if node.role == "server":
+        rules = _rules_directory(node)
         admission = k3s_policies.admission_configuration(node.pod_security, node.exempt_namespaces)
         files += [
             program("k3s-join-mode"),
-            MachineFile(f"{SERVER}/audit.yaml", to_yaml(k3s_policies.audit_policy()), mode="0600"),
-            MachineFile(f"{SERVER}/psa.yaml", to_yaml(admission), mode="0600"),
+            MachineFile(f"{rules}/audit.yaml", to_yaml(k3s_policies.audit_policy()), mode="0600"),
+            MachineFile(f"{rules}/psa.yaml", to_yaml(admission), mode="0600"),
         ]
+    if node.volume:
+        files += [program("format-if-blank"), program("k3s-volume")]
+    if node.packaged:
+        files.append(MachineFile("/etc/apt/apt.conf.d/20auto-upgrades", UPDATES))
     return tuple(files)
 
 
@@ -307,7 +349,8 @@ def _artifact_url(node: K3sNode) -> str:
 
 def user_data(node: K3sNode) -> str:
     """The node's cloud-config: below 16 KB, no secret in it."""
-    return cloud_config(f"K3s {node.role} {node.index} of {node.cluster}", machine_files(node))
+    name = f"K3s {node.role} {node.index} of {node.cluster}"
+    return cloud_config(name, machine_files(node), UBUNTU if node.packaged else {})
 
 
 def ca_hash(server_ca: str) -> str:

@@ -125,9 +125,12 @@ def to_yaml(document: object) -> str:
     return yaml.dump(document, Dumper=_BlockDumper, sort_keys=False, width=4096, default_flow_style=False)
 
 
-def cloud_config(name: str, files: Iterable[MachineFile]) -> str:
-    """The `#cloud-config` that writes `files` and starts the first-boot unit; refused when EC2 would refuse it."""
+def cloud_config(name: str, files: Iterable[MachineFile], distribution: Mapping[str, object] | None = None) -> str:
+    """The `#cloud-config` that writes `files` and starts the first-boot unit; refused when EC2 would refuse it.
+
+    `distribution`: further keys that the machine's operating system needs."""
     document = {
+        **(distribution or {}),
         "write_files": [
             {"path": f.path, "permissions": f.mode, "owner": f"{f.owner}:{f.group}", "content": f.content}
             for f in files

@@ -59,6 +59,8 @@ class Member:
     """Names of further Services that lead to some of its pods."""
     granted: bool = False
     """Whether its pods have rights in the cloud, and ask for them."""
+    admits: Mapping[str, str] = field(default_factory=dict)
+    """Labels that the store's users bear, and by which they are let in. Empty: they are let in by their names."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,15 @@ def members(store: PostgreSQL, place: Place) -> tuple[Member, ...]:
         return found
     reaches = {} if place.host else {store.name: (store.port,)}
     exits = (Exit(store.name, "database", (place.host,), store.port, "TCP"),) if place.host else ()
-    door = Member(pooler.name, (pooler.port,), front=True, metrics=pgbouncer.METRICS, reaches=reaches, exits=exits)
+    door = Member(
+        pooler.name,
+        (pooler.port,),
+        front=True,
+        metrics=pgbouncer.METRICS,
+        reaches=reaches,
+        exits=exits,
+        admits={pooler.label: "true"} if pooler.label else {},
+    )
     return (*found, door)
 
 

@@ -15,7 +15,8 @@ from derive import versions
 from derive.addons import addon_secrets, addons
 from derive.addons.chart import Release
 from derive.addons.cilium import values as cilium_values
-from derive.addons.delivery import deliver, values_text
+from derive.addons.delivery import deliver
+from derive.addons.values import values_text
 from derive.shapes import AddonPlan
 from manifests.base import Manifest
 from model import DeclarationError, Istio, NetworkPolicies, NoMesh, Platform, Tempo

@@ -136,7 +136,7 @@ def test_routes_without_a_mesh_are_refused() -> None:
         derived(shop(routes=(Route(host="www", to="web"),), platform=Platform(mesh=NoMesh())))
     assert str(refusal.value) == (
         "system 'shop' has routes but no mesh, whose ingress gateway serves them; "
-        "set platform.mesh to Istio, platform.ingress to Nginx, or remove the routes"
+        "set platform.mesh to Istio, platform.ingress to Nginx or Traefik, or remove the routes"
     )
 
 

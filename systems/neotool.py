@@ -1,0 +1,182 @@
+"""Neotool: a GraphQL platform on one machine; delivered by GitOps, its secrets in Vault, its backups in object storage.
+
+Row ids in docstrings and comments name the requirements that a value answers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model import (
+    Call,
+    CertManager,
+    Environment,
+    External,
+    Gp3,
+    InCluster,
+    K3s,
+    Kafka,
+    NetworkPolicies,
+    Nodes,
+    NoMesh,
+    Observability,
+    Platform,
+    Pooler,
+    PostgreSQL,
+    Probe,
+    Quota,
+    Resources,
+    Rolling,
+    Route,
+    SecretKey,
+    Service,
+    SingleVpc,
+    System,
+    Tier,
+    Topic,
+    Traefik,
+    seconds,
+)
+
+IN_PLACE = Rolling(max_surge=0, max_unavailable=1)
+"""One node and a quota: a new version takes over the room of the old one, pod by pod."""
+JWT = SecretKey(secret="jwt-secrets", key="signing-key")
+KOTLIN: dict[str, Any] = {
+    "port": 8080,
+    "metrics": 9090,
+    "runtime": "jvm",
+    "uses": ("postgres", "kafka"),
+    "env": {"JWT_SIGNING_KEY": JWT},
+    "resources": Resources(cpu="250m", memory="512Mi", cpu_limit="500m", memory_limit="1Gi"),
+    "startup": Probe(delay=seconds(0), period=seconds(5), failures=24),
+    "release": IN_PLACE,
+}
+KOTLIN_SERVICES = ("app-service", "security-service")
+"""NT-APP-03. Another one is another name here."""
+ROUTER = """\
+supergraph:
+  listen: 0.0.0.0:4000
+health_check:
+  listen: 0.0.0.0:4000
+  path: /health
+telemetry:
+  exporters:
+    metrics:
+      prometheus:
+        enabled: true
+        listen: 0.0.0.0:9090
+        path: /metrics
+"""
+
+SYSTEM = System(
+    name="neotool",
+    domain="neotool.io",
+    namespace="production",
+    stores=(
+        PostgreSQL(
+            name="postgres",
+            version=18,
+            image="postgres:18.1-alpine",
+            placement=InCluster(size="100Gi", storage_class="local-path"),
+            network_policy="postgres-allow-pgbouncer",
+            pooler=Pooler(
+                name="pgbouncer",
+                port=6432,
+                members=1,
+                mode="transaction",
+                max_clients=1000,
+                pool_size=25,
+                authentication="plain",
+                label="access-pgbouncer",
+                network_policy="pgbouncer-allow-apps",
+                resources=Resources(cpu="100m", memory="64Mi", cpu_limit="250m", memory_limit="128Mi"),
+            ),
+            resources=Resources(cpu="1", memory="2Gi", cpu_limit="2", memory_limit="4Gi"),
+        ),
+        Kafka(
+            name="kafka",
+            brokers=1,
+            size="100Gi",
+            resources=Resources(cpu="500m", memory="2Gi", cpu_limit="1", memory_limit="2Gi"),
+        ),
+    ),
+    services=(
+        Service(
+            name="apollo-router",
+            port=4000,
+            metrics=9090,
+            runtime="other",
+            image="ghcr.io/apollographql/router",
+            config={"router.yaml": ROUTER},
+            env={
+                "APOLLO_ROUTER_CONFIG_PATH": "/etc/apollo-router/config/router.yaml",
+                "APOLLO_GRAPH_REF": "neotool@current",
+                "APOLLO_KEY": SecretKey(secret="api-keys", key="apollo-key"),
+            },
+            resources=Resources(cpu="250m", memory="256Mi", cpu_limit="500m", memory_limit="512Mi"),
+            release=IN_PLACE,
+        ),
+        Service(
+            name="web",
+            port=3000,
+            tier="frontend",
+            resources=Resources(cpu="250m", memory="256Mi", cpu_limit="500m", memory_limit="512Mi"),
+            release=IN_PLACE,
+        ),
+        *(Service(name=name, **KOTLIN) for name in KOTLIN_SERVICES),
+    ),
+    calls=(
+        Call(caller="web", callee="apollo-router"),
+        *(Call(caller="apollo-router", callee=name) for name in KOTLIN_SERVICES),
+    ),
+    topics=(
+        Topic(name="account.changed", broker="kafka", publishers=("security-service",), subscribers=("app-service",)),
+    ),
+    routes=(
+        Route(host="app", to="web"),
+        Route(host="api", to="apollo-router"),
+    ),
+    externals=(
+        External(
+            name="apollo",
+            hosts=("uplink.api.apollographql.com", "aws.uplink.api.apollographql.com"),
+            used_by=("apollo-router",),
+        ),
+    ),
+    quota=Quota(cpu="8", cpu_limit="12", memory="16Gi", memory_limit="24Gi", pods=50, claims=10, storage="340Gi"),
+    defaults=Resources(cpu="50m", memory="64Mi", cpu_limit="500m", memory_limit="512Mi"),
+    viewers="neotool:viewers",
+    platform=Platform(
+        cluster=K3s(machines="ubuntu-24.04"),
+        cni=NetworkPolicies(),
+        mesh=NoMesh(),
+        ingress=Traefik(),
+        pools=(),
+        delivery="helm-chart",
+        observability=Observability(namespace="production", metrics_days=15, logs="none"),
+        addons=(CertManager(),),
+    ),
+    network=SingleVpc(
+        tiers=(Tier(name="public", offset=1, egress="internet"),),
+        control="public",
+        edge="nodes",
+    ),
+    environments={
+        "dev": Environment(
+            cidr="10.21.0.0/16",
+            domain="dev.neotool.io",
+            servers=Nodes(instance="m7i.xlarge", count=1, disk=Gp3(size=350)),
+            pools={},
+        ),
+        "prod": Environment(
+            cidr="10.20.0.0/16",
+            domain="neotool.io",
+            replicas=2,
+            servers=Nodes(instance="m7i.2xlarge", count=1, disk=Gp3(size=400)),
+            pools={},
+            protect=True,
+            observability_volume="50Gi",
+            moving_tags=False,
+        ),
+    },
+)
