@@ -21,7 +21,7 @@ from components.identity.cloud import Cloud, statements
 from components.identity.role import ServiceRole, ServiceRoleArgs, Statement
 from components.network.bastion import SESSION_MANAGER
 from components.network.vpc import Vpc
-from derive.bootstrap import k3s
+from derive.bootstrap import k3s, k3s_policies
 from derive.cloud import Grant
 from derive.cluster import ClusterPlan, PoolPlan
 
@@ -91,10 +91,11 @@ class K3sCluster(pulumi.ComponentResource):
             self._children,
         )
         server_password, agent_password = self._password("server"), self._password("agent")
+        rules = [] if entry else k3s_policies.files(k3s.SERVER)
         server_secret = self._secret(
             "server",
             pulumi.Output.all(certificates.files, server_password, agent_password).apply(
-                lambda values: k3s.server_secret(values[0], values[1], values[2], {})
+                lambda values: k3s.server_secret(values[0], values[1], values[2], {}, rules)
             ),
         )
         ready: pulumi.Output[str]

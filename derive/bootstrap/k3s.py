@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
@@ -26,7 +26,7 @@ from urllib.parse import quote
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from derive.bootstrap import k3s_policies
+from derive.bootstrap import k3s_policies, ubuntu
 from derive.bootstrap.machine import (
     SECRET_LIMIT,
     MachineFile,
@@ -67,18 +67,6 @@ SYSCTL = {
     "fs.inotify.max_user_watches": 524288,
 }
 """The first four: the kubelet exits without them (`protect-kernel-defaults`). max_map_count: OpenSearch's minimum."""
-
-UBUNTU: Mapping[str, Any] = {
-    "ssh_pwauth": False,
-    "disable_root": True,
-    "package_update": True,
-    "packages": ["unattended-upgrades", "xfsprogs"],
-    "snap": {"commands": [["install", "aws-cli", "--classic"]]},
-}
-"""What an Ubuntu machine needs before its first boot program: keys are the only way in, and Ubuntu's archive has no AWS
-CLI of the second version (AWS CLI user guide, "Snap")."""
-UPDATES = 'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\n'
-"""Security updates every day (Debian's unattended-upgrades, README)."""
 
 _VERSION = re.compile(r"v1\.\d+\.\d+\+k3s\d+")
 _CLUSTER = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
@@ -216,7 +204,6 @@ def server_config(node: K3sNode) -> dict[str, Any]:
     local_storage = () if node.local_storage else ("local-storage",)
     load_balancer = () if node.service_load_balancer else ("servicelb",)
     traefik = () if node.traefik else ("traefik",)
-    rules = _rules_directory(node)
     config = {
         **_common_config(node),
         "agent-token-file": f"{CONFIG}/agent-token",
@@ -234,8 +221,8 @@ def server_config(node: K3sNode) -> dict[str, Any]:
         "etcd-snapshot-retention": 28,
         "kube-apiserver-arg": [
             "enable-admission-plugins=NodeRestriction,EventRateLimit",
-            f"admission-control-config-file={rules}/psa.yaml",
-            f"audit-policy-file={rules}/audit.yaml",
+            f"admission-control-config-file={SERVER}/psa.yaml",
+            f"audit-policy-file={SERVER}/audit.yaml",
             f"audit-log-path={SERVER}/logs/audit.log",
             "audit-log-maxage=30",
             "audit-log-maxbackup=10",
@@ -255,11 +242,6 @@ def server_config(node: K3sNode) -> dict[str, Any]:
             "etcd-s3-region": node.region,
         }
     return config
-
-
-def _rules_directory(node: K3sNode) -> str:
-    """Of admission and audit: cloud-init writes them before the volume is mounted over K3s' own directory."""
-    return CONFIG if node.volume else SERVER
 
 
 def agent_config(node: K3sNode) -> dict[str, Any]:
@@ -328,17 +310,13 @@ def machine_files(node: K3sNode) -> tuple[MachineFile, ...]:
         first_boot_unit("/opt/wheelhouse/k3s-first-boot"),
     ]
     if node.role == "server":
-        rules = _rules_directory(node)
-        admission = k3s_policies.admission_configuration(node.pod_security, node.exempt_namespaces)
-        files += [
-            program("k3s-join-mode"),
-            MachineFile(f"{rules}/audit.yaml", to_yaml(k3s_policies.audit_policy()), mode="0600"),
-            MachineFile(f"{rules}/psa.yaml", to_yaml(admission), mode="0600"),
-        ]
+        files.append(program("k3s-join-mode"))
+    if node.role == "server" and not node.volume:
+        files += k3s_policies.files(SERVER, node.pod_security, node.exempt_namespaces)
     if node.volume:
         files += [program("format-if-blank"), program("k3s-volume")]
     if node.packaged:
-        files.append(MachineFile("/etc/apt/apt.conf.d/20auto-upgrades", UPDATES))
+        files.append(ubuntu.UPDATES)
     return tuple(files)
 
 
@@ -350,7 +328,7 @@ def _artifact_url(node: K3sNode) -> str:
 def user_data(node: K3sNode) -> str:
     """The node's cloud-config: below 16 KB, no secret in it."""
     name = f"K3s {node.role} {node.index} of {node.cluster}"
-    return cloud_config(name, machine_files(node), UBUNTU if node.packaged else {})
+    return cloud_config(name, machine_files(node), ubuntu.CLOUD_CONFIG if node.packaged else {})
 
 
 def ca_hash(server_ca: str) -> str:
@@ -382,9 +360,14 @@ def _secret(name: str, files: list[MachineFile]) -> str:
 
 
 def server_secret(
-    tls: Mapping[str, str], server_password: str, agent_password: str, manifests: Mapping[str, str]
+    tls: Mapping[str, str],
+    server_password: str,
+    agent_password: str,
+    manifests: Mapping[str, str],
+    more: Iterable[MachineFile] = (),
 ) -> str:
-    """The servers' secret value. `tls`: `TLS_FILES` -> PEM. `manifests`: file name -> YAML, applied at first start."""
+    """The servers' secret value. `tls`: `TLS_FILES` -> PEM. `manifests`: file name -> YAML, applied at first start.
+    `more`: what is no secret, but cannot be written before the volume is mounted."""
     missing, unknown = TLS_FILES - tls.keys(), tls.keys() - TLS_FILES
     require(not missing and not unknown, f"server TLS files: missing {sorted(missing)}, unknown {sorted(unknown)}")
     bad = [name for name in manifests if re.fullmatch(r"[a-z0-9][a-z0-9.-]*\.ya?ml", name) is None]
@@ -397,6 +380,7 @@ def server_secret(
         program("k3s-restore", path=RESTORE),
         *(MachineFile(f"{SERVER}/tls/{name}", pem, mode="0600") for name, pem in tls.items()),
         *(MachineFile(f"{SERVER}/manifests/{name}", text, mode="0600") for name, text in manifests.items()),
+        *more,
     ]
     return _secret("K3s server", files)
 

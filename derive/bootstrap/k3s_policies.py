@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from derive.bootstrap.machine import MachineFile, to_yaml
+
 EXEMPT_NAMESPACES = ("kube-system",)
 """Where the nodes' own agents run (CNI, node exporter), and no stack makes the namespace. An exemption overrides a
 namespace's labels, so every other namespace says by its labels what its pods may do."""
@@ -73,3 +75,14 @@ def admission_configuration(enforce: str, exempt_namespaces: Sequence[str]) -> d
             },
         ],
     }
+
+
+def files(
+    directory: str, enforce: str = "restricted", exempt_namespaces: Sequence[str] = EXEMPT_NAMESPACES
+) -> list[MachineFile]:
+    """Both, below K3s' own directory."""
+    admission = admission_configuration(enforce, exempt_namespaces)
+    return [
+        MachineFile(f"{directory}/audit.yaml", to_yaml(audit_policy()), mode="0600"),
+        MachineFile(f"{directory}/psa.yaml", to_yaml(admission), mode="0600"),
+    ]
