@@ -67,14 +67,14 @@ class NetworkExpectation:
         ports = tuple(sorted({f"TCP {store_port(store)}" for store in stores}))
         replicated = tuple(sorted({f"TCP {store_port(store)}" for store in stores if store.kind == "postgresql"}))
         nodes, data = scope.node_tiers, (network.data,) if network.data else ()
-        edge = (PUBLIC_TIER, HUB) if self._hub else (network.public, "own")
+        edge = (PUBLIC_TIER, HUB) if self._hub else (EDGE, "own")
         self._rows: dict[Way, tuple[Row, ...]] = {
             "ingress": (
                 *(Row(NODE, peer, everything, tier=tier) for tier in nodes for peer in self._admitted(tier)),
                 *(Row(NODE, edge[0], doors, edge[1], tier) for tier in scope.entered_tiers),
                 Row(NODE, PRIVATE_TIER, ADMINISTRATION, HUB),
                 *(Row(ENTRY, tier, API) for tier in nodes),
-                Row(ENTRY, edge[0], WEB, edge[1]),
+                *((Row(ENTRY, edge[0], WEB, edge[1]),) if self._hub else ()),
                 Row(ENTRY, PRIVATE_TIER, API, HUB),
                 Row(ENTRY, OPERATORS, API, VPN),
                 *(Row(DATABASE, tier, ports) for tier in nodes),

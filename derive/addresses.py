@@ -74,8 +74,13 @@ def address_plan(cidr: str, tiers: tuple[Tier, ...], zones: tuple[str, ...], str
                     egress=tier.egress,
                 )
             )
-    if len({subnet.cidr for subnet in subnets}) != len(subnets):
-        raise DeclarationError(
-            "two tiers of the network have the same /24 in some zone; give each tier an offset of its own"
-        )
+    first: dict[str, SubnetPlan] = {}
+    for subnet in subnets:
+        other = first.setdefault(subnet.cidr, subnet)
+        if other is not subnet:
+            raise DeclarationError(
+                f"tiers '{other.tier}' in zone {other.zone} and '{subnet.tier}' in zone {subnet.zone} both get "
+                f"{subnet.cidr}: a tier takes the /24 of its offset plus {stride} per zone; set their offsets further "
+                "apart, or raise network.stride"
+            )
     return AddressPlan(cidr, tuple(subnets))

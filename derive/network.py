@@ -156,11 +156,11 @@ def network_plan(
     nodes = tuple(cidr for cidrs in clusters.values() for cidr in cidrs)
     if isinstance(network, HubAndSpoke):
         hub = hub_addresses(network, region)
-        edge, bastion = hub.cidrs("public"), hub.cidrs("private")
-        senders = edge
+        bastion = hub.cidrs("private")
+        entering = senders = hub.cidrs("public")
         own_edge: tuple[firewall.Group, ...] = ()
     else:
-        edge, bastion = addresses.cidrs(network.public), ()
+        entering, bastion = (), ()
         # Nodes see the clients' addresses, not the edge's: only by its group can they tell what it sends.
         senders = (firewall.EDGE,)
         doors = tuple(cidr for tier in ingress_tiers(system) for cidr in clusters[tier])
@@ -176,7 +176,7 @@ def network_plan(
         nat_zones=environment.zones if environment.nat_per_zone else 1,
         groups=(
             *own_edge,
-            firewall.entry_group(edge, (*bastion, *operators), nodes),
+            firewall.entry_group(entering, (*bastion, *operators), nodes),
             *_node_groups(system, clusters, ingress, senders, bastion, data),
             *((firewall.database_group(nodes),) if data else ()),
         ),

@@ -24,21 +24,24 @@ Documents = Mapping[str, Mapping[str, Any]]
 
 
 def settings_of(project: Project, stack: str) -> Settings:
-    """The stack's settings, from its file."""
+    """The stack's settings, from its file. :class:`UserError` for bad ones."""
     loaded = load_project(project.root)
     config = load_config(loaded, stack, _passphrase(project), {}).values
-    return read_settings(config.get, project.name, stack)
+    try:
+        return read_settings(config.get, project.name, stack)
+    except SettingsError as error:
+        raise UserError(str(error)) from error
 
 
 def deployment_of(project: Project, stack: str) -> Deployment:
     """What the stack deploys. :class:`UserError` for a stack without a file, bad settings, and the hub's stack."""
     (name,) = project.choose([stack])
+    settings = settings_of(project, name)
+    if settings.environment == HUB:
+        raise UserError(f"stack {name!r} is a hub, in which no services run; name the stack of an environment")
     try:
-        settings = settings_of(project, name)
-        if settings.environment == HUB:
-            raise UserError(f"stack {name!r} is a hub, in which no services run; name the stack of an environment")
         return settings.deployment()
-    except (SettingsError, DeclarationError) as error:
+    except DeclarationError as error:
         raise UserError(str(error)) from error
 
 
