@@ -111,6 +111,6 @@ def test_two_tiers_in_one_place_are_refused() -> None:
     with pytest.raises(DeclarationError) as caught:
         address_plan("10.1.0.0/16", tiers, ZONES[:1], STRIDE)
     assert str(caught.value) == (
-        "tiers 'web' in zone eu-west-1a and 'data' in zone eu-west-1a both get 10.1.1.0/24: a tier takes the /24 of its "
-        "offset plus 10 per zone; set their offsets further apart, or raise network.stride"
+        "tiers 'web' in zone eu-west-1a and 'data' in zone eu-west-1a both get 10.1.1.0/24: a tier takes the /24 of "
+        "its offset plus 10 per zone; set their offsets further apart, or raise network.stride"
     )
