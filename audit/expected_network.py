@@ -30,6 +30,8 @@ from model import Bucket, HubAndSpoke
 from model.platform import Receiver
 
 ANYWHERE: Final = "anywhere"
+MACHINE_KINDS: Final = ("postgresql", "redis")
+"""Kinds of stores whose ports the machines of the data tier answer on."""
 WEB_PORTS: Final = (80, 443)
 WEB: Final = ("TCP 80", "TCP 443")
 HTTPS: Final = ("TCP 443",)
@@ -64,7 +66,7 @@ class NetworkExpectation:
         self._ingress = INGRESS_PORTS[scope.system.platform.ingress.kind]
         doors = tuple(f"TCP {port}" for port in self._ingress)
         stores = [store for store in scope.system.stores if not isinstance(store, Bucket)]
-        ports = tuple(sorted({f"TCP {store_port(store)}" for store in stores}))
+        ports = tuple(sorted({f"TCP {store_port(store)}" for store in stores if store.kind in MACHINE_KINDS}))
         replicated = tuple(sorted({f"TCP {store_port(store)}" for store in stores if store.kind == "postgresql"}))
         nodes, data = scope.node_tiers, (network.data,) if network.data else ()
         edge = (PUBLIC_TIER, HUB) if self._hub else (EDGE, "own")
@@ -92,7 +94,7 @@ class NetworkExpectation:
                 Row(BASTION, ANYWHERE, HTTPS),
             ),
         }
-        """The node group admits the store ports of all stores to the data subnets: it knows subnets, not services."""
+        """The database group admits every node on the ports of all such stores: it knows subnets, not services."""
 
     def _entering(self) -> tuple[Row, ...]:
         """Who opens connections to the edge: everybody, or the declared part of the public addresses."""
