@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from model import Bucket, DeclarationError, InCluster, Istio, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, System
+from model import Bucket, DeclarationError, InCluster, Istio, Kafka, PostgreSQL, RabbitMQ, Redis, System
 from model.environment import Environment
-from model.stores import Pooler, Store, backup_of
+from model.stores import Pooler, Store, backup_of, copies_of
 from model.workloads import Service
 
 
@@ -144,12 +144,12 @@ def helpers_of(store: Store) -> tuple[Helper, ...]:
     if archived(store):
         watcher = Helper(f"{job}-exporter", None, copies=True, metrics=WATCHER_METRICS)
         return (Helper(job, PGBACKREST, copies=True), watcher)
-    if not isinstance(store, MySQL | Redis | RabbitMQ) or store.backup is None:
+    if isinstance(store, Bucket) or copies_of(store) is None:
         return ()
     port = store.port
     if isinstance(store, RabbitMQ):
         port = MANAGEMENT
-    elif replicated(store):
+    elif isinstance(store, Redis) and replicated(store):
         port += 2  # Its doors lead there to a replica.
     return (Helper(job, port, copies=True),)
 

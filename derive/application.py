@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from derive import (
     authorization,
@@ -22,6 +23,7 @@ from derive import (
     namespaces,
     naming,
     network_policies,
+    object_stores,
     placement,
     releases,
     scaling,
@@ -340,6 +342,7 @@ def _store(context: _Context, store: Store, demands: dict[str, list[Demand]]) ->
         storage_class=choices.storage_class(context.deployment),
         region=context.deployment.facts.region,
         states=context.deployment.facts.database_states,
+        object_store=partial(object_stores.object_store, context.deployment),
     )
     policy: Callable[[str, Links, Surroundings], Manifest] = (
         network_policies.cilium_store_policy if isinstance(platform.cni, Cilium) else network_policies.standard_policy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from derive import naming, releases
+from derive import naming, object_stores, releases
 from derive.graph import Connection, Exit, Links, Workload
 from derive.stores import members
 from derive.stores.kind import Member
@@ -138,6 +138,5 @@ def _exits(
 
 def _store_exit(store: Store, hosts: Mapping[str, str], region: str) -> Exit:
     if isinstance(store, Bucket):
-        endpoint = f"s3.{region}.amazonaws.com"
-        return Exit(store.name, "external", (endpoint, f"*.{endpoint}"), 443, "TLS")
+        return object_stores.leaving(store, region)
     return Exit(store.name, "database", (hosts[store.name],), store.port, "TCP")

@@ -5,12 +5,13 @@ A stack makes one random value per password name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from derive import configuration, naming
+from derive import configuration, naming, object_stores
 from derive.shapes import SecretPlan
 from derive.stores import kind_of, place_of
 from model import Bucket, SecretKey, System
+from model.stores import copies_of
 
 
 def secret_plans(system: System, outside: Mapping[str, str]) -> tuple[SecretPlan, ...]:
@@ -19,6 +20,7 @@ def secret_plans(system: System, outside: Mapping[str, str]) -> tuple[SecretPlan
     for store in system.stores:
         if not isinstance(store, Bucket):
             plans.extend(kind_of(store).secrets(store, place_of(system, store, outside)))
+    plans.extend(_bucket_secrets(system))
     taken = {plan.name for plan in plans}
     own = (configuration.secret(system, service) for service in system.services)
     return (*plans, *(plan for plan in own if plan), *_declared_secrets(system, taken))
@@ -33,3 +35,14 @@ def _declared_secrets(system: System, taken: set[str]) -> tuple[SecretPlan, ...]
             if isinstance(value, SecretKey) and value.secret not in taken:
                 keys.setdefault((value.secret, space), {})[value.key] = f"{value.secret}-{value.key}"
     return tuple(SecretPlan(name=name, namespace=space, passwords=found) for (name, space), found in keys.items())
+
+
+def _bucket_secrets(system: System) -> Iterator[SecretPlan]:
+    """The keys of each bucket elsewhere, in every namespace whose pods use it."""
+    for bucket in system.stores:
+        if not isinstance(bucket, Bucket) or bucket.at is None:
+            continue
+        copied = [store for store in system.stores if (copy := copies_of(store)) and copy.bucket == bucket.name]
+        users = [naming.service_namespace(system, system.service(name)) for name in system.users(bucket.name)]
+        spaces = dict.fromkeys([*(naming.store_namespace(system, store) for store in copied), *users])
+        yield from (object_stores.credentials(bucket.at, space) for space in spaces)

@@ -47,6 +47,7 @@ from model.platform import (
     Slack,
 )
 from model.stores import (
+    R2,
     Backup,
     Bucket,
     Gp3,
@@ -93,6 +94,7 @@ from model.workloads import SecretKey as SecretKey
 from model.workloads import Service as Service
 
 __all__ = [
+    "R2",
     "AccountWatch",
     "Acme",
     "Alloy",

@@ -73,6 +73,17 @@ VOLUME_MIB_PER_SECOND = 125
 """What a gp3 volume writes in a second unless more is paid for (EBS user guide, "General Purpose SSD volumes")."""
 
 
+class Backup(Declared):
+    """Copies of a store's whole state in a bucket."""
+
+    bucket: Name = "backups"
+    """Which of the stack's buckets; ``backups`` is the one that every stack has."""
+    schedule: Cron
+    keep: timedelta | None = Field(None, ge=days(1))
+    """How long each copy is kept, in whole days. Absent: each replaces the last, which the bucket keeps as a
+    version."""
+
+
 class InCluster(Declared):
     """StatefulSets in the store's namespace: a primary and, with several members, its replicas by streaming."""
 
@@ -86,10 +97,16 @@ class InCluster(Declared):
     """Replicas that have every commit on disk before it is acknowledged. 0: what the primary acknowledged last may be
     lost with it."""
     backup: PostgresBackup | None = None
-    """Absent: dumps by hand are the backup."""
+    """Absent: dumps are the backup."""
+    dump: Backup | None = None
+    """Copies of a dump. Absent: whoever wants one makes it by hand."""
 
     @model_validator(mode="after")
     def _can_hold(self) -> InCluster:
+        if self.backup and self.dump:
+            raise DeclarationError(
+                "placement has a backup and a dump; an archive holds every moment that a dump would: keep the backup"
+            )
         if self.synchronous >= self.members:
             raise DeclarationError(
                 f"{self.synchronous} synchronous replicas of {self.members} members, one of which is the primary: "
@@ -167,14 +184,6 @@ class PostgreSQL(_Pods):
     pooler: Pooler | None = None
     """What clients connect to instead. Absent: they connect to the database itself."""
     resources: Resources = Resources(cpu="250m", memory="512Mi", cpu_limit="1", memory_limit="1Gi")
-
-
-class Backup(Declared):
-    """Copies of a store's whole state in a bucket. Each replaces the last, which the bucket keeps as a version."""
-
-    bucket: Name = "backups"
-    """Which of the stack's buckets; ``backups`` is the one that every stack has."""
-    schedule: Cron
 
 
 class MySQL(_Pods):
@@ -255,17 +264,41 @@ class Kafka(_Pods):
     resources: Resources = Resources(cpu="500m", memory="2Gi", cpu_limit="2", memory_limit="2Gi")
 
 
+class R2(Declared):
+    """Cloudflare R2, by its S3 API. The bucket is there already: nothing here makes it, empties it or deletes it.
+
+    The account is the stack's setting ``cloudflareAccount``.
+    """
+
+    kind: Literal["r2"] = "r2"
+    credentials: Name = "r2-credentials"
+    """Name of the Secret with the keys, in every namespace that uses the bucket."""
+
+
 class Bucket(Declared):
     """An object store that services read or write, or that backups go to; encrypted with a key of its own."""
 
     kind: Literal["bucket"] = "bucket"
     name: Name
+    at: R2 | None = None
+    """Who keeps it, under the name ``<system>-<environment>``. Absent: S3, in the stack's own account."""
+    prefix: str = Field("", pattern=r"^([a-z0-9-]+/)*$")
+    """Where the services' objects are, beside those of backups and logs. Empty: anywhere."""
     keep: timedelta | None = days(365)
     """Age at which objects are deleted. Absent: whoever puts them there deletes them."""
     glacier: timedelta | None = None
     """Age at which objects move to Glacier, where reading takes hours. Absent: they stay where they are."""
     replica: str | None = Field(None, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
     """The region that holds a copy of every object. Absent: there is none."""
+
+    @model_validator(mode="after")
+    def _ours_to_tidy(self) -> Bucket:
+        if self.at and (self.keep or self.glacier or self.replica):
+            raise DeclarationError(
+                f"bucket '{self.name}' is kept elsewhere, where its own rules expire, move and copy objects; "
+                "set keep to None, and neither glacier nor replica"
+            )
+        return self
 
 
 Store = Annotated[PostgreSQL | MySQL | Redis | RabbitMQ | Kafka | Bucket, Field(discriminator="kind")]
@@ -278,16 +311,26 @@ def backup_of(store: Store) -> PostgresBackup | None:
     return None
 
 
+def copies_of(store: Store) -> Backup | None:
+    """The declared copies of a store's whole state."""
+    if isinstance(store, MySQL | Redis | RabbitMQ):
+        return store.backup
+    if isinstance(store, PostgreSQL) and isinstance(store.placement, InCluster):
+        return store.placement.dump
+    return None
+
+
 def helpers_of(store: Store) -> tuple[str, ...]:
     """Names of what stands beside a store under a name of its own: pods, accounts, Services."""
     if isinstance(store, Kafka):
         return (f"{store.name}-headless", f"{store.name}-exporter")
+    jobs = (f"{store.name}-backup",) if copies_of(store) or backup_of(store) else ()
     if isinstance(store, MySQL | Redis | RabbitMQ):
         headless = () if isinstance(store, MySQL) else (f"{store.name}-headless",)
-        return (*headless, *((f"{store.name}-backup",) if store.backup else ()))
+        return (*headless, *jobs)
     if not isinstance(store, PostgreSQL):
         return ()
-    pooler = (store.pooler.name,) if store.pooler else ()
-    backup = tuple(f"{store.name}-{part}" for part in ("backup", "backup-exporter")) if backup_of(store) else ()
+    pooler = (store.pooler.name, f"{store.name}-headless") if store.pooler else ()
+    watcher = (f"{store.name}-backup-exporter",) if backup_of(store) else ()
     several = isinstance(store.placement, InCluster) and store.placement.members > 1
-    return (*pooler, *backup, *((f"{store.name}-replicas",) if several else ()))
+    return (*pooler, *jobs, *watcher, *((f"{store.name}-replicas",) if several else ()))

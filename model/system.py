@@ -227,6 +227,11 @@ class System(Declared):
         for store in self.stores:
             backup = backup_of(store)
             bucket = buckets.get(backup.bucket) if backup else None
+            if bucket and bucket.at:
+                raise DeclarationError(
+                    f"the archive of '{store.name}' goes to bucket '{bucket.name}', which is kept elsewhere; archives "
+                    f"are written by pods' roles: use a bucket without 'at', or give stores['{store.name}'] a dump"
+                )
             if backup and bucket and bucket.keep is not None:
                 raise DeclarationError(
                     f"bucket '{bucket.name}' deletes objects after {span(bucket.keep)}, also those that the backups of "

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, Valid
 import systems
 from derive.database_state import DatabaseState
 from derive.shapes import Deployment, Facts
-from model import DeclarationError, PostgreSQL, Rolling, System
+from model import DeclarationError, Platform, PostgreSQL, Rolling, System, Vault
 from model.base import did_you_mean
 
 HUB = "hub"
@@ -63,6 +63,10 @@ class Settings(BaseModel):
     environments: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """By environment: what differs from its declaration, in the same shape; replicas, machine sizes, the domain.
     The hub needs the ranges, zones and domains of its spokes, too: such a difference belongs into Pulumi.yaml."""
+    cloudflare_account: str = Field("", pattern=r"^([0-9a-f]{32})?$")
+    """Id of the account whose R2 buckets the system uses. Absent: it uses none."""
+    vault_auto_unseal: bool | None = None
+    """Whether a KMS key unseals Vault's members when they start. Absent: as declared."""
     admin_ranges: tuple[IPv4Network, ...] = ()
     vpn_peers: tuple[VpnPeerSetting, ...] = ()
     ssh_key: str | None = Field(None, pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp256) [A-Za-z0-9+/=]+( .*)?$")
@@ -90,11 +94,22 @@ class Settings(BaseModel):
             for name, declared in system.environments.items()
         }
         try:
-            return System.model_validate({**dict(system), "environments": adjusted})
+            return System.model_validate({**dict(system), "environments": adjusted, "platform": self._platform(system)})
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             raise DeclarationError(f"{place}: {first['msg']}" if place else first["msg"]) from error
+
+    def _platform(self, system: System) -> Platform:
+        if self.vault_auto_unseal is None:
+            return system.platform
+        if not any(isinstance(addon, Vault) for addon in system.platform.addons):
+            raise DeclarationError(f"vaultAutoUnseal is set, but the platform of '{system.name}' has no Vault; remove it")
+        addons = tuple(
+            addon.model_copy(update={"auto_unseal": self.vault_auto_unseal}) if isinstance(addon, Vault) else addon
+            for addon in system.platform.addons
+        )
+        return system.platform.model_copy(update={"addons": addons})
 
     def given(self, wanted: Set[str], stack: str) -> dict[str, str]:
         """The secrets that the platform asks for: all of them, and none that nothing asks for."""
@@ -132,6 +147,7 @@ class Settings(BaseModel):
                 placements=self.databases,
                 database_states=self.database_states,
                 rotations=self.rotations,
+                cloudflare_account=self.cloudflare_account,
                 admin_ranges=tuple(str(network) for network in self.admin_ranges),
             ),
         )
@@ -156,6 +172,8 @@ KEYS = {
     "databaseStates": "database_states",
     "rotations": "rotations",
     "environments": "environments",
+    "cloudflareAccount": "cloudflare_account",
+    "vaultAutoUnseal": "vault_auto_unseal",
     "adminRanges": "admin_ranges",
     "vpnPeers": "vpn_peers",
     "sshKey": "ssh_key",

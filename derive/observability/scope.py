@@ -14,6 +14,7 @@ from derive.stores.postgres_backup import oldest_backup
 from derive.stores.postgres_members import services
 from model import Alloy, Cilium, Istio, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, System, Velero
 from model.schedules import gaps
+from model.stores import copies_of
 
 
 @dataclass(frozen=True)
@@ -112,5 +113,5 @@ def scope(deployment: Deployment) -> Scope:
 
 
 def _copies(system: System) -> dict[str, timedelta]:
-    backups = {store.name: store.backup for store in system.stores if isinstance(store, MySQL | Redis | RabbitMQ)}
+    backups = {store.name: copies_of(store) for store in system.stores}
     return {copies.name_of(name): gaps(backup.schedule)[1] for name, backup in backups.items() if backup}

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Final
 
 from derive import labels, naming
-from derive.graph import Exit, Links
+from derive.graph import Links
 from derive.services import metrics_port
 from manifests import core, pods
 from manifests.base import Manifest
@@ -27,12 +27,6 @@ def service(
         ports.append(metrics_port(links.metrics))
     own = labels.service(workload.name, workload.tier, links.metrics)
     return core.service(workload.name, workload.namespace, workload.selector, ports, own)
-
-
-def bucket_exit(region: str) -> Exit:
-    """To every bucket of the region: which of them a pod may use is said by its rights."""
-    endpoint = f"s3.{region}.amazonaws.com"
-    return Exit("s3", "external", (endpoint, f"*.{endpoint}"), 443, "TLS")
 
 
 def headless(links: Links, ports: Sequence[tuple[str, int]]) -> Manifest:

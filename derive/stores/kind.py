@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from derive.cloud import Grant
+from derive.cloud import Grant, bucket
 from derive.database_state import DatabaseState
 from derive.graph import Exit, Links
+from derive.object_stores import ObjectStore
 from derive.shapes import SecretPlan
 from manifests.base import Manifest
-from model import Resources, Topic
+from model import Bucket, Resources, Topic
 from model.stores import Store
 
 EXPORTER_PASSWORD: Final = "exporter-password"
@@ -35,6 +36,8 @@ class Place:
     system: str = ""
     topics: tuple[Topic, ...] = ()
     """What is published on it."""
+    buckets: Mapping[str, Bucket] = field(default_factory=dict)
+    """Those that are declared, by name."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Site:
     region: str = ""
     states: Mapping[str, DatabaseState] = field(default_factory=dict)
     """What operators have done, by database."""
+    object_store: Callable[[str], ObjectStore] = lambda name: ObjectStore(bucket(name), "")
+    """A bucket of the stack, by name."""
 
 
 @dataclass(frozen=True)

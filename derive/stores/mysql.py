@@ -69,11 +69,11 @@ def configuration(store: MySQL) -> str:
 
 def members(store: MySQL, place: Place) -> tuple[Member, ...]:
     server = Member(store.name, (store.port,), front=True, metrics=METRICS)
-    return (server, *((copies.member(store.name, store.port, place),) if store.backup else ()))
+    return (server, *((copies.member(store.name, store.port, place, store.backup),) if store.backup else ()))
 
 
 def grants(store: MySQL, place: Place) -> tuple[Grant, ...]:
-    return (copies.grant(store.name, store.backup, DUMP, place),) if store.backup else ()
+    return copies.grants(store.name, store.backup, DUMP, place) if store.backup else ()
 
 
 def password(store: str) -> str:

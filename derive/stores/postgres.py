@@ -6,11 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from derive import images, labels, naming
+from derive import naming, object_stores
 from derive.cloud import Grant
 from derive.graph import Exit, Links
 from derive.shapes import CA_FILE, STACK_CA, SecretPlan
-from derive.stores import common, pgbouncer, postgres_backup, postgres_members, postgres_server
+from derive.stores import (
+    copies,
+    pgbouncer,
+    postgres_backup,
+    postgres_dump,
+    postgres_members,
+    postgres_server,
+    postgres_single,
+)
 from derive.stores.kind import (
     EXPORTER_PASSWORD,
     Member,
@@ -21,27 +29,15 @@ from derive.stores.kind import (
     credentials_name,
     credentials_spaces,
 )
-from derive.stores.postgres_backup import USER
-from derive.stores.postgres_members import CLAIM, METRICS, REPLICATION_PASSWORD, data_mount
+from derive.stores.postgres_members import METRICS, REPLICATION_PASSWORD
 from derive.stores.postgres_server import MONITORING
-from derive.workloads import requirements
-from manifests import apps, core, pods
+from derive.stores.postgres_single import SUPERUSER_PASSWORD, superuser_password
+from manifests import pods
 from manifests.base import Manifest
-from model import InCluster, PostgreSQL
+from model import PostgreSQL
+from model.stores import copies_of
 
 CA_DIRECTORY: Final = "/etc/database"
-FIRST_START: Final = "/docker-entrypoint-initdb.d"
-"""What the image runs, as shell or SQL, on an empty volume only."""
-ROLES: Final = f"""\
-psql -X -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -v password="$MONITORING_PASSWORD" <<'SQL'
-CREATE ROLE {MONITORING} LOGIN CONNECTION LIMIT 10 PASSWORD :'password';
-GRANT pg_monitor TO {MONITORING};
-REVOKE ALL ON DATABASE :"DBNAME", postgres, template1 FROM PUBLIC;
-GRANT CONNECT ON DATABASE :"DBNAME" TO {MONITORING};
-REVOKE ALL ON SCHEMA public FROM PUBLIC;
-SQL
-"""
-"""The exporter sees statistics and no rows; the public has no rights."""
 
 
 def members(store: PostgreSQL, place: Place) -> tuple[Member, ...]:
@@ -66,18 +62,20 @@ def members(store: PostgreSQL, place: Place) -> tuple[Member, ...]:
 
 def _inside(store: PostgreSQL, place: Place) -> tuple[Member, ...]:
     server = Member(store.name, (store.port,), front=store.pooler is None, metrics=METRICS)
-    placement = postgres_server.grown(store)
+    placement, dump = postgres_server.grown(store), copies_of(store)
+    jobs = (copies.member(store.name, store.port, place, dump),) if dump else ()
     if placement is None:
-        return (server,)
+        services = (postgres_server.headless(store),) if store.pooler else ()
+        return (replace(server, services=services), *jobs)
     several = placement.members > 1
     server = replace(
         server,
         peers=(store.port,) if several else (),
         services=(postgres_server.headless(store), *((postgres_server.readers(store),) if several else ())),
-        exits=(common.bucket_exit(place.region),) if placement.backup else (),
+        exits=(object_stores.leaving(None, place.region),) if placement.backup else (),
         granted=placement.backup is not None,
     )
-    return (server, *(postgres_backup.members(store, place) if placement.backup else ()))
+    return (server, *(postgres_backup.members(store, place) if placement.backup else ()), *jobs)
 
 
 def trusted(store: PostgreSQL, place: Place) -> bool:
@@ -114,6 +112,7 @@ def secrets(store: PostgreSQL, place: Place) -> Iterable[SecretPlan]:
     """The owner's credentials; at home the exporter's and the replicas' too; for a pooler its list of users."""
     owner = role(owner_of(store, place.users))
     placement = None if place.host else postgres_server.grown(store)
+    single = not place.host and placement is None
     for space, at_home in credentials_spaces(place):
         yield SecretPlan(
             name=credentials_name(store.name),
@@ -122,7 +121,8 @@ def secrets(store: PostgreSQL, place: Place) -> Iterable[SecretPlan]:
             passwords={"password": owner_password(store.name)}
             | ({CA_FILE: STACK_CA} if place.host else {})
             | ({EXPORTER_PASSWORD: monitoring_password(store.name)} if at_home else {})
-            | ({REPLICATION_PASSWORD: replication_password(store.name)} if at_home and placement else {}),
+            | ({REPLICATION_PASSWORD: replication_password(store.name)} if at_home and placement else {})
+            | ({SUPERUSER_PASSWORD: superuser_password(store.name)} if at_home and single and store.pooler else {}),
         )
     if store.pooler:
         yield pgbouncer.users(store.pooler, place, owner, owner_password(store.name))
@@ -156,7 +156,11 @@ def variables(store: PostgreSQL, place: Place, service: str, prefix: str) -> Ite
 
 def grants(store: PostgreSQL, place: Place) -> tuple[Grant, ...]:
     """What backups need of their bucket."""
-    placement = None if place.host else postgres_server.grown(store)
+    if place.host:
+        return ()
+    placement, dump = postgres_server.grown(store), copies_of(store)
+    if dump:
+        return copies.grants(store.name, dump, postgres_dump.file(store), place)
     return postgres_backup.grants(store, place, placement.backup) if placement and placement.backup else ()
 
 
@@ -167,93 +171,20 @@ def plans(store: PostgreSQL, place: Place, links: Mapping[str, Links], site: Sit
     if placement:
         found |= postgres_members.plans(store, placement, place, role(owner_of(store, place.users)), links, site)
     elif not place.host:
-        found[store.name] = _server_plan(store, links[store.name], site)
+        found[store.name] = postgres_single.plan(store, links[store.name], site)
+    dump = None if place.host else copies_of(store)
+    if dump:
+        jobs = links[copies.name_of(store.name)]
+        contents = postgres_dump.file(store), postgres_dump.room(store), postgres_dump.fetch(store, place)
+        found[jobs.workload.name] = copies.plan(store.name, dump, *contents, jobs, site)
     if store.pooler:
-        inside = naming.fqdn(store.name, place.namespace)
+        inside = naming.fqdn(store.name if placement else postgres_server.headless(store), place.namespace)
         server = pgbouncer.Server(place.host or inside, store.port, verified=place.host is not None)
         several = placement is not None and placement.members > 1
         readers = naming.fqdn(postgres_server.readers(store), place.namespace) if several else None
         own = links[store.pooler.name]
         found[store.pooler.name] = pgbouncer.plan(store, store.pooler, own, server, site.annotations(own), readers)
     return found
-
-
-def _server_plan(store: PostgreSQL, links: Links, site: Site) -> StorePlan:
-    """ServiceAccount, ConfigMap, Service and StatefulSet."""
-    name, namespace = store.name, links.workload.namespace
-    placement = store.placement if isinstance(store.placement, InCluster) else InCluster()
-    template = pods.pod_template(
-        labels.pod(name, links.workload.tier, links.metrics),
-        site.annotations(links),
-        account=name,
-        user=USER,
-        containers=[_server(store), _exporter(store)],
-        volumes=[
-            pods.config_volume("first-start", f"{name}-first-start"),
-            pods.empty_dir("run", "16Mi"),
-            pods.scratch("64Mi"),
-        ],
-        grace=120,
-    )
-    objects = (
-        core.service_account(name, namespace),
-        core.config_map(f"{name}-first-start", namespace, {"roles.sh": ROLES}),
-        common.service(links, "postgres", store.port, "tcp"),
-        apps.stateful_set(
-            name,
-            namespace,
-            name,
-            links.workload.selector,
-            template,
-            1,
-            [apps.volume_claim(CLAIM, placement.size, placement.storage_class or site.storage_class)],
-            labels.workload(name, links.workload.tier),
-        ),
-    )
-    return StorePlan(objects, 1, (store.resources, common.EXPORTER_RESOURCES), 1)
-
-
-def _server(store: PostgreSQL) -> Manifest:
-    credentials = credentials_name(store.name)
-    mount = data_mount(store.version)
-    ready = f'pg_isready -h 127.0.0.1 -p {store.port} -U "$POSTGRES_USER" -d "$POSTGRES_DB"'
-    return pods.container(
-        "postgres",
-        images.postgres_image(store),
-        requirements(store.resources),
-        ports=[("postgres", store.port)],
-        env=[
-            pods.value("POSTGRES_DB", store.name),
-            pods.secret_value("POSTGRES_USER", credentials, "username"),
-            pods.secret_value("POSTGRES_PASSWORD", credentials, "password"),
-            pods.secret_value("MONITORING_PASSWORD", credentials, EXPORTER_PASSWORD),
-            pods.value("POSTGRES_INITDB_ARGS", "--auth-host=scram-sha-256 --data-checksums"),
-            pods.value("PGDATA", f"{mount}/pgdata"),
-            pods.value("PGPORT", str(store.port)),
-        ],
-        mounts=[
-            pods.mount(CLAIM, mount),
-            pods.mount("first-start", FIRST_START, read_only=True),
-            pods.mount("run", "/var/run/postgresql"),
-            pods.scratch_mount(),
-        ],
-        readinessProbe=pods.exec_probe(["sh", "-c", ready], period=10, timeout=5),
-        livenessProbe=pods.exec_probe(["sh", "-c", ready], period=20, timeout=5, failures=6, delay=30),
-    )
-
-
-def _exporter(store: PostgreSQL) -> Manifest:
-    credentials = credentials_name(store.name)
-    return common.exporter(
-        images.POSTGRES_EXPORTER,
-        METRICS,
-        [
-            pods.value("DATA_SOURCE_URI", f"localhost:{store.port}/{store.name}?sslmode=disable"),
-            pods.value("DATA_SOURCE_USER", MONITORING),
-            pods.secret_value("DATA_SOURCE_PASS", credentials, EXPORTER_PASSWORD),
-        ],
-        args=[f"--web.listen-address=:{METRICS}"],
-    )
 
 
 KIND: Final = StoreKind("DB", members, secrets, variables, plans, trusted, grants)

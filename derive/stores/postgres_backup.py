@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from derive import cloud, images, labels, naming
+from derive import cloud, images, labels, naming, object_stores
 from derive.cloud import Allow, Grant
 from derive.graph import Links
 from derive.services import metrics_port
@@ -57,7 +57,7 @@ def tls_name(name: str) -> str:
 
 def members(store: PostgreSQL, place: Place) -> tuple[Member, ...]:
     """The Jobs, and the exporter that reads the bucket."""
-    ways = (common.bucket_exit(place.region),)
+    ways = (object_stores.leaving(None, place.region),)
     return (
         Member(jobs_name(store), reaches={store.name: (PORT,)}, exits=ways, granted=True),
         Member(exporter_name(store), metrics=METRICS, exits=ways, granted=True),

@@ -168,7 +168,7 @@ def _stateful_set(cluster: _Cluster, member: Member, checksum: Mapping[str, str]
         user=USER,
         containers=[
             _server(cluster, member, data),
-            _exporter(store),
+            exporter(store),
             *([postgres_backup.agent(data)] if backup else []),
         ],
         volumes=[
@@ -281,7 +281,8 @@ def _server(cluster: _Cluster, member: Member, data: Manifest) -> Manifest:
     )
 
 
-def _exporter(store: PostgreSQL) -> Manifest:
+def exporter(store: PostgreSQL) -> Manifest:
+    """Beside each server."""
     credentials = credentials_name(store.name)
     return common.exporter(
         images.POSTGRES_EXPORTER,
@@ -291,5 +292,5 @@ def _exporter(store: PostgreSQL) -> Manifest:
             pods.value("DATA_SOURCE_USER", postgres_server.MONITORING),
             pods.secret_value("DATA_SOURCE_PASS", credentials, EXPORTER_PASSWORD),
         ],
-        args=[f"--web.listen-address=:{METRICS}"],
+        args=[f"--web.listen-address=:{METRICS}", "--collector.stat_statements"],
     )

@@ -152,11 +152,11 @@ def members(store: RabbitMQ, place: Place) -> tuple[Member, ...]:
         metrics=METRICS,
         in_mesh=store.in_mesh,
     )
-    return (server, *((copies.member(store.name, MANAGEMENT, place),) if store.backup else ()))
+    return (server, *((copies.member(store.name, MANAGEMENT, place, store.backup),) if store.backup else ()))
 
 
 def grants(store: RabbitMQ, place: Place) -> tuple[Grant, ...]:
-    return (copies.grant(store.name, store.backup, DEFINITIONS, place),) if store.backup else ()
+    return copies.grants(store.name, store.backup, DEFINITIONS, place) if store.backup else ()
 
 
 def password(store: str, user: str) -> str:

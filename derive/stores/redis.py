@@ -69,11 +69,14 @@ def members(store: Redis, place: Place) -> tuple[Member, ...]:
         metrics=METRICS,
         in_mesh=store.in_mesh,
     )
-    return (server, *((copies.member(store.name, redis_members.copies_port(store), place),) if store.backup else ()))
+    return (
+        server,
+        *((copies.member(store.name, redis_members.copies_port(store), place, store.backup),) if store.backup else ()),
+    )
 
 
 def grants(store: Redis, place: Place) -> tuple[Grant, ...]:
-    return (copies.grant(store.name, store.backup, SNAPSHOT, place),) if store.backup else ()
+    return copies.grants(store.name, store.backup, SNAPSHOT, place) if store.backup else ()
 
 
 def password(store: str) -> str:

@@ -33,7 +33,7 @@ def test_the_settings_are_exactly_these() -> None:
     config = objects(inside(), "ConfigMap")["pgbouncer-config"]["data"]
     assert config == {
         "pgbouncer.ini": "[databases]\n"
-        "orderdb = host=orderdb.shop.svc.cluster.local port=5432 dbname=orderdb\n"
+        "orderdb = host=orderdb-headless.shop.svc.cluster.local port=5432 dbname=orderdb\n"
         "[pgbouncer]\nlisten_addr = *\nlisten_port = 6432\nunix_socket_dir =\nauth_type = scram-sha-256\n"
         "auth_file = /etc/pgbouncer/users/userlist.txt\nstats_users = exporter\npool_mode = transaction\n"
         "max_client_conn = 1000\ndefault_pool_size = 25\nmax_prepared_statements = 200\n"

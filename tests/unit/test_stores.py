@@ -109,6 +109,7 @@ def test_postgresql_in_the_cluster() -> None:
         "POSTGRES_USER": {"name": "userdb-credentials", "key": "username"},
         "POSTGRES_PASSWORD": {"name": "userdb-credentials", "key": "password"},
         "MONITORING_PASSWORD": {"name": "userdb-credentials", "key": "exporter-password"},
+        "POSTGRES_HOST_AUTH_METHOD": "scram-sha-256",
         "POSTGRES_INITDB_ARGS": "--auth-host=scram-sha-256 --data-checksums",
         "PGDATA": "/var/lib/postgresql/data/pgdata",
         "PGPORT": "5432",
