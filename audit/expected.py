@@ -214,7 +214,8 @@ class Expectation:
             self._admit(watchers, callees, (port,))
 
     def _add_helpers(self) -> None:
-        """Who reads a store for others reaches it; who copies it, also the buckets and the role of its machine."""
+        """Who reads a store for others reaches it; who copies it, also the buckets and the role of its machine, or
+        another provider's bucket."""
         scope, role = self._scope, self._population.role
         buckets = [store for store in scope.system.stores if not scope.in_cluster(store) and store.kind == "bucket"]
         endpoints = union([role("buckets"), *(role(f"store:{store.name}") for store in buckets)])
@@ -230,7 +231,11 @@ class Expectation:
                 if helper.metrics:
                     for index in bits(pods):
                         self._callees[index].metrics = {helper.metrics}
-                copying |= pods if helper.copies else 0
+                bucket = scope.elsewhere(store)
+                if bucket and helper.copies:
+                    self._connect(pods, role(f"store:{bucket.name}"), (443,))
+                elif helper.copies:
+                    copying |= pods
             self._connect(copying, endpoints, (443,))
             for index in bits(role("metadata")):
                 self._admissions[index]["TCP", 80].leave |= copying

@@ -72,8 +72,14 @@ class Scope:
     def host(self, store: Store) -> str:
         """The name of a store outside the cluster."""
         if isinstance(store, Bucket):
-            return f"s3.{self.region}.amazonaws.com"
+            return f"{ACCOUNT}.r2.cloudflarestorage.com" if store.at else f"s3.{self.region}.amazonaws.com"
         return f"{store.name}.{self.private_zone}"
+
+    def elsewhere(self, store: Store) -> Bucket | None:
+        """The bucket of another provider that a store is copied to."""
+        copies = copies_of(store)
+        buckets = (item for item in self.system.stores if isinstance(item, Bucket) and item.at)
+        return next((item for item in buckets if copies and item.name == copies.bucket), None)
 
     def public_host(self, host: str) -> str:
         return self.settings.domain if host == "@" else f"{host}.{self.settings.domain}"
@@ -84,6 +90,8 @@ class Scope:
         return (*own, *(extra.port for extra in service.extra_ports))
 
 
+ACCOUNT: Final = "account"
+"""Stands for the account at another provider, which only the stack's settings name."""
 METRICS: Final = {"redis": 9121, "postgresql": 9187, "mysql": 9104, "rabbitmq": 15692}
 """Ports of metrics of stores in the cluster (Prometheus' list of port allocations; RabbitMQ's own default)."""
 MANAGEMENT: Final = 15672

@@ -257,7 +257,14 @@ def _template(context: _Context, service: Service, spread: bool) -> Manifest:
     annotations |= web_firewall.mounted() if guarded else {}
     contents = workloads.Contents(
         image=images.application_image(service, system.name, deployment.facts, deployment.name, deployment.environment),
-        env=variables.variables(system, service, context.callees(found), context.outside, context.urls),
+        env=variables.variables(
+            system,
+            service,
+            context.callees(found),
+            context.outside,
+            context.urls,
+            partial(object_stores.object_store, deployment),
+        ),
         sources=own.sources,
         volumes=[*volumes, *own.volumes, *([web_firewall.volume()] if guarded else [])],
         mounts=[*mounts, *own.mounts],

@@ -48,6 +48,8 @@ class DatabasePlan:
     """One database: its role, its machines and their size."""
 
     name: str
+    database: str
+    """Its name in the server."""
     owner: str
     """Name of the database role that owns it: the owning service's, with underscores."""
     service: str
@@ -109,7 +111,7 @@ def postgres_host(plan: DatabasePlan, host: HostPlan, site: DatabaseSite, volume
         name=host.name,
         region=site.region,
         role=host.role,
-        databases=(Database(name=plan.name, owner=plan.owner),),
+        databases=(Database(name=plan.database, owner=plan.owner),),
         client_cidrs=site.client_cidrs,
         volume_id=volume_id,
         volume_gib=plan.volume.size,
@@ -160,6 +162,7 @@ def databases(
         plans.append(
             DatabasePlan(
                 name=store.name,
+                database=store.database_name,
                 owner=role(owners[store.name]),
                 service=owners[store.name],
                 version=store.version,

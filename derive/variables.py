@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from derive import naming
+from derive.object_stores import KEY_ID, SECRET_KEY, ObjectStore
 from derive.shapes import CA_FILE
 from derive.stores import kind_of, place_of, postgres
 from derive.stores.kind import credentials_name
@@ -24,11 +25,12 @@ def variables(
     callees: Sequence[Service],
     outside: Mapping[str, str],
     public: Mapping[str, str],
+    object_store: Callable[[str], ObjectStore],
 ) -> list[Manifest]:
     """The container's environment; what the declaration sets itself wins.
 
     ``callees``: the services it calls. ``outside``: host by database that is not in the cluster. ``public``: URL by
-    routed service, for browsers.
+    routed service, for browsers. ``object_store``: a bucket, by name.
     """
     derived: list[Manifest] = [pods.value(MODE[service.runtime], "production")]
     if service.port:
@@ -42,6 +44,9 @@ def variables(
         if family:
             prefix = family if families[family] == 1 else f"{naming.variable(store.name)}_{family}"
             derived.extend(kind_of(store).variables(store, place_of(system, store, outside), service.name, prefix))
+    for store in used:
+        if isinstance(store, Bucket) and store.at:
+            derived.extend(_bucket_variables(store, object_store(store.name)))
     derived.extend(pods.value(cache.variable, f"{cache.ttl.total_seconds():g}") for cache in service.caches)
     for callee in callees:
         host = naming.fqdn(callee.name, naming.service_namespace(system, callee))
@@ -51,6 +56,20 @@ def variables(
     derived.extend(_channels(system, service.name))
     own = [_declared(name, value) for name, value in service.env.items()]
     return list({entry["name"]: entry for entry in (*derived, *own)}.values())
+
+
+def _bucket_variables(bucket: Bucket, found: ObjectStore) -> Iterable[Manifest]:
+    """Of a bucket elsewhere. Those of the stack's own account are found by rights."""
+    name = naming.variable(bucket.name)
+    yield pods.value(f"{name}_BUCKET", found.bucket)
+    yield pods.value(f"{name}_REGION", found.region)
+    if found.endpoint:
+        yield pods.value(f"{name}_ENDPOINT", found.endpoint)
+    if bucket.prefix:
+        yield pods.value(f"{name}_PREFIX", bucket.prefix)
+    if found.credentials:
+        yield pods.secret_value(f"{name}_ACCESS_KEY_ID", found.credentials, KEY_ID)
+        yield pods.secret_value(f"{name}_SECRET_ACCESS_KEY", found.credentials, SECRET_KEY)
 
 
 def _family(store: Store) -> str | None:

@@ -176,6 +176,8 @@ class PostgreSQL(_Pods):
     name: Name
     owner: Name | None = None
     """The service whose role owns the database. Absent: the first service that uses it."""
+    database: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    """Name of the database in the server. Absent: the store's name."""
     version: int = Field(17, ge=14, le=18)
     image: str | None = None
     """Image of the in-cluster placement. Absent: ``postgres:<version>-alpine``."""
@@ -184,6 +186,19 @@ class PostgreSQL(_Pods):
     pooler: Pooler | None = None
     """What clients connect to instead. Absent: they connect to the database itself."""
     resources: Resources = Resources(cpu="250m", memory="512Mi", cpu_limit="1", memory_limit="1Gi")
+
+    @property
+    def database_name(self) -> str:
+        return self.database or self.name
+
+    @model_validator(mode="after")
+    def _database_of_its_own(self) -> PostgreSQL:
+        if self.database_name in ("postgres", "template0", "template1"):
+            raise DeclarationError(
+                f"store '{self.name}' would have a database '{self.database_name}', which is the server's own; "
+                f"set stores['{self.name}'].database"
+            )
+        return self
 
 
 class MySQL(_Pods):

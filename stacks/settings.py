@@ -104,7 +104,9 @@ class Settings(BaseModel):
         if self.vault_auto_unseal is None:
             return system.platform
         if not any(isinstance(addon, Vault) for addon in system.platform.addons):
-            raise DeclarationError(f"vaultAutoUnseal is set, but the platform of '{system.name}' has no Vault; remove it")
+            raise DeclarationError(
+                f"vaultAutoUnseal is set, but the platform of '{system.name}' has no Vault; remove it"
+            )
         addons = tuple(
             addon.model_copy(update={"auto_unseal": self.vault_auto_unseal}) if isinstance(addon, Vault) else addon
             for addon in system.platform.addons

@@ -110,7 +110,7 @@ def plan(
             f"whose role may have {allowed}; lower pool_size or members of stores['{store.name}'].pooler"
         )
     name, namespace = pooler.name, links.workload.namespace
-    config = {"pgbouncer.ini": configuration(store.name, pooler, server, readers)}
+    config = {"pgbouncer.ini": configuration(store.database_name, pooler, server, readers)}
     keys = [USER_LIST, *([CA_FILE] if server.verified else [])]
     template = pods.pod_template(
         labels.pod(name, links.workload.tier, links.metrics),

@@ -141,12 +141,13 @@ def variables(store: PostgreSQL, place: Place, service: str, prefix: str) -> Ite
     inside = naming.fqdn(pooler.name if pooler else store.name, place.namespace)
     yield pods.value(f"{prefix}_HOST", inside if pooler else place.host or inside)
     yield pods.value(f"{prefix}_PORT", str(pooler.port if pooler else store.port))
-    yield pods.value(f"{prefix}_NAME", store.name)
+    yield pods.value(f"{prefix}_NAME", store.database_name)
     placement = None if place.host else postgres_server.grown(store)
     if placement and placement.members > 1:
         readers = inside if pooler else naming.fqdn(postgres_server.readers(store), place.namespace)
+        name = store.database_name
         yield pods.value(f"{prefix}_READ_HOST", readers)
-        yield pods.value(f"{prefix}_READ_NAME", pgbouncer.read_only(store.name) if pooler else store.name)
+        yield pods.value(f"{prefix}_READ_NAME", pgbouncer.read_only(name) if pooler else name)
     yield pods.secret_value(f"{prefix}_USER", credentials_name(store.name), "username")
     yield pods.secret_value(f"{prefix}_PASSWORD", credentials_name(store.name), "password")
     yield pods.value(f"{prefix}_SSLMODE", "verify-full" if trusted(store, place) else "disable")

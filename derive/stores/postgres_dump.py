@@ -40,7 +40,7 @@ def fetch(store: PostgreSQL, place: Place) -> Manifest:
         env=[
             pods.value("PGHOST", naming.fqdn(store.name, place.namespace)),
             pods.value("PGPORT", str(store.port)),
-            pods.value("PGDATABASE", store.name),
+            pods.value("PGDATABASE", store.database_name),
             pods.secret_value("PGUSER", credentials, "username"),
             pods.secret_value("PGPASSWORD", credentials, "password"),
             pods.value("FILE", f"{copies.ROOM}/{file(store)}"),

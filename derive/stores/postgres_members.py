@@ -263,7 +263,7 @@ INIT: Final = "/docker-entrypoint-initdb.d"
 def _server(cluster: _Cluster, member: Member, data: Manifest) -> Manifest:
     """Until it is up it may replay WAL for half an hour; afterwards a failing probe restarts it within two minutes."""
     store = cluster.store
-    ready = ["pg_isready", "-U", "postgres", "-d", store.name]
+    ready = ["pg_isready", "-U", "postgres", "-d", store.database_name]
     options = {"config_file": f"{CONFIGURATION}/postgresql.conf", "cluster_name": member.name}
     if not member.primary:
         options["primary_slot_name"] = member.slot
@@ -288,7 +288,7 @@ def exporter(store: PostgreSQL) -> Manifest:
         images.POSTGRES_EXPORTER,
         METRICS,
         [
-            pods.value("DATA_SOURCE_URI", f"localhost:{store.port}/{store.name}?sslmode=disable"),
+            pods.value("DATA_SOURCE_URI", f"localhost:{store.port}/{store.database_name}?sslmode=disable"),
             pods.value("DATA_SOURCE_USER", postgres_server.MONITORING),
             pods.secret_value("DATA_SOURCE_PASS", credentials, EXPORTER_PASSWORD),
         ],

@@ -169,9 +169,9 @@ def authentication(store: PostgreSQL, owner: str, several: bool) -> str:
     """
     rows = [
         "local all postgres peer",
-        f'host "{store.name}" "{owner}" all scram-sha-256',
+        f'host "{store.database_name}" "{owner}" all scram-sha-256',
         *(
-            f'host "{store.name}","postgres" "{MONITORING}" {address} scram-sha-256'
+            f'host "{store.database_name}","postgres" "{MONITORING}" {address} scram-sha-256'
             for address in ("127.0.0.1/32", "::1/128")
         ),
     ]
@@ -183,7 +183,7 @@ def authentication(store: PostgreSQL, owner: str, several: bool) -> str:
 def roles(store: PostgreSQL, owner: str, replicas: Sequence[Member]) -> str:
     """``roles.sql``: applied at every start of the primary; passwords come from its environment."""
     passwords = {role: f'`printf %s "${variable}"`' for role, variable in _PASSWORDS.items()}
-    database = Database(store.name, owner)
+    database = Database(store.database_name, owner)
     names = [member.name for member in replicas]
     sql = server_sql((database,), MONITORING, REPLICATION, names, {**passwords, owner: '`printf %s "$OWNER_PASSWORD"`'})
     return sql + _REWIND.format(replication=REPLICATION)

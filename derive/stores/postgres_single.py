@@ -43,6 +43,7 @@ GRANT pg_monitor TO {MONITORING};
 REVOKE ALL ON DATABASE :"DBNAME", postgres, template1 FROM PUBLIC;
 GRANT CONNECT ON DATABASE :"DBNAME" TO {MONITORING};
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO {MONITORING};
 SQL
 """
 """The exporter sees statistics and no rows; the public has no rights."""
@@ -119,7 +120,7 @@ def _server(store: PostgreSQL) -> Manifest:
         requirements(store.resources),
         ports=[("postgres", store.port)],
         env=[
-            pods.value("POSTGRES_DB", store.name),
+            pods.value("POSTGRES_DB", store.database_name),
             *_roles(store),
             pods.secret_value("MONITORING_PASSWORD", credentials_name(store.name), EXPORTER_PASSWORD),
             pods.value("POSTGRES_HOST_AUTH_METHOD", "scram-sha-256"),

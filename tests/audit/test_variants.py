@@ -38,6 +38,7 @@ from model import (
 from model.stores import Pooler
 from tests.audit.planned import REGION, audited, judged, planned
 from tests.unit.declared import shop
+from tests.unit.pooled import pooled
 
 FITSYNC = systems.load("fitsync")
 DATABASES = ("userdb", "trainingdb", "scheduledb", "progressdb")
@@ -115,6 +116,8 @@ SYSTEMS = {
         ),
         routes=(Route(host="*", to="web"), Route(host="other", to="other")),
     ),
+    "a pooled database with a dump elsewhere": pooled(),
+    "the same by name": pooled().model_copy(update={"platform": Platform()}),
     "streams": shop(
         services=(WEB, Service(name="orders", port=3001, uses=("one", "three"))),
         stores=(Kafka(name="one"), Kafka(name="three", brokers=3, namespace="data")),

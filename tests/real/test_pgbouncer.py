@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from derive.shapes import CA_FILE
-from derive.stores.pgbouncer import PREPARED_STATEMENTS, USER_LIST, USERS, Server, configuration
+from derive.stores.pgbouncer import USER_LIST, USERS, Server, configuration
 from model import Pooler
 from tests.ports import free_port
 from tests.real.bootstrap_site import NEEDS_POSTGRESQL, Machine, temporary_site
 from tests.real.fitsync_tier import started
+from tests.real.poolers import serving
 
 pytestmark = [*NEEDS_POSTGRESQL, pytest.mark.tool("pgbouncer")]
 DATABASE, OWNER = "userdb", "user-service"
@@ -38,7 +36,7 @@ def pooler(machine: Machine) -> Iterator[Pooler]:
 
 @contextmanager
 def running(machine: Machine, declared: Pooler, host: str) -> Iterator[Pooler]:
-    """The declared pooler; only folders and the listening address differ, and what an older version does not know."""
+    """The declared pooler; only folders and the listening address differ."""
     folder = machine.root / declared.name
     folder.mkdir()
     users = f'"{OWNER}" "{machine.passwords[OWNER]}"\n"exporter" "exporter-password"\n'
@@ -46,30 +44,8 @@ def running(machine: Machine, declared: Pooler, host: str) -> Iterator[Pooler]:
     (folder / CA_FILE).write_text(machine.secrets.ca_certificate)
     text = configuration(DATABASE, declared, Server(host, machine.port, verified=True))
     text = text.replace(USERS, str(folder)).replace("listen_addr = *", "listen_addr = 127.0.0.1")
-    release = re.findall(r"\d+", machine.run("pgbouncer", "--version").stdout)
-    if tuple(map(int, release[:2])) < (1, 21):
-        text = text.replace(f"max_prepared_statements = {PREPARED_STATEMENTS}\n", "")
-    (folder / "pgbouncer.ini").write_text(text)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            ["pgbouncer", str(folder / "pgbouncer.ini")],
-            user="postgres", group="postgres", extra_groups=[], env=machine.environment, stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 10
-        while not answers(declared.port):
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.05)
+    with serving(text, folder, declared.port, machine.environment):
         yield declared
-    finally:
-        process.kill()
-        process.wait(10)
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def ask(machine: Machine, port: int, statement: str, check: bool = True, **changes: str

@@ -1,110 +1,28 @@
-"""FitSync's databases in the cluster: what the derived container is told, done on a real server as the image does it.
-
-The image's entrypoint makes the cluster by ``initdb`` with the declared arguments, starts it on its socket only, makes
-the database, runs what lies in /docker-entrypoint-initdb.d, and appends ``host all all all <password_encryption>`` to
-pg_hba.conf before the server opens its port (docker-library/postgres, docker-entrypoint.sh).
-"""
+"""FitSync's databases in the cluster: what the derived container is told, done on a real server."""
 
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from derive.application import application
-from manifests.base import Manifest
 from systems.fitsync import SYSTEM
-from tests.ports import free_port
-from tests.real.bootstrap_site import BIN, NEEDS_POSTGRESQL, temporary_site
+from tests.real.bootstrap_site import NEEDS_POSTGRESQL
 from tests.real.fitsync_tier import NAMES
+from tests.real.single_server import SECRET, Pod, environment, started
 from tests.unit.declared import deployed, objects, variables
 
 pytestmark = NEEDS_POSTGRESQL
 PLAN = application(deployed(SYSTEM, placements=dict.fromkeys(NAMES, "cluster")), {})
-SECRET = {"username": "user_service", "password": "owner-password-1", "exporter-password": "exporter-password-1"}
-
-
-def environment(container: Manifest) -> dict[str, str]:
-    """The container's variables, its Secret's values filled in."""
-    return {
-        entry["name"]: entry["value"] if "value" in entry else SECRET[entry["valueFrom"]["secretKeyRef"]["key"]]
-        for entry in container["env"]
-    }
-
-
-@dataclass
-class Pod:
-    """The database's containers on this system; ``folder`` takes the place of the claim and of the socket's folder."""
-
-    folder: Path
-    server: Manifest
-    exporter: Manifest
-    env: dict[str, str]
-
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            command, user="postgres", group="postgres", extra_groups=[], env=self.env, cwd=self.folder,
-            text=True, capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0 or not check, f"{command}: {done.stdout}{done.stderr}"
-        return done
-
-    def control(self, action: str, listen: str) -> None:
-        options = f"-c listen_addresses={listen} -c unix_socket_directories={self.folder}"
-        self.run("pg_ctl", "-D", self.env["PGDATA"], "-w", "-l", f"{self.folder}/log", "-o", options, action)
-
-    def login(self, user: str, password: str, database: str, statement: str, check: bool = True) -> str:
-        """Over TCP; what came, or the SQLSTATE or message of the refusal."""
-        target = f"host=127.0.0.1 user={user} password={password} dbname={database}"
-        done = self.run("psql", "-XAtq", "-v", "VERBOSITY=sqlstate", target, "-c", statement, check=check)
-        return done.stdout.strip() or done.stderr.strip()
 
 
 @pytest.fixture(scope="module")
 def pod() -> Iterator[Pod]:
-    containers = objects(PLAN, "StatefulSet")["userdb"]["spec"]["template"]["spec"]["containers"]
-    with temporary_site() as site:
-        folder = site.root / "pod"
-        folder.mkdir(mode=0o700)
-        subprocess.run(["chown", "postgres:postgres", str(folder)], check=True)
-        env = environment(containers[0])
-        env |= {
-            "PGDATA": str(folder / Path(env["PGDATA"]).name),
-            "PGPORT": str(free_port()),
-            "PGHOST": str(folder),
-            "PATH": f"{BIN}:/usr/bin:/bin",
-            "LC_ALL": "C.UTF-8",
-        }
-        made = Pod(folder, containers[0], containers[1], env)
-        start(made)
+    with started(PLAN, "userdb") as made:
         yield made
-        made.control("stop", "127.0.0.1")
-
-
-def start(pod: Pod) -> None:
-    """The entrypoint's steps on an empty volume."""
-    passwords = pod.folder / "password"
-    passwords.write_text(pod.env["POSTGRES_PASSWORD"] + "\n")
-    passwords.chmod(0o644)
-    user, database = pod.env["POSTGRES_USER"], pod.env["POSTGRES_DB"]
-    declared = shlex.split(pod.env["POSTGRES_INITDB_ARGS"])
-    pod.run("initdb", "-D", pod.env["PGDATA"], f"--username={user}", f"--pwfile={passwords}", *declared)
-    pod.control("start", "")
-    pod.run("psql", "-X", "-U", user, "-d", "postgres", "-c", f'CREATE DATABASE "{database}"')
-    for name, text in objects(PLAN, "ConfigMap")["userdb-first-start"]["data"].items():
-        script = pod.folder / name
-        script.write_text(text)
-        script.chmod(0o644)
-        pod.run("bash", "-euo", "pipefail", "-c", f'. "{script}"')
-    pod.control("stop", "")
-    with (Path(pod.env["PGDATA"]) / "pg_hba.conf").open("a") as rules:
-        rules.write("\nhost all all all scram-sha-256\n")
-    pod.control("start", "127.0.0.1")
 
 
 def test_the_container_becomes_ready_by_its_own_probe(pod: Pod) -> None:

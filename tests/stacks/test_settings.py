@@ -13,6 +13,7 @@ import yaml
 from pulumi.runtime import settings as sdk
 
 from derive.database_state import DatabaseState
+from model import Vault
 from stacks.settings import KEYS, Settings, SettingsError, load, validated
 from tests.conftest import ROOT
 
@@ -251,3 +252,18 @@ def test_nothing_else_reads_the_configuration() -> None:
         if any(way in path.read_text() for way in ("pulumi.Config(", "runtime.get_config", "os.environ"))
     ]
     assert readers == ["stacks/settings.py"]
+
+
+def test_the_stack_decides_how_vault_is_unsealed() -> None:
+    """NT-VLT-05: by hand or by a KMS key, without a change of the declaration."""
+
+    def declared(**values: object) -> list[bool]:
+        settings = validated({**REGION, "system": "orion", "environment": "prod", **values}, "prod")
+        addons = settings.declaration.platform.addons
+        return [addon.auto_unseal for addon in addons if isinstance(addon, Vault)]
+
+    assert declared() == [True]
+    assert declared(vault_auto_unseal="false") == [False]
+    assert refusal({"vault_auto_unseal": "true"}) == (
+        "Pulumi.dev.yaml: vaultAutoUnseal is set, but the platform of 'fitsync' has no Vault; remove it"
+    )
