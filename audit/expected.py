@@ -214,8 +214,7 @@ class Expectation:
             self._admit(watchers, callees, (port,))
 
     def _add_helpers(self) -> None:
-        """Who reads a store for others reaches it; who copies it, also the buckets and the role of its machine, or
-        another provider's bucket."""
+        """Who reads a store for others reaches it; who copies it, also the buckets and the role of its machine."""
         scope, role = self._scope, self._population.role
         buckets = [store for store in scope.system.stores if not scope.in_cluster(store) and store.kind == "bucket"]
         endpoints = union([role("buckets"), *(role(f"store:{store.name}") for store in buckets)])
@@ -231,11 +230,9 @@ class Expectation:
                 if helper.metrics:
                     for index in bits(pods):
                         self._callees[index].metrics = {helper.metrics}
-                bucket = scope.elsewhere(store)
-                if bucket and helper.copies:
+                if bucket := scope.elsewhere(store):
                     self._connect(pods, role(f"store:{bucket.name}"), (443,))
-                elif helper.copies:
-                    copying |= pods
+                copying |= pods if helper.copies and not bucket else 0
             self._connect(copying, endpoints, (443,))
             for index in bits(role("metadata")):
                 self._admissions[index]["TCP", 80].leave |= copying

@@ -75,6 +75,7 @@ SYSTEM = System(
     stores=(
         PostgreSQL(
             name="postgres",
+            database="neotool",
             version=18,
             image="postgres:18.1-alpine",
             placement=InCluster(size="100Gi", storage_class="local-path"),

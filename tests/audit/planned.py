@@ -38,9 +38,7 @@ def planned(
     releases: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Everything that the plan of one environment puts into the cluster, and the certificates' Secrets."""
-    facts = Facts(
-        region=REGION, placements=placements or {}, releases=releases or {}, cloudflare_account="0" * 32
-    )
+    facts = Facts(region=REGION, placements=placements or {}, releases=releases or {}, cloudflare_account="0" * 32)
     plan = system_plan(Deployment(system, environment, system.environments[environment], facts))
     addons = [item for addon in plan.addons for item in (*addon.objects, *addon.settings)]
     parts = (*plan.application.namespaces, *plan.application.stores, *plan.application.services, *plan.application.edge)
