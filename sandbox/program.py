@@ -20,9 +20,11 @@ from types import FrameType, TracebackType
 from typing import Any, Final
 
 import pulumi
+import pulumi.runtime.resource
 import pulumi.runtime.stack
 from pulumi.runtime import settings as sdk
 from pulumi.runtime._callbacks import _CallbackServicer
+from pulumi.runtime.proto import source_pb2
 
 from sandbox.config import Project, StackConfig
 from sandbox.engine import Engine, ProgramLog
@@ -188,12 +190,14 @@ class _PatientAsyncio:
 
 @contextlib.contextmanager
 def collecting_seldom() -> Iterator[None]:
-    """Collect garbage at :data:`_GC`."""
+    """Collect garbage at :data:`_GC`, and leave alone what was there before."""
     threshold = gc.get_threshold()
     gc.set_threshold(*_GC)
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         gc.set_threshold(*threshold)
 
 
@@ -201,16 +205,21 @@ def collecting_seldom() -> Iterator[None]:
 def _tuned() -> Iterator[_PatientAsyncio]:
     """Make the SDK fast enough for thousands of resources, for the time of a program.
 
+    It reads the whole call stack at each resource, with the lines of all files in it, for a monitor that says where a
+    resource was declared; this one does not.
     And quiet: of a program that fails, the SDK drops coroutines of its own outputs, and Python would warn of each.
     """
     module: Any = pulumi.runtime.stack
+    resource: Any = pulumi.runtime.resource
     module.asyncio = patient = _PatientAsyncio()
+    traced, resource._get_stack_trace = resource._get_stack_trace, source_pb2.StackTrace
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"coroutine 'Output\.\w+' was never awaited", RuntimeWarning)
             yield patient
     finally:
         module.asyncio = asyncio
+        resource._get_stack_trace = traced
 
 
 @contextlib.contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 from pathlib import Path
 
+import kubernetes_validate.utils  # type: ignore[import-untyped]  # the package ships no types
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,6 +19,12 @@ POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 def root() -> Path:
     """The project's folder."""
     return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _schemas_read_once() -> None:
+    """kubernetes-validate reads two files, one of them of a megabyte, for every object."""
+    kubernetes_validate.utils.schema_contents = functools.cache(kubernetes_validate.utils.schema_contents)
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import yaml
 
 def values_text(values: Mapping[str, Any]) -> str:
     """Values as YAML in the order given, so that a change shows as the lines that changed."""
-    return yaml.safe_dump(_plain(values), sort_keys=False, width=10_000)
+    return yaml.dump(_plain(values), Dumper=yaml.CSafeDumper, sort_keys=False, width=10_000)
 
 
 def _plain(value: Any) -> Any:

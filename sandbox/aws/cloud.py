@@ -8,6 +8,7 @@ the same ids. Everything runs under one lock: the seed and the calls that it det
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import threading
@@ -26,6 +27,7 @@ from botocore.session import Session
 from botocore.validate import ParamValidator
 from moto.backends import get_backend
 from moto.core.config import default_user_config
+from moto.ec2.models.amis import AmiBackend
 from moto.moto_api._internal import mock_random
 from moto.utilities.utils import PARTITION_NAMES
 
@@ -54,6 +56,32 @@ _responses.method_names_from_class = functools.cache(_responses.method_names_fro
 """moto lists the methods of a service's class again for each request: a tenth of the time of a replay."""
 
 
+_load_images: Any = AmiBackend._load_amis
+
+
+class _Images:
+    """The public images of a region, loaded when one is first asked for.
+
+    moto makes some 1,300 objects of them for each region, at each reset; most regions are never asked.
+    """
+
+    def __get__(self, backend: Any, _: type) -> Any:
+        if not backend.__dict__.setdefault("images_are_loaded", False):
+            backend.images_are_loaded = True
+            state = mock_random.getstate()
+            mock_random.seed(f"images:{backend.region_name}:{backend.account_id}")
+            _load_images(backend)
+            mock_random.setstate(state)
+        return backend.__dict__["images"]
+
+    def __set__(self, backend: Any, images: Any) -> None:
+        backend.__dict__["images"] = images
+
+
+_images: Any = AmiBackend
+_images.amis, _images._load_amis = _Images(), lambda backend: None
+
+
 class Cloud:
     """moto, its clients and the index of what is live."""
 
@@ -64,6 +92,8 @@ class Cloud:
         self.lock = threading.RLock()
         self.index = Index()
         self._clients: dict[tuple[str, str, str], Any] = {}
+        self._ready: set[tuple[str, str, str]] = set()
+        """Whose backends are made; the clients of an emptied account are used again."""
         self._session: Any = Session()
         self._mock = moto.mock_aws()
         self._mock.start()
@@ -81,11 +111,11 @@ class Cloud:
         with self.lock:
             self._mock.reset()
             self.index.clear()
-            self._clients.clear()
+            self._ready.clear()
 
     def used(self) -> list[tuple[str, str, str]]:
-        """The (service, region, account) of every client so far."""
-        return sorted(self._clients)
+        """The (service, region, account) of every client used since the account was empty."""
+        return sorted(self._ready)
 
     @contextmanager
     def seeded(self, seed: str) -> Iterator[None]:
@@ -98,14 +128,16 @@ class Cloud:
         """A client, with its backends made under a seed of their own so that they take no one else's ids."""
         key = (service, region, account)
         with self.lock:
-            if key not in self._clients:
+            if key not in self._ready:
                 state = mock_random.getstate()
                 for name in ("iam", "ec2", _MOTO_NAMES.get(service, service)):
                     # moto's dispatcher looks at its default account's us-east-1 whatever the request is for.
                     self._make_backend(name, "us-east-1", DEFAULT_ACCOUNT)
                     self._make_backend(name, region, account)
-                self._clients[key] = self._make_client(service, region, account)
+                if key not in self._clients:
+                    self._clients[key] = self._make_client(service, region, account)
                 mock_random.setstate(state)
+                self._ready.add(key)
             return self._clients[key]
 
     def backend(self, name: str, region: str, account: str) -> Any:
@@ -175,11 +207,19 @@ def _load_managed_policies(backend: Any) -> None:
 
     moto can load them by itself, but does it for every partition and account: four times the second it takes.
     """
+    known = _managed_policies(backend.account_id, backend.region_name)
+    backend.aws_managed_policies = [copy.copy(policy) for policy in known]
+    backend.managed_policies.update(backend._init_managed_policies())
+
+
+@functools.cache
+def _managed_policies(account: str, region: str) -> list[Any]:
+    """As AWS publishes them; nobody attaches these objects themselves, only copies."""
     settings = default_user_config["iam"]
     settings["load_aws_managed_policies"] = True
     try:
-        backend.aws_managed_policies = backend._init_aws_policies()
-        backend.managed_policies.update(backend._init_managed_policies())
+        made: list[Any] = get_backend("iam")[account][region]._init_aws_policies()
+        return made
     finally:
         settings["load_aws_managed_policies"] = False
 

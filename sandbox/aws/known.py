@@ -86,10 +86,17 @@ def exists(cloud: Cloud, ref: str, region: str, account: str) -> bool:
 
 
 def leftovers(cloud: Cloud, account: str) -> dict[str, int]:
-    """What is live in moto, in every region that was used, and in the index."""
-    regions = sorted({region for _, region, used in cloud.used() if used == account}) or ["us-east-1"]
+    """What is live in moto, in every region that was used, and in the index.
+
+    A service that was never called has nothing, except machines: other services make them, too.
+    """
+    used = [(service, region) for service, region, owner in cloud.used() if owner == account]
+    regions = sorted({region for _, region in used}) or ["us-east-1"]
+    services = {"ec2"} | {service for service, _ in used}
     found: dict[str, int] = {}
     for kind, (service, operation, path) in LIVE.items():
+        if service not in services:
+            continue
         everywhere = regions if service not in ("iam", "route53", "s3") else regions[:1]
         count = 0
         for region in everywhere:

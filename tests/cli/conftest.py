@@ -51,6 +51,12 @@ class Outcome:
 Wheelhouse = Callable[..., Outcome]
 
 
+@pytest.fixture(autouse=True)
+def _quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deriving a key takes a quarter of a second on purpose; nearly every test has a passphrase of its own."""
+    monkeypatch.setattr("sandbox.secrets.ROUNDS", 10)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The project's folder."""

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import sandbox.run
+import stacks.environment
+import stacks.hub
 from sandbox.events import OnEvent, Operation, Result, Step
 from sandbox.provider import Package
 from sandbox.references import Backend
@@ -21,6 +23,10 @@ from wheelhouse.providers import packages
 
 PASSPHRASE: Final = "e2e"
 PROJECT: Final = "wheelhouse"
+PROVIDERS: Final = packages()
+"""One account for all runs of this process: it is rebuilt when the saved stacks are not what it holds."""
+KEPT: Final = (stacks.environment, stacks.hub)
+"""Modules that a program is the first to import are read again by its next run; these are not."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Bench:
             operation,
             stack,
             project_dir=ROOT,
-            providers=providers or packages(),
+            providers=providers or PROVIDERS,
             backend=self.backend,
             passphrase=PASSPHRASE,
             config=config,
