@@ -9,9 +9,9 @@ from typing import Final
 
 import botocore.session
 import pytest
-import typer
 import yaml
 from botocore import xform_name
+from typer.main import get_group
 
 from stacks.settings import KEYS
 from tests.docs.guide import blocks, commands
@@ -65,10 +65,10 @@ def test_every_target_is_one_of_the_makefile(document: Path) -> None:
 @by_name
 def test_every_wheelhouse_command_is_understood(document: Path) -> None:
     """Parsed by the command itself, which refuses an option or an argument that it does not have."""
-    group = typer.main.get_command(app)
+    group = get_group(app)
     for words in of(document, "wheelhouse"):
         with group.make_context("wheelhouse", words[1:], resilient_parsing=False) as context:
-            name, command, arguments = group.resolve_command(context, words[1:])  # type: ignore[attr-defined]
+            name, command, arguments = group.resolve_command(context, words[1:])
             assert command is not None, words
             command.make_context(name, arguments, parent=context)
 
