@@ -6,7 +6,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from derive import naming
@@ -83,6 +83,17 @@ def picture(deployment: Deployment) -> Picture:
         tuple(_edges(deployment, plan)),
         tuple(lane for lane in lanes if lane in used),
     )
+
+
+def priced(drawn: Picture, costs: Mapping[str, str]) -> Picture:
+    """The picture that also says what each service costs. ``costs``: a line of text by service."""
+    nodes = tuple(
+        replace(node, facts={**node.facts, "costs": costs[node.name]})
+        if node.kind == "service" and node.name in costs
+        else node
+        for node in drawn.nodes
+    )
+    return replace(drawn, nodes=nodes)
 
 
 # -- nodes -----------------------------------------------------------------------------------------

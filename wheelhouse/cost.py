@@ -62,7 +62,7 @@ def command(
         if name not in source:
             raise UserError(f"stack {name!r} is not among what is priced; there is: {', '.join(source) or 'nothing'}")
     assumed = _assumed(assume or ())
-    bills = [_bill(project, name, source[name], assumed) for name in names]
+    bills = [bill(project, name, source[name], assumed) for name in names]
     compared = _compared(project, bills, compare, source, assumed) if compare else None
     if as_json:
         stated: dict[str, Any] = {"stacks": [document(bill) for bill in bills]}
@@ -76,7 +76,11 @@ def command(
         raise typer.Exit(Exit.FAILED)
 
 
-def _bill(project: Project, name: str, exported: Mapping[str, Any], assumed: Mapping[str, str]) -> Estimate:
+def bill(project: Project, name: str, exported: Mapping[str, Any], assumed: Mapping[str, str]) -> Estimate:
+    """What an exported stack costs. ``assumed``: what replaces the written assumptions.
+
+    :class:`UserError` for a region without prices, and for settings or a stack that cannot be read.
+    """
     try:
         system = settings_of(project, name).declaration
         stack = Stack(exported)
@@ -91,7 +95,7 @@ def _compared(
     if len(bills) != 1:
         raise UserError(f"--compare takes one stack beside {other!r}, not {len(bills)}; name it")
     name, exported = (other, source[other]) if other in source else _other(other, source)
-    return Comparison(_bill(project, name, exported, assumed), bills[0])
+    return Comparison(bill(project, name, exported, assumed), bills[0])
 
 
 def _other(other: str, source: Documents) -> tuple[str, Mapping[str, Any]]:

@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from graph.page import data, page
-from graph.picture import picture
+from graph.picture import picture, priced
 from graph.svg import svg
 from model import DeclarationError
+from wheelhouse.cost import bill
 from wheelhouse.errors import UserError
-from wheelhouse.options import AsJson, Cwd, StackName
-from wheelhouse.project import find
-from wheelhouse.sources import deployment_of
+from wheelhouse.options import AsJson, Backend, Cwd, Files, StackName
+from wheelhouse.project import Project, find, has_resources
+from wheelhouse.sources import Documents, deployment_of, read_files, saved
 
 
 def command(
@@ -31,14 +32,20 @@ def command(
         ),
     ] = None,
     cwd: Cwd = Path(),
+    backend: Backend = None,
+    files: Files = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draw services, stores, doors and exits, and what joins them: as a page to click in, as SVG, or as JSON."""
+    """Draw services, stores, doors and exits, and what joins them: as a page to click in, as SVG, or as JSON.
+
+    Where the stack is up, or given by --from, the page also says what each service costs.
+    """
     if out is not None and (as_json or out.suffix not in (".html", ".svg")):
         raise UserError(f"--out {out}: the file's name must end in .html or .svg, and --json goes to standard output")
-    deployment = deployment_of(find(cwd), stack)
+    project = find(cwd, backend)
+    deployment = deployment_of(project, stack)
     try:
-        drawn = picture(deployment)
+        drawn = priced(picture(deployment), _costs(project, stack, read_files(files) if files else saved(project)))
     except DeclarationError as error:
         raise UserError(f"stack {stack!r}: {error}") from error
     if as_json:
@@ -52,3 +59,17 @@ def command(
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{out} cannot be written: {error.strerror}") from error
+
+
+def _costs(project: Project, stack: str, source: Documents) -> dict[str, str]:
+    """Monthly cost by service; nothing for a stack that is not up, or that stands where no prices are known."""
+    if stack not in source or not has_resources(source[stack]):
+        return {}
+    try:
+        shares = bill(project, stack, source[stack], {}).shares
+    except UserError as error:
+        sys.stderr.write(f"Costs are left out: {error}\n")
+        return {}
+    return {
+        item.service: f"{item.total:,.2f} USD a month, {item.direct:,.2f} of it for itself alone" for item in shares
+    }

@@ -124,3 +124,20 @@ def test_a_comparison_is_of_one_stack(files: dict[str, str], capsys: pytest.Capt
 def test_without_a_stack_there_is_nothing_to_price(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cost", "--backend", str(tmp_path)]) == Exit.OK
     assert "No stack is up" in capsys.readouterr().out
+
+
+def test_the_page_of_a_system_says_what_each_service_costs(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A drawing that shows other sums than the bill is believed until somebody adds them up."""
+    assert main(["cost", "dev", "--json", "--from", files["dev"]]) == Exit.OK
+    (bill,) = json.loads(capsys.readouterr().out)["stacks"]
+    assert main(["diagram", "dev", "--json", "--from", files["dev"]]) == Exit.OK
+    nodes = json.loads(capsys.readouterr().out)["nodes"]
+    shown = {node["name"]: node["facts"]["costs"] for node in nodes if node["kind"] == "service"}
+    assert shown == {
+        share[
+            "service"
+        ]: f"{Decimal(share['total']):,.2f} USD a month, {Decimal(share['direct']):,.2f} of it for itself alone"
+        for share in bill["services"]
+    }

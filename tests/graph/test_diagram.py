@@ -22,7 +22,7 @@ from derive.shapes import Deployment, Facts
 from graph.changes import Arrow, what_if
 from graph.layout import Box, layout, spaced
 from graph.page import page
-from graph.picture import ADMITTING, Edge, Node, Picture, picture
+from graph.picture import ADMITTING, Edge, Node, Picture, picture, priced
 from graph.svg import drawn, ranks, svg, tree
 from model import Call, External, Redis, Route, Service, System
 from tests.unit.declared import deployed, shop
@@ -231,7 +231,8 @@ def test_a_click_says_who_may_reach_a_service_and_whom_it_reaches(browser: webdr
     """The page is what people use; a typing error in its script shows only here."""
     deployment = fitsync()
     file = tmp_path / "page.html"
-    file.write_text(page(picture(deployment)), encoding="utf-8")
+    costs = {service.name: f"9.{len(service.name)} USD" for service in deployment.system.services}
+    file.write_text(page(priced(picture(deployment), costs)), encoding="utf-8")
     browser.get(file.as_uri())
     for service in deployment.system.services:
         browser.find_element(By.CSS_SELECTOR, f'[data-id="service:{service.name}"]').click()
@@ -246,6 +247,7 @@ def test_a_click_says_who_may_reach_a_service_and_whom_it_reaches(browser: webdr
         assert f"CiliumNetworkPolicy fitsync/{service.network_policy or service.name + '-policy'}" in texts(
             browser, "aside li"
         )
+        assert f"9.{len(service.name)} USD" in texts(browser, "aside dd")
     assert "3 to 6 pods" in texts(browser, "aside dd")
     assert len(browser.find_elements(By.CSS_SELECTOR, "svg.chosen .node.self")) == 1
     browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
