@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from audit.actors import ELSEWHERE, STRANGER
 from audit.addresses import PUBLIC, common
+from audit.callees import METRICS_PATH, Admission, Callee
 from audit.cluster import BYPASSED
 from audit.layers import AUTHORIZATION, EGRESS, INGRESS, MTLS, ROUTING, Question, Verdicts
 from audit.platform import (
@@ -46,52 +46,10 @@ from audit.scope import (
     store_port,
     tester_of,
 )
-from model import BlueGreen, Cilium, Kafka, RabbitMQ, Redis, Service
+from model import BlueGreen, Cilium, IstioGateway, Kafka, MySQL, RabbitMQ, Redis, Service
 
-METRICS_PATH = "/metrics"
-
-
-@dataclass
-class Admission:
-    """Callers of one port of one actor."""
-
-    leave: Mask = 0
-    """Let out by their own policy."""
-    enter: Mask = 0
-    """Let in by the callee's."""
-
-
-@dataclass
-class Callee:
-    """What is declared of one actor as a callee."""
-
-    served: set[int] = field(default_factory=set)
-    metrics: set[int] = field(default_factory=set)
-    routes: dict[int, list[str]] = field(default_factory=dict)
-    """Published path prefixes by port."""
-    methods: tuple[str, ...] = ()
-    calls: list[tuple[Mask, tuple[str, ...], tuple[str, ...]]] = field(default_factory=list)
-    """Callers with their methods and paths; empty: all."""
-    known_to: Mask = 0
-    """Sidecars that know its host."""
-    private: dict[int, Mask] = field(default_factory=dict)
-    """Ports of a host of their own, and the only callers of each: members of one store."""
-    narrow: dict[int, Mask] = field(default_factory=dict)
-    """Ports of the same host that only some of its callers may use."""
-
-    @property
-    def named_methods(self) -> set[str]:
-        scraped = {"GET"} if self.metrics else set()
-        return {*scraped, *self.methods, *(method for _, methods, _ in self.calls for method in methods)}
-
-    @property
-    def named_paths(self) -> set[str]:
-        scraped = {METRICS_PATH} if self.metrics else set()
-        return scraped | {path for _, _, paths in self.calls for path in paths}
-
-    @property
-    def prefixes(self) -> set[str]:
-        return {prefix for prefixes in self.routes.values() for prefix in prefixes}
+DASHBOARDS = "grafana.com"
+"""Where dashboards are published."""
 
 
 class Expectation:
@@ -104,6 +62,8 @@ class Expectation:
         self._callees: dict[int, Callee] = defaultdict(Callee)
         self._relays: dict[int, dict[int, Mask]] = defaultdict(dict)
         """Of the egress gateway, and of hosts behind it: the callers that it knows and lets out, by port."""
+        self._modes: dict[int, str] = {}
+        """Of mutual TLS, where a store has its own."""
         system = scope.system
         self._by_name = isinstance(system.platform.cni, Cilium)
         """Whether the network plug-in knows names outside the cluster, and the nodes and the API server by identity."""
@@ -160,11 +120,11 @@ class Expectation:
         for route in scope.system.routes:
             service = scope.system.service(route.to)
             callees = role(f"service:{route.to}")
-            self._admit(self._entrances, callees, scope.ports(service))
             for index in bits(callees):
                 callee = self._callees[index]
                 callee.calls.append((self._entrances, service.methods, ()))
                 for port in (service.port,) if service.port else ():
+                    self._admit(self._entrances, 1 << index, (port,))
                     callee.routes.setdefault(port, []).append(route.prefix)
 
     def _add_tester(self, service: Service) -> None:
@@ -186,6 +146,8 @@ class Expectation:
         scope, role = self._scope, self._population.role
         for store in scope.system.stores:
             callees = role(f"store:{store.name}")
+            if isinstance(store, MySQL | Redis) and store.mtls:
+                self._modes |= dict.fromkeys(bits(callees), store.mtls)
             port, metrics = store_port(store), store_metrics(store)
             for index in bits(callees):
                 self._callees[index].served = {port}
@@ -307,6 +269,7 @@ class Expectation:
         if self._scope.mesh:
             self._admit(self._population.role("prometheus"), self._entrances, (SIDECAR_METRICS,))
         self._add_scrapes()
+        self._add_fetches()
 
     def _port(self, link: Link) -> Port | None:
         """None: every port. By address, the API server is a port like any other."""
@@ -332,6 +295,16 @@ class Expectation:
         for namespace in mesh:
             for index in bits(self._population.namespaces.get(namespace, 0)):
                 self._admissions[index]["TCP", SIDECAR_METRICS].leave |= scraper
+
+    def _add_fetches(self) -> None:
+        """What parts of the platform fetch from named hosts outside."""
+        platform = self._scope.system.platform
+        hosts = {"grafana": DASHBOARDS} if platform.observability.mesh_dashboards else {}
+        if isinstance(platform.ingress, IstioGateway) and platform.ingress.identity:
+            hosts["istiod"] = platform.ingress.identity.host
+        for role, host in hosts.items():
+            for index in bits(self._where(lambda actor, host=host: host in actor.hosts)):
+                self._admissions[index]["TCP", 443].leave |= self._population.role(role)
 
     def _group(self, name: str) -> Mask:
         population = self._population
@@ -394,7 +367,8 @@ class Expectation:
         inside = self._sidecars >> index & 1
         if self._gateways >> index & 1 and port[1] in self._relays.get(index, ()):
             return self._sidecars | self._gateways
-        if mesh is None or not inside or port[1] in BYPASSED or mesh.mtls == "PERMISSIVE":
+        mode = self._modes.get(index, mesh.mtls if mesh else "")
+        if mesh is None or not inside or port[1] in BYPASSED or mode == "PERMISSIVE":
             return self._population.everyone
         if port[1] in self.callee(index).metrics:
             return self._population.everyone
@@ -414,7 +388,8 @@ class Expectation:
             return callers
         if port[1] not in callee.served:
             return 0
-        return union(callers for callers, methods, paths in callee.calls if _asked(request, methods, paths))
+        found = union(callers for callers, methods, paths in callee.calls if _asked(request, methods, paths))
+        return found if port[1] in callee.routes else found & ~self._entrances
 
     def _routed(self, index: int, port: Port, request: Request | None) -> Mask:
         found = self._population.everyone & ~self._sidecars & ~self._entrances

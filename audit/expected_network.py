@@ -73,7 +73,7 @@ class NetworkExpectation:
         self._rows: dict[Way, tuple[Row, ...]] = {
             "ingress": (
                 *(Row(NODE, peer, everything, tier=tier) for tier in nodes for peer in self._admitted(tier)),
-                *(Row(NODE, edge[0], doors, edge[1], tier) for tier in scope.entered_tiers),
+                *(Row(NODE, edge[0] if self._hub else EDGE, doors, edge[1], tier) for tier in scope.entered_tiers),
                 Row(NODE, PRIVATE_TIER, ADMINISTRATION, HUB),
                 *(Row(ENTRY, tier, API) for tier in nodes),
                 *((Row(ENTRY, edge[0], WEB, edge[1]),) if self._hub else ()),

@@ -28,7 +28,7 @@ def authorization(links: Links, doorman: str) -> Manifest:
         for (ports, methods, paths), principals in groups.items()
     ]
     if links.routed:
-        rules.insert(0, istio.allow_rule(links.ports, principals=[doorman], methods=links.methods))
+        rules.insert(0, istio.allow_rule([links.port], principals=[doorman], methods=links.methods))
     if links.metrics:
         rules.append(istio.allow_rule([links.metrics], methods=["GET"], paths=["/metrics"]))
     return istio.authorization_policy(

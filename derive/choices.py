@@ -28,16 +28,17 @@ def choice(deployment: Deployment, kind: type[Choice]) -> Choice | None:
 
 def storage_class(deployment: Deployment) -> str | None:
     """The class of the cluster's volumes. Absent: the cluster's default, whatever it is called."""
-    driver = choice(deployment, EbsCsi)
-    if driver:
-        return driver.storage_class
+    chosen = claims(deployment).get("storageClassName")
+    if chosen:
+        return chosen
     return "local-path" if isinstance(deployment.system.platform.cluster, K3s) else None
 
 
 def claims(deployment: Deployment) -> dict[str, str]:
     """``storageClassName`` for claims that charts make, where the class is not the cluster's default one anyway."""
     driver = choice(deployment, EbsCsi)
-    return {"storageClassName": driver.storage_class} if driver else {}
+    name = deployment.facts.storage_class or (driver.storage_class if driver else None)
+    return {"storageClassName": name} if name else {}
 
 
 def alertmanager(deployment: Deployment) -> bool:

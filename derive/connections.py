@@ -65,6 +65,7 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
             outbound=tuple(outbound[member.name]),
             exits=member.exits,
             in_mesh=member.in_mesh,
+            mtls=member.mtls,
             granted=member.granted,
         )
     return result

@@ -99,6 +99,8 @@ class Links:
     requests: tuple[int, ...] = ()
     """Ports on which it answers HTTP requests."""
     in_mesh: bool = True
+    mtls: Literal["STRICT", "PERMISSIVE"] | None = None
+    """Its own mode. Absent: the namespace's."""
     granted: bool = False
     """Whether it has rights in the cloud, for which it asks the machine's metadata service."""
     release: Literal["rolling", "blue-green", "canary"] = "rolling"

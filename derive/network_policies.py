@@ -53,7 +53,7 @@ def cilium_service_policy(name: str, links: Links, around: Surroundings) -> Mani
     inbound = []
     if links.routed:
         doorman = cilium.endpoints(around.doorman.labels, around.doorman.namespace)
-        inbound.append(cilium.ingress([doorman], links.ports))
+        inbound.append(cilium.ingress([doorman], [links.port]))
     for ports, connections in _by_ports(links.inbound):
         sources = [_cilium_pods(connection.source, home) for connection in connections]
         inbound.append(cilium.ingress(sources, ports))
@@ -122,7 +122,7 @@ def standard_policy(name: str, links: Links, around: Surroundings) -> Manifest:
     inbound = []
     if links.routed:
         doorman = network.peer(around.doorman.labels, around.doorman.namespace)
-        inbound.append(network.ingress([doorman], links.ports))
+        inbound.append(network.ingress([doorman], [links.port]))
     for (ports, borne), namespaces in _labelled(links).items():
         sources = [network.peer(dict(borne), _other(namespace, home)) for namespace in namespaces]
         inbound.append(network.ingress(sources, ports))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from derive import images, labels, naming
+from derive import labels, naming, versions
 from derive.graph import Connection, Links, Workload
 from derive.workloads import USER, account, requirements
 from manifests import core, istio, pods, rollouts
@@ -103,7 +103,7 @@ def tester(service: Service, links: Links, annotations: Mapping[str, str]) -> li
     urls = [f"http://{call.called[0]}:{call.ports[0]}{path}" for path in call.paths]
     container = pods.container(
         "smoke-test",
-        images.CURL,
+        versions.CURL_IMAGE,
         requirements(TESTER_RESOURCES),
         command=["curl", "--fail", "--fail-early", "--silent", "--show-error"],
         args=[

@@ -84,7 +84,8 @@ def vertical(service: Service, links: Links, bounds: Replicas, target: Mapping[s
 
 
 def disruption_budget(links: Links, bounds: Replicas) -> Manifest | None:
-    """At most one pod at a time. A single pod gets none: a budget could only keep its node from draining."""
-    if bounds.minimum < 2:
+    """At most one pod at a time, so that a drain ends even where there is one. What is always a single pod gets none:
+    there is nothing to keep."""
+    if bounds.maximum < 2:
         return None
     return scaling.pod_disruption_budget(links.workload.name, links.workload.namespace, links.workload.selector)

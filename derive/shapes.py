@@ -32,6 +32,8 @@ class Facts:
     """By generated password: how often it was made anew. Absent: it is the first."""
     cloudflare_account: str = ""
     """Id of the account at Cloudflare. Empty: nothing of the system is there."""
+    storage_class: str | None = None
+    """Of the cluster's volumes. Absent: that of the platform's driver, or the cluster's default."""
     admin_ranges: tuple[str, ...] = ()
     """CIDR ranges of the administrators' networks behind the VPN."""
 

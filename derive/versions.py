@@ -12,6 +12,8 @@ from typing import Final
 K3S: Final = "v1.36.2+k3s1"
 ISTIO: Final = "1.30.3"
 """Base, CNI plug-in, istiod and gateways are one version: the data plane is never ahead of the control plane."""
+ISTIO_DASHBOARDS: Final = 202
+"""Revision of Istio's dashboards at grafana.com: one number for all of them, as they are published together."""
 
 
 @dataclass(frozen=True)

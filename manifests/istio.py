@@ -279,6 +279,22 @@ def local_rate_limit(
     return manifest("networking.istio.io/v1alpha3", "EnvoyFilter", name, namespace, spec=spec)
 
 
+def request_limit(name: str, namespace: str, selector: Mapping[str, str], per_second: int, burst: int) -> Manifest:
+    """Each gateway pod takes ``per_second`` requests, ``burst`` at once (Envoy documentation, "Local rate limit")."""
+    whole = {"numerator": 100, "denominator": "HUNDRED"}
+    limit = {
+        "@type": f"{_LIMITS}.http.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "ingress_requests",
+        "token_bucket": {"max_tokens": burst, "tokens_per_fill": per_second, "fill_interval": "1s"},
+        "filter_enabled": {"default_value": whole},
+        "filter_enforced": {"default_value": whole},
+    }
+    manager, http = "envoy.filters.network.http_connection_manager", "envoy.filters.http"
+    patch = _before("HTTP_FILTER", manager, f"{http}.router", f"{http}.local_ratelimit", limit)
+    spec = {"workloadSelector": {"labels": dict(selector)}, "configPatches": [patch]}
+    return manifest("networking.istio.io/v1alpha3", "EnvoyFilter", name, namespace, spec=spec)
+
+
 def _before(where: str, outer: str, inner: str | None, name: str, settings: Manifest) -> Manifest:
     """A filter before another one, in every chain of a gateway's listeners."""
     found = compact(name=outer, subFilter={"name": inner} if inner else None)

@@ -27,7 +27,7 @@ from model.base import DeclarationError, days, hours, minutes, seconds
 from model.delivery import AccountWatch, Deployer, GithubActions, Registry
 from model.edge import ApiTokens, Endpoint, Message, PublicApi, Site, WebFirewall
 from model.environment import Budget, DatabaseHosts, Environment, Nodes
-from model.ingress import IstioGateway, Nginx, Traefik
+from model.ingress import Identity, IstioGateway, Nginx, RateLimit, Traefik
 from model.network import HubAndSpoke, SingleVpc, Tier
 from model.observability import Dashboard, Panel
 from model.platform import (
@@ -132,6 +132,7 @@ __all__ = [
     "Gp3",
     "Headlamp",
     "HubAndSpoke",
+    "Identity",
     "InCluster",
     "Istio",
     "IstioGateway",
@@ -165,6 +166,7 @@ __all__ = [
     "PublicApi",
     "Quota",
     "RabbitMQ",
+    "RateLimit",
     "Recovery",
     "Redis",
     "Registry",

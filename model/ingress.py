@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from model.base import DeclarationError, Declared, Name
 
@@ -22,11 +22,44 @@ Sources = Literal["cloudflare"] | tuple[Annotated[str, AfterValidator(_range)], 
 """Ranges of addresses, or those that a content delivery network publishes."""
 
 
+class Identity(Declared):
+    """Who issues the JSON Web Tokens that requests from outside may bring. A token that is not valid is refused."""
+
+    issuer: str = Field(pattern=r"^https://")
+    keys: str = Field(pattern=r"^https://[^/]+/")
+    """URL of its keys. The mesh's control plane fetches them."""
+
+    @property
+    def host(self) -> str:
+        """Where the keys are."""
+        return self.keys.split("/")[2]
+
+
+class RateLimit(Declared):
+    """How many requests a pod of the gateway takes: what is beyond is answered with 429."""
+
+    per_second: int = Field(ge=1)
+    burst: int = Field(ge=1)
+    """What it takes at once after a pause."""
+
+    @model_validator(mode="after")
+    def _a_burst_is_more(self) -> RateLimit:
+        if self.burst < self.per_second:
+            raise DeclarationError(
+                f"a burst of {self.burst} requests is less than {self.per_second} per second; raise RateLimit.burst"
+            )
+        return self
+
+
 class IstioGateway(Declared):
     """The mesh's own ingress gateway."""
 
     kind: Literal["istio"] = "istio"
     account: Name = "istio-ingressgateway-service-account"
+    limit: RateLimit | None = None
+    """Absent: it takes what it can."""
+    identity: Identity | None = None
+    """Absent: it looks at no token."""
 
 
 class Nginx(Declared):

@@ -84,6 +84,10 @@ class Istio(Declared):
     """The DestinationRule of every service in the namespace. Absent: none."""
     traces: float | None = None
     """Share of the requests that are traced, in percent. Absent: no tracing."""
+    statistics: tuple[str, ...] = ()
+    """What every proxy counts beside Istio's own metrics: parts of the names of Envoy's statistics."""
+    certificates: timedelta | None = None
+    """How long a workload's certificate holds; it is renewed before. Absent: Istio's default."""
 
     @model_validator(mode="after")
     def _limits_what_there_is(self) -> Istio:
@@ -147,6 +151,8 @@ class Observability(Declared):
     metrics_days: int = 15
     logs: Literal["opensearch", "none"] = "opensearch"
     """Where the containers' logs go in a platform without Loki; ``none``: nowhere beyond the nodes."""
+    mesh_dashboards: bool = False
+    """Whether Grafana fetches the dashboards that the mesh's makers publish at grafana.com."""
     log_prefix: str | None = None
     """Absent: the system's name."""
     scrape: timedelta = timedelta(seconds=15)
@@ -206,6 +212,8 @@ class Platform(Declared):
     @model_validator(mode="after")
     def _complete(self) -> Platform:
         consistent(self.addons, isinstance(self.mesh, Istio), "platform.addons")
+        if self.observability.mesh_dashboards and not isinstance(self.mesh, Istio):
+            raise DeclarationError("platform.observability.mesh_dashboards show a mesh; set platform.mesh to Istio()")
         traced = isinstance(self.mesh, Istio) and self.mesh.traces is not None
         if traced and not {"tempo", "jaeger"} & {addon.kind for addon in self.addons}:
             raise DeclarationError("platform.mesh.traces: nobody takes the spans; add Tempo() or Jaeger() to addons")

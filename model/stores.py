@@ -214,6 +214,8 @@ class MySQL(_Pods):
     max_connections: int = Field(1000, ge=1)
     backup: Backup | None = None
     """Copies of a dump. Absent: there are none."""
+    mtls: Literal["STRICT", "PERMISSIVE"] | None = None
+    """Whether its proxy takes plain connections, too; clients in the mesh use its TLS anyway. Absent: as the mesh."""
     resources: Resources = Resources(cpu="250m", memory="512Mi", cpu_limit="1", memory_limit="1Gi")
 
 
@@ -239,6 +241,8 @@ class Redis(_Pods):
     """Longest time between two snapshots of a data set that changes. Absent: none beside the append-only file."""
     backup: Backup | None = None
     """Copies of a snapshot. Absent: there are none but on the volumes."""
+    mtls: Literal["STRICT", "PERMISSIVE"] | None = None
+    """Whether its proxy takes plain connections, too; clients in the mesh use its TLS anyway. Absent: as the mesh."""
     in_mesh: bool = True
     resources: Resources = Resources(cpu="100m", memory="256Mi", cpu_limit="250m", memory_limit="256Mi")
 

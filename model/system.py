@@ -16,7 +16,7 @@ from model.addons import Placed, consistent
 from model.base import DeclarationError, Declared, Host, Name, did_you_mean, span
 from model.edge import unpublishable
 from model.environment import Environment
-from model.ingress import Nginx
+from model.ingress import IstioGateway, Nginx
 from model.network import HubAndSpoke, Network, SingleVpc
 from model.observability import Dashboard
 from model.platform import Istio, K3s, Platform
@@ -182,6 +182,16 @@ class System(Declared):
                         f"add it to services['{name}'].uses"
                     )
         self._refuse_cycles()
+        return self
+
+    @model_validator(mode="after")
+    def _one_checks_tokens(self) -> System:
+        ingress = self.platform.ingress
+        if self.tokens and isinstance(ingress, IstioGateway) and ingress.identity:
+            raise DeclarationError(
+                "tokens are checked at the ingress (platform.ingress.identity) and at services (tokens): the mesh "
+                "fetches keys in one way only; keep one of them"
+            )
         return self
 
     def _refuse_cycles(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Literal
 
@@ -67,6 +67,11 @@ class Settings(BaseModel):
     """Id of the account whose R2 buckets the system uses. Absent: it uses none."""
     vault_auto_unseal: bool | None = None
     """Whether a KMS key unseals Vault's members when they start. Absent: as declared."""
+    changes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """What else differs from the declaration, in its shape: members of lists are named (``services.frontend.image``).
+    The hub does not read it."""
+    storage_class: str | None = None
+    """The class of the cluster's volumes. Absent: that of the platform's driver, or the cluster's default."""
     admin_ranges: tuple[IPv4Network, ...] = ()
     vpn_peers: tuple[VpnPeerSetting, ...] = ()
     ssh_key: str | None = Field(None, pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp256) [A-Za-z0-9+/=]+( .*)?$")
@@ -81,7 +86,7 @@ class Settings(BaseModel):
 
     @property
     def declaration(self) -> System:
-        """The declared system with the environments as this stack's configuration has them."""
+        """The declared system as this stack's configuration has it."""
         system = systems.load(self.system)
         for name in self.environments:
             if name not in system.environments:
@@ -89,12 +94,17 @@ class Settings(BaseModel):
                     f"environments names '{name}', which is not declared in system '{system.name}'"
                     f"{did_you_mean(name, system.environments)}"
                 )
-        adjusted = {
-            name: _merged(declared.model_dump(), self.environments[name]) if name in self.environments else declared
-            for name, declared in system.environments.items()
-        }
+        for part in self.changes:
+            if part not in CHANGEABLE:
+                raise DeclarationError(
+                    f"changes names '{part}', which it cannot change{did_you_mean(part, CHANGEABLE)}"
+                )
+        wanted = {**self.changes, **({"environments": self.environments} if self.environments else {})}
+        system = system.model_copy(update={"platform": self._platform(system)})
+        declared = system.model_dump(include=set(wanted))
+        adjusted = {part: _merged(declared[part], change, f"changes.{part}") for part, change in wanted.items()}
         try:
-            return System.model_validate({**dict(system), "environments": adjusted, "platform": self._platform(system)})
+            return System.model_validate({**dict(system), **adjusted})
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
@@ -150,16 +160,39 @@ class Settings(BaseModel):
                 database_states=self.database_states,
                 rotations=self.rotations,
                 cloudflare_account=self.cloudflare_account,
+                storage_class=self.storage_class,
                 admin_ranges=tuple(str(network) for network in self.admin_ranges),
             ),
         )
 
 
-def _merged(base: Any, changes: Any) -> Any:
-    """A tree with the changed leaves."""
-    if not isinstance(base, Mapping) or not isinstance(changes, Mapping):
+CHANGEABLE = frozenset({"services", "stores", "policies", "routes", "externals", "platform", "network"})
+"""Parts of a declaration that a stack's configuration may change, beside its environments."""
+EXTERNALS = "changes.externals"
+"""The one list that may grow: hosts outside are facts of an account."""
+
+
+def _merged(base: Any, changes: Any, place: str) -> Any:
+    """A tree with the changed leaves. Members of a list of named ones are changed by their names."""
+    if not isinstance(changes, Mapping):
         return changes
-    return {**base, **{key: _merged(base.get(key), value) for key, value in changes.items()}}
+    if isinstance(base, Sequence) and not isinstance(base, str):
+        return _members(base, changes, place)
+    if not isinstance(base, Mapping):
+        return changes
+    return {**base, **{key: _merged(base.get(key), value, f"{place}.{key}") for key, value in changes.items()}}
+
+
+def _members(base: Sequence[Any], changes: Mapping[str, Any], place: str) -> list[Any]:
+    names = [str(item.get("name") or item.get("to") or item.get("kind")) for item in base]
+    new = [name for name in changes if name not in names]
+    if new and place != EXTERNALS:
+        raise DeclarationError(f"{place} names '{new[0]}', which is not declared{did_you_mean(new[0], names)}")
+    changed = [
+        _merged(item, changes[name], f"{place}.{name}") if name in changes else item
+        for name, item in zip(names, base, strict=True)
+    ]
+    return [*changed, *({"name": name, **changes[name]} for name in new)]
 
 
 KEYS = {
@@ -176,6 +209,8 @@ KEYS = {
     "environments": "environments",
     "cloudflareAccount": "cloudflare_account",
     "vaultAutoUnseal": "vault_auto_unseal",
+    "changes": "changes",
+    "storageClass": "storage_class",
     "adminRanges": "admin_ranges",
     "vpnPeers": "vpn_peers",
     "sshKey": "ssh_key",
@@ -190,6 +225,7 @@ OBJECTS = frozenset(
         "databaseStates",
         "rotations",
         "environments",
+        "changes",
         "adminRanges",
         "vpnPeers",
     }

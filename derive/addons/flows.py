@@ -83,7 +83,7 @@ def to_routed(system: System) -> tuple[Flow, ...]:
     """To every service that is routed, once: where the ingress leads."""
     found = [system.service(name) for name in dict.fromkeys(route.to for route in system.routes)]
     return tuple(
-        Flow((Pods({"app": service.name}, naming.service_namespace(system, service)),), naming.served_ports(service))
+        Flow((Pods({"app": service.name}, naming.service_namespace(system, service)),), (naming.own_port(service),))
         for service in found
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from derive import choices, naming, versions
@@ -13,7 +14,8 @@ from derive.shapes import Deployment
 from derive.tokens import PROXIES_FETCH_KEYS
 from manifests import istio
 from manifests.base import Manifest, manifest
-from model import Cilium, Environment, Istio, IstioGateway, NetworkPolicies
+from model import Cilium, Environment, Identity, Istio, IstioGateway, NetworkPolicies
+from model.platform import Platform
 
 BASE: Final = "istio-base"
 CNI: Final = "istio-cni"
@@ -26,7 +28,9 @@ GATEWAY_PORTS: Final = {"status-port": 15021, "http2": 80, "https": 443}
 def releases(deployment: Deployment, mesh: Istio) -> tuple[Release, ...]:
     """In the order of Istio's Helm installation: base, CNI plug-in, istiod, gateways."""
     replicas = replicas_over_zones(deployment.environment)
-    control = istiod_values(mesh, replicas, choices.collector(deployment))
+    control = istiod_values(
+        mesh, replicas, choices.collector(deployment), identity(deployment.system.platform) is not None
+    )
     before = ("cilium", naming.MESH_NAMESPACE)
     found = [
         Release(BASE, versions.ISTIO_BASE, {"base": {"validationFailurePolicy": "Fail"}}, before),
@@ -59,6 +63,11 @@ def releases(deployment: Deployment, mesh: Istio) -> tuple[Release, ...]:
     return tuple(found)
 
 
+def identity(platform: Platform) -> Identity | None:
+    """Whose tokens the ingress gateway checks. Absent: nobody's."""
+    return platform.ingress.identity if isinstance(platform.ingress, IstioGateway) else None
+
+
 def replicas_over_zones(environment: Environment) -> int:
     """Two replicas where there is a second zone to put them in; otherwise a second one outlives nothing."""
     return 2 if environment.zones > 1 else 1
@@ -79,8 +88,11 @@ def cni_values(cni: Cilium | NetworkPolicies) -> dict[str, Any]:
     }
 
 
-def istiod_values(mesh: Istio, replicas: int, collector: Collector | None = None) -> dict[str, Any]:
-    """``collector``: of spans. Absent: requests are not traced."""
+def istiod_values(
+    mesh: Istio, replicas: int, collector: Collector | None = None, fetches_keys: bool = False
+) -> dict[str, Any]:
+    """``collector``: of spans. Absent: requests are not traced. ``fetches_keys``: whether istiod itself fetches the
+    keys of tokens, for they are outside the mesh."""
     sidecar = mesh.sidecar
     configuration: dict[str, Any] = {
         "enablePrometheusMerge": True,
@@ -89,7 +101,7 @@ def istiod_values(mesh: Istio, replicas: int, collector: Collector | None = None
         "accessLogFile": "/dev/stdout",
         "accessLogEncoding": "JSON",
         # The application starts when its sidecar can carry its connections.
-        "defaultConfig": {"holdApplicationUntilProxyStarts": True},
+        "defaultConfig": {"holdApplicationUntilProxyStarts": True, **_proxies(mesh)},
     }
     if collector:
         address = {"service": naming.fqdn(collector.service, collector.namespace), "port": collector.port}
@@ -112,8 +124,28 @@ def istiod_values(mesh: Istio, replicas: int, collector: Collector | None = None
             }
         },
         "meshConfig": configuration,
-        "env": PROXIES_FETCH_KEYS,
+        "env": {**({} if fetches_keys else PROXIES_FETCH_KEYS), **_authority(mesh)},
     }
+
+
+def _proxies(mesh: Istio) -> dict[str, Any]:
+    """What every proxy counts, and for how long it asks its certificate to hold."""
+    found: dict[str, Any] = {}
+    if mesh.statistics:
+        found["proxyStatsMatcher"] = {"inclusionRegexps": [f".*{part}.*" for part in mesh.statistics]}
+    if mesh.certificates:
+        found["proxyMetadata"] = {"SECRET_TTL": _hours(mesh.certificates)}
+    return found
+
+
+def _authority(mesh: Istio) -> dict[str, str]:
+    return {"DEFAULT_WORKLOAD_CERT_TTL": _hours(mesh.certificates)} if mesh.certificates else {}
+
+
+def _hours(time: timedelta) -> str:
+    """Go's notation, e.g. ``24h0m0s``."""
+    seconds = int(time.total_seconds())
+    return f"{seconds // 3600}h{seconds // 60 % 60}m{seconds % 60}s"
 
 
 TRACING: Final = "otel-tracing"
@@ -168,5 +200,20 @@ def mesh_defaults(deployment: Deployment, mesh: Istio) -> tuple[Manifest, ...]:
     telemetry: dict[str, Any] = {"accessLogging": [{"providers": [{"name": "envoy"}]}]}
     if choices.collector(deployment):
         telemetry["tracing"] = [{"providers": [{"name": TRACING}], "randomSamplingPercentage": mesh.traces}]
+    chosen = deployment.system.platform.ingress
+    if isinstance(chosen, IstioGateway):
+        found += _gateway_guards(chosen)
     found.append(manifest("telemetry.istio.io/v1", "Telemetry", "mesh-default", naming.MESH_NAMESPACE, spec=telemetry))
     return tuple(found)
+
+
+def _gateway_guards(gateway: IstioGateway) -> list[Manifest]:
+    """What the ingress gateway asks of every request, whatever route it takes."""
+    where = (naming.MESH_NAMESPACE, naming.GATEWAY_LABELS)
+    found = []
+    if gateway.limit:
+        found.append(istio.request_limit("ingress-limit", *where, gateway.limit.per_second, gateway.limit.burst))
+    if gateway.identity:
+        issuer, keys = gateway.identity.issuer, gateway.identity.keys
+        found.append(istio.request_authentication("ingress-tokens", *where, issuer, keys))
+    return found

@@ -17,6 +17,16 @@ from model.platform import K3s, Observability
 
 NAME: Final = "kube-prometheus-stack"
 GRAFANA_SECRET: Final = "grafana-admin"
+CATALOGUE: Final = ("grafana.com",)
+"""Where dashboards are published."""
+MESH_DASHBOARDS: Final = {
+    "istio-mesh": 7639,
+    "istio-service": 7636,
+    "istio-workload": 7630,
+    "istio-performance": 11829,
+    "istio-control-plane": 7645,
+}
+"""Istio's own, by their numbers there (Istio documentation, "Visualizing Metrics with Grafana")."""
 
 
 def release(deployment: Deployment) -> Release:
@@ -101,7 +111,7 @@ def values(
             "prometheusSpec": {**_prometheus(settings, volume, cluster, claim), **place},
         },
         "alertmanager": alertmanager.values(settings, members, claim, place) if members else {"enabled": False},
-        "grafana": {**_grafana(sources), **place},
+        "grafana": {**_grafana(sources), **(_mesh_dashboards() if settings.mesh_dashboards else {}), **place},
         "kube-state-metrics": {"resources": resources("10m", "64Mi", "256Mi"), **place},
         "prometheus-node-exporter": {
             # It reads the host, which the namespace's pod security forbids: it stands with the other host agents.
@@ -153,6 +163,28 @@ def _grafana(sources: list[dict[str, Any]]) -> dict[str, Any]:
             "analytics": {"reporting_enabled": False, "check_for_updates": False},
             "users": {"allow_sign_up": False},
             "auth.anonymous": {"enabled": False},
+        },
+    }
+
+
+def _mesh_dashboards() -> dict[str, Any]:
+    """Grafana's pod fetches them before it starts, and shows them in a folder of their own."""
+    provider = {
+        "name": "istio",
+        "orgId": 1,
+        "folder": "Istio",
+        "type": "file",
+        "disableDeletion": True,
+        "editable": False,
+        "options": {"path": "/var/lib/grafana/dashboards/istio"},
+    }
+    return {
+        "dashboardProviders": {"dashboardproviders.yaml": {"apiVersion": 1, "providers": [provider]}},
+        "dashboards": {
+            "istio": {
+                name: {"gnetId": number, "revision": versions.ISTIO_DASHBOARDS, "datasource": "Prometheus"}
+                for name, number in MESH_DASHBOARDS.items()
+            }
         },
     }
 

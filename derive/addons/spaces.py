@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from derive import choices, naming, network_policies
-from derive.addons import alertmanager, kube_prometheus_stack, opensearch, postgres_exporter
+from derive.addons import alertmanager, istio, kube_prometheus_stack, opensearch, postgres_exporter
 from derive.addons.chart import Addition, Level
 from derive.addons.flows import (
     API_SERVER,
@@ -182,7 +182,7 @@ def _mesh(deployment: Deployment, mesh: Istio) -> tuple[Rule, ...]:
                 webhook(15017),
                 _from([prometheus], 15014),
             ),
-            (API_SERVER,),
+            (API_SERVER, *([Flow(Hosts((asked.host,)), (443,))] if (asked := istio.identity(system.platform)) else ())),
         ),
     ]
     if isinstance(system.platform.ingress, IstioGateway):
@@ -224,6 +224,7 @@ def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:
     ]
     gossip = Flow((Pods(ALERTMANAGER),), (9094,), ("TCP", "UDP"))
     alerting = choices.alertmanager(deployment)
+    fetches = deployment.system.platform.observability.mesh_dashboards
     alertmanager_rule = Rule(
         "alertmanager",
         ALERTMANAGER,
@@ -242,7 +243,12 @@ def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:
             "grafana",
             GRAFANA,
             (_from([PROMETHEUS], 3000),),
-            (API_SERVER, _to([PROMETHEUS], 9090), *([_to([Pods(ALERTMANAGER)], 9093)] if alerting else ())),
+            (
+                API_SERVER,
+                _to([PROMETHEUS], 9090),
+                *([_to([Pods(ALERTMANAGER)], 9093)] if alerting else ()),
+                *([Flow(Hosts(kube_prometheus_stack.CATALOGUE), (443,))] if fetches else ()),
+            ),
         ),
         Rule("prometheus-operator", OPERATOR, (webhook(10250), _from([PROMETHEUS], 10250)), (API_SERVER,)),
         Rule("prometheus-operator-certificate", OPERATOR_HOOKS, (), (API_SERVER,)),

@@ -41,18 +41,19 @@ def prometheus_rule(scope: Scope) -> Manifest:
 
 
 def _services(scope: Scope) -> Iterator[dict[str, Any]]:
-    where = f"{one_of('namespace', scope.spaces)},{one_of('deployment', scope.deployments)}"
-    yield alert(
-        "ServiceDown",
-        f"kube_deployment_status_replicas_available{{{where}}} == 0",
-        "5m",
-        "critical",
-        scope,
-        "{{ $labels.deployment }} has no pod that is ready",
-        "Nothing has answered for {{ $labels.deployment }} in {{ $labels.namespace }} for five minutes.",
-        "kubectl -n {{ $labels.namespace }} describe deployment {{ $labels.deployment }}; look for failed pulls, "
-        "refused quotas, failing probes. Roll back with the previous image tag in the stack's settings.",
-    )
+    yield from _down(scope)
+    if scope.autoscaled:
+        where, current = one_of("namespace", scope.spaces), "kube_horizontalpodautoscaler_status_current_replicas"
+        yield alert(
+            "AutoscalerAtLimit",
+            f"{current}{{{where}}} >= kube_horizontalpodautoscaler_spec_max_replicas{{{where}}}",
+            "15m",
+            "warning",
+            scope,
+            "{{ $labels.horizontalpodautoscaler }} has as many pods as it may have",
+            "More load than this is not answered by more pods: {{ $value }} have run for a quarter of an hour.",
+            "Look for the cause of the load; then raise the service's scale.maximum, and the nodes' with it.",
+        )
     yield alert(
         "PodRestarts",
         f"{queries.restarts(scope.spaces)} > 3",
@@ -64,6 +65,39 @@ def _services(scope: Scope) -> Iterator[dict[str, Any]]:
         "kubectl -n {{ $labels.namespace }} logs {{ $labels.pod }} -c {{ $labels.container }} --previous; "
         "exit code 137 is a memory limit that is too low.",
     )
+
+
+def _down(scope: Scope) -> Iterator[dict[str, Any]]:
+    """Deployments, as the cluster counts them; and what the controller of releases runs, as it counts them itself (its
+    own namespace is the label ``namespace``)."""
+    first = (
+        "look for failed pulls, refused quotas, failing probes. Roll back with the previous image tag in the stack's "
+        "settings."
+    )
+    if scope.deployments:
+        where = f"{one_of('namespace', scope.spaces)},{one_of('deployment', scope.deployments)}"
+        yield alert(
+            "ServiceDown",
+            f"kube_deployment_status_replicas_available{{{where}}} == 0",
+            "5m",
+            "critical",
+            scope,
+            "{{ $labels.deployment }} has no pod that is ready",
+            "Nothing has answered for {{ $labels.deployment }} in {{ $labels.namespace }} for five minutes.",
+            f"kubectl -n {{{{ $labels.namespace }}}} describe deployment {{{{ $labels.deployment }}}}; {first}",
+        )
+    if scope.rollouts:
+        where = f"{one_of('exported_namespace', scope.spaces)},{one_of('name', scope.rollouts)}"
+        yield alert(
+            "ReleasedServiceDown",
+            f"rollout_info_replicas_available{{{where}}} == 0",
+            "5m",
+            "critical",
+            scope,
+            "{{ $labels.name }} has no pod that is ready",
+            "Nothing has answered for {{ $labels.name }} in {{ $labels.exported_namespace }} for five minutes.",
+            f"kubectl -n {{{{ $labels.exported_namespace }}}} describe rollout {{{{ $labels.name }}}}; {first}",
+        )
 
 
 def _traffic(scope: Scope) -> Iterator[dict[str, Any]]:

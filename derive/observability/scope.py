@@ -28,6 +28,10 @@ class Scope:
     """Namespaces of the services."""
     deployments: tuple[str, ...]
     """Services that always run."""
+    rollouts: tuple[str, ...]
+    """Those of them that are released in stages."""
+    autoscaled: bool
+    """Whether any service is autoscaled."""
     timeouts: dict[str, timedelta]
     """The time that callers of a service wait for it, where it is declared."""
     databases: tuple[str, ...]
@@ -85,7 +89,9 @@ def scope(deployment: Deployment) -> Scope:
         environment=deployment.name,
         home=system.home,
         spaces=tuple(dict.fromkeys(naming.service_namespace(system, service) for service in system.services)),
-        deployments=tuple(service.name for service in running),
+        deployments=tuple(service.name for service in running if service.release.kind == "rolling"),
+        rollouts=tuple(service.name for service in running if service.release.kind != "rolling"),
+        autoscaled=deployment.environment.autoscale and any(service.scale for service in running),
         timeouts=waits,
         databases=tuple(
             name

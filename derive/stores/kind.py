@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from derive.cloud import Grant, bucket
 from derive.database_state import DatabaseState
@@ -58,6 +58,8 @@ class Member:
     metrics: int | None = None
     exits: tuple[Exit, ...] = ()
     in_mesh: bool = True
+    mtls: Literal["STRICT", "PERMISSIVE"] | None = None
+    """Absent: as in the mesh."""
     services: tuple[str, ...] = ()
     """Names of further Services that lead to some of its pods."""
     granted: bool = False

@@ -68,7 +68,7 @@ def configuration(store: MySQL) -> str:
 
 
 def members(store: MySQL, place: Place) -> tuple[Member, ...]:
-    server = Member(store.name, (store.port,), front=True, metrics=METRICS)
+    server = Member(store.name, (store.port,), front=True, metrics=METRICS, mtls=store.mtls)
     return (server, *((copies.member(store.name, store.port, place, store.backup),) if store.backup else ()))
 
 

@@ -68,6 +68,7 @@ def members(store: Redis, place: Place) -> tuple[Member, ...]:
         among=(naming.headless(store.name), store.name) if several else (),
         metrics=METRICS,
         in_mesh=store.in_mesh,
+        mtls=store.mtls,
     )
     return (
         server,
