@@ -24,6 +24,7 @@ from derive import (
     naming,
     network_policies,
     object_stores,
+    pipeline,
     placement,
     releases,
     scaling,
@@ -75,6 +76,7 @@ class ApplicationPlan:
     services: tuple[Part, ...]
     stores: tuple[Part, ...]
     edge: tuple[Part, ...]
+    """The doors in and out, and the account of whoever deploys from outside."""
     secrets: tuple[SecretPlan, ...]
     vaulted: tuple[Part, ...] = ()
     """What fills Secrets from Vault: after ``secrets`` and one after the other, before whatever reads the Secrets."""
@@ -129,7 +131,7 @@ def application(deployment: Deployment, hosts: Mapping[str, str]) -> Application
         namespaces=tuple(_namespace(context, name, found, demands[name]) for name, found in members.items()),
         services=service_parts,
         stores=store_parts,
-        edge=_edge(context),
+        edge=(*_edge(context), *_pipeline(context)),
         secrets=(*filled.secrets, *_own_certificates(context)),
         vaulted=filled.parts,
         grants=grants(system, context.outside, deployment.facts.region),
@@ -390,6 +392,11 @@ def _issued_certificates(context: _Context) -> Iterator[Manifest]:
     if choices.choice(deployment, CertManager):
         for (secret, namespace), hosts in ingress.certificates(deployment.system, deployment.environment).items():
             yield objects.certificate(secret, namespace, hosts, naming.ISSUER)
+
+
+def _pipeline(context: _Context) -> tuple[Part, ...]:
+    objects: list[Manifest | None] = [*pipeline.account_objects(context.deployment)]
+    return (_part(context, "pipeline", context.deployment.system.home, objects),) if objects else ()
 
 
 def _edge(context: _Context) -> tuple[Part, ...]:

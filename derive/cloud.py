@@ -15,8 +15,10 @@ from typing import Any, Final, Literal, cast
 METADATA: Final = "169.254.169.254/32"
 """The machines' metadata service, which gives out their roles' credentials (EC2 user guide)."""
 METADATA_PORT: Final = 80
-Kind = Literal["bucket", "bucket-arn", "key-arn", "role-arn"]
-REFERENCE: Final = re.compile(r"\$\{(bucket|bucket-arn|key-arn|role-arn):([a-z0-9-]+(?:/[a-z0-9-]+)?)\}")
+Kind = Literal["bucket", "bucket-arn", "key-arn", "repository-arn", "role-arn"]
+REFERENCE: Final = re.compile(
+    r"\$\{(bucket|bucket-arn|key-arn|repository-arn|role-arn):([a-z0-9._-]+(?:/[a-z0-9._-]+)*)\}"
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -64,6 +66,10 @@ def bucket_arn(name: str) -> str:
 
 def key_arn(name: str) -> str:
     return str(Reference("key-arn", name))
+
+
+def repository_arn(name: str) -> str:
+    return str(Reference("repository-arn", name))
 
 
 def role_arn(namespace: str, account: str) -> str:

@@ -42,9 +42,13 @@ def application_image(service: Service, system: str, facts: Facts, name: str, en
             f"service '{service.name}' has the moving tag '{tag}', which environment '{name}' refuses; "
             f"set an exact tag for '{service.name}' in the stack's settings"
         )
-    repository = service.image or f"{system}/{service.name}"
     prefix = f"{facts.registry}/" if facts.registry else ""
-    return f"{prefix}{repository}:{tag}"
+    return f"{prefix}{repository(service, system)}:{tag}"
+
+
+def repository(service: Service, system: str) -> str:
+    """Where the service's image is found in the registry."""
+    return service.image or f"{system}/{service.name}"
 
 
 def pull_policy(image: str) -> str:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from derive import choices
 from derive.addons import addon_secrets, addons
 from derive.application import ApplicationPlan, application
+from derive.buckets import BucketPlan, buckets
 from derive.cloud import Grant, Reference, references
 from derive.cluster import ClusterPlan, cluster_plan
 from derive.databases import DatabasePlan, databases
 from derive.naming import public_host
 from derive.network import NetworkPlan, network_plan
 from derive.observability import observability
+from derive.pipeline import PipelinePlan, pipeline
+from derive.recovery import Objectives, objectives
+from derive.registry import RegistryPlan, registry
 from derive.rotation import restarted
 from derive.shapes import AddonPlan, Deployment, Part, SecretPlan
 from derive.stores.postgres import owner_of
@@ -41,6 +45,10 @@ class SystemPlan:
     observability: tuple[Part, ...]
     secrets: tuple[SecretPlan, ...]
     doors: tuple[Door, ...]
+    buckets: tuple[BucketPlan, ...]
+    registry: RegistryPlan | None
+    pipeline: PipelinePlan | None
+    recovery: Objectives
 
     @property
     def passwords(self) -> frozenset[str]:
@@ -60,10 +68,12 @@ class SystemPlan:
     @property
     def references(self) -> frozenset[Reference]:
         """Every cloud resource that manifests or rights of add-ons and stores name."""
-        stores = [part.objects for part in self.application.stores]
-        return references(
-            [*([addon.objects, addon.settings, addon.grants] for addon in self.addons), stores, self.application.grants]
-        )
+        return _references(self.addons, self.application)
+
+
+def _references(addons: tuple[AddonPlan, ...], app: ApplicationPlan) -> frozenset[Reference]:
+    named = ([addon.objects, addon.settings, addon.grants] for addon in addons)
+    return references([*named, [part.objects for part in app.stores], app.grants])
 
 
 def system_plan(deployment: Deployment) -> SystemPlan:
@@ -88,6 +98,7 @@ def system_plan(deployment: Deployment) -> SystemPlan:
     )
     app = application(deployment, {plan.name: plan.fqdn for plan in tier})
     secrets = (*app.secrets, *addon_secrets(deployment))
+    installed = addons(deployment)
     return SystemPlan(
         network=network,
         private_zone=private_zone,
@@ -101,9 +112,13 @@ def system_plan(deployment: Deployment) -> SystemPlan:
             cluster,
             choices.chosen(deployment),
         ),
-        addons=addons(deployment),
+        addons=installed,
         application=restarted(app, secrets, facts.rotations),
         observability=observability(deployment),
         secrets=secrets,
         doors=tuple(Door(public_host(route, environment), route.prefix) for route in system.routes),
+        buckets=buckets(deployment, _references(installed, app)),
+        registry=registry(deployment),
+        pipeline=pipeline(deployment),
+        recovery=objectives(system),
     )

@@ -295,7 +295,11 @@ class R2(Declared):
 
 
 class Bucket(Declared):
-    """An object store that services read or write, or that backups go to; encrypted with a key of its own."""
+    """An object store that services read or write, or that backups go to; encrypted with a key of its own.
+
+    The one named ``backups`` is there whether it is declared or not: the cluster's and the databases' backups go there
+    unless they are told otherwise.
+    """
 
     kind: Literal["bucket"] = "bucket"
     name: Name
@@ -303,9 +307,9 @@ class Bucket(Declared):
     """Who keeps it, under the name ``<system>-<environment>``. Absent: S3, in the stack's own account."""
     prefix: str = Field("", pattern=r"^([a-z0-9-]+/)*$")
     """Where the services' objects are, beside those of backups and logs. Empty: anywhere."""
-    keep: timedelta | None = days(365)
+    keep: timedelta | None = Field(None, ge=days(1))
     """Age at which objects are deleted. Absent: whoever puts them there deletes them."""
-    glacier: timedelta | None = None
+    glacier: timedelta | None = Field(None, ge=days(1))
     """Age at which objects move to Glacier, where reading takes hours. Absent: they stay where they are."""
     replica: str | None = Field(None, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
     """The region that holds a copy of every object. Absent: there is none."""
@@ -337,6 +341,11 @@ def copies_of(store: Store) -> Backup | None:
     if isinstance(store, PostgreSQL) and isinstance(store.placement, InCluster):
         return store.placement.dump
     return None
+
+
+def backups_to(store: Store) -> set[str]:
+    """The buckets that a store's backups go to, below the store's name."""
+    return {kept.bucket for kept in (backup_of(store), copies_of(store)) if kept}
 
 
 def helpers_of(store: Store) -> tuple[str, ...]:

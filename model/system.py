@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from ipaddress import IPv4Network
@@ -12,7 +13,7 @@ from typing import Final, Self
 
 from pydantic import model_validator
 
-from model.addons import Placed, consistent
+from model.addons import Placed, Velero, consistent
 from model.base import DeclarationError, Declared, Host, Name, did_you_mean, span
 from model.edge import unpublishable
 from model.environment import Environment
@@ -234,26 +235,34 @@ class System(Declared):
     @model_validator(mode="after")
     def _backups(self) -> System:
         buckets = {store.name: store for store in self.stores if isinstance(store, Bucket)}
-        for store in self.stores:
-            backup = backup_of(store)
-            bucket = buckets.get(backup.bucket) if backup else None
+        for whose, name, keep in self._kept():
+            bucket = buckets.get(name)
             if bucket and bucket.at:
                 raise DeclarationError(
-                    f"the archive of '{store.name}' goes to bucket '{bucket.name}', which is kept elsewhere; archives "
-                    f"are written by pods' roles: use a bucket without 'at', or give stores['{store.name}'] a dump"
+                    f"the backups of '{whose}' go to bucket '{name}', which is kept elsewhere, and are written by "
+                    "pods' roles; use a bucket without 'at' (of a database, a dump may go there)"
                 )
-            if backup and bucket and bucket.keep is not None:
+            if bucket and bucket.keep is not None:
                 raise DeclarationError(
-                    f"bucket '{bucket.name}' deletes objects after {span(bucket.keep)}, also those that the backups of "
-                    f"'{store.name}' still need; set stores['{bucket.name}'].keep to None: backups expire by themselves"
+                    f"bucket '{name}' deletes objects after {span(bucket.keep)}, also those that the backups of "
+                    f"'{whose}' still need; set stores['{name}'].keep to None: backups expire by themselves"
                 )
-            if backup and bucket and bucket.glacier is not None and bucket.glacier <= backup.keep:
+            if bucket and bucket.glacier is not None and bucket.glacier <= keep:
                 raise DeclarationError(
-                    f"bucket '{bucket.name}' moves objects to Glacier after {span(bucket.glacier)}, but backups of "
-                    f"'{store.name}' are kept for {span(backup.keep)}, and from Glacier nothing is restored in time; "
-                    f"keep them for less, or raise stores['{bucket.name}'].glacier"
+                    f"bucket '{name}' moves objects to Glacier after {span(bucket.glacier)}, but backups of '{whose}' "
+                    f"are kept for {span(keep)}, and from Glacier nothing is restored in time; keep them for less, or "
+                    f"raise stores['{name}'].glacier"
                 )
         return self
+
+    def _kept(self) -> Iterator[tuple[str, str, timedelta]]:
+        """Backups that consist of what was written at different times: whose, the bucket, and for how long."""
+        for store in self.stores:
+            if backup := backup_of(store):
+                yield store.name, backup.bucket, backup.keep
+        for addon in self.platform.addons:
+            if isinstance(addon, Velero):
+                yield addon.kind, addon.bucket, addon.keep
 
     @model_validator(mode="after")
     def _pools(self) -> System:

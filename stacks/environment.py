@@ -15,17 +15,17 @@ from components.identity.passwords import Passwords
 from components.mesh.objects import Target
 from components.mesh.parts import Addon, AddonArgs, MeshNamespace, MicroService, Objects, PartArgs
 from components.mesh.secrets import Secrets, SecretsArgs
-from components.storage.bucket import PrivateBucket, PrivateBucketArgs
-from derive.bootstrap.postgres_host import expiry_days
-from derive.databases import ARCHIVE
+from components.storage.bucket import PrivateBucket
+from derive.buckets import BACKUPS
 from derive.firewall import DATABASES, ENTRY, nodes_of
 from derive.plan import SystemPlan, system_plan
 from derive.shapes import STACK_CA, Deployment, Part
 from model import DeclarationError
-from stacks.cloud import cloud
+from stacks.account import budget, deliver
+from stacks.cloud import buckets, cloud
 from stacks.common import Stack, account, machine_image, tags
 from stacks.network import Site, single, spoke
-from stacks.outputs import EnvironmentOutputs, HubOutputs
+from stacks.outputs import EnvironmentOutputs, HubOutputs, together
 from stacks.settings import Settings, SettingsError
 
 
@@ -43,22 +43,18 @@ def deploy(settings: Settings) -> None:
     }
     site = spoke(stack, hub) if hub else single(stack)
     image = machine_image(stack.provider)
-    bucket = PrivateBucket(
-        f"{stack.name}-backups",
-        PrivateBucketArgs(
-            expire={f"{ARCHIVE}/": expiry_days(deployment.environment.snapshot_days)},
-            protect=deployment.environment.protect,
-        ),
-        stack.options,
-    )
+    made = buckets(stack)
+    bucket = made[BACKUPS]
     authority = Authority(f"{stack.name}-authority", AuthorityArgs(f"{stack.name} platform"), stack.options)
     passwords = Passwords(f"{stack.name}-passwords", generated, settings.rotations, stack.options)
     tier = _databases(stack, site, bucket, image, authority, passwords) if plan.databases else None
-    known = cloud(stack, bucket)
+    known = cloud(stack, made)
     cluster = _cluster(stack, site, bucket, settings.ssh_key, known)
     values = {**passwords.values, STACK_CA: authority.certificate}
     target = _target(stack, cluster, known)
     _platform(stack, target, SecretsArgs(plan.secrets, values, authority, target, given), [tier] if tier else [])
+    delivery = deliver(stack)
+    budget(stack)
     EnvironmentOutputs(
         application_url=pulumi.Output.from_input(f"https://{plan.doors[0].host}"),
         urls=pulumi.Output.from_input([f"https://{door.host}{door.prefix}" for door in plan.doors]),
@@ -67,8 +63,13 @@ def deploy(settings: Settings) -> None:
         edge_dns_name=site.edge_dns_name,
         node_ip=cluster.public.first if cluster.public else None,
         ssh_private_key=cluster.public.private_key if cluster.public else None,
+        load_balancer_dns=site.edge_dns_name,
+        cluster_name=pulumi.Output.from_input(plan.cluster.name),
         database_hosts=pulumi.Output.from_input(tier.hosts if tier else {}),
         backup_bucket=bucket.bucket,
+        recovery_objectives=pulumi.Output.from_input(plan.recovery),
+        repositories=together(delivery.repositories),
+        pipeline_roles=together(delivery.roles),
         notes=pulumi.Output.from_input(list(plan.application.notes)),
         kubeconfig=cluster.kubeconfig,
     ).export()

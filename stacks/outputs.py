@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -67,8 +67,17 @@ class EnvironmentOutputs:
     vpc_id: pulumi.Output[str]
     edge_dns_name: pulumi.Output[str] | None
     """Absent: the servers are the edge."""
+    load_balancer_dns: pulumi.Output[str] | None
+    """The same, as what the domain's records lead to."""
+    cluster_name: pulumi.Output[str]
     database_hosts: pulumi.Output[dict[str, str]]
     backup_bucket: pulumi.Output[str]
+    recovery_objectives: pulumi.Output[dict[str, dict[str, str]]]
+    """``rto`` and ``rpo`` -> what is lost -> time. Empty: nothing is promised."""
+    repositories: pulumi.Output[dict[str, str]]
+    """Name of each repository for images that this stack owns -> its address."""
+    pipeline_roles: pulumi.Output[dict[str, str]]
+    """What workflows do -> ARN of the role that they take for it."""
     notes: pulumi.Output[list[str]]
     kubeconfig: pulumi.Output[str]
     """Secret."""
@@ -83,6 +92,11 @@ class EnvironmentOutputs:
             value = getattr(self, field.name)
             if value is not None:
                 pulumi.export(camel(field.name), value)
+
+
+def together(values: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[dict[str, str]]:
+    """One map of many outputs. Pulumi's own function makes a list of none."""
+    return pulumi.Output.all(**values) if values else pulumi.Output.from_input({})
 
 
 def camel(name: str) -> str:

@@ -8,10 +8,12 @@ from model import (
     ApplicationFirewall,
     Backup,
     Bucket,
+    Budget,
     Call,
     CertManager,
     ClusterAutoscaler,
     ConnectionPool,
+    Deployer,
     EbsCsi,
     Environment,
     External,
@@ -41,6 +43,7 @@ from model import (
     RabbitMQ,
     Recovery,
     Redis,
+    Registry,
     Resources,
     Retry,
     Route,
@@ -61,6 +64,7 @@ from model import (
     VerticalPodAutoscaler,
     days,
     hours,
+    minutes,
     seconds,
 )
 
@@ -102,7 +106,6 @@ SYSTEM = System(
                 members=3,
                 synchronous=1,
                 backup=PostgresBackup(
-                    bucket="archive",
                     full="0 2 * * *",
                     incremental="0 */6 * * *",
                     keep=days(30),
@@ -119,7 +122,7 @@ SYSTEM = System(
             members=3,
             size="10Gi",
             snapshot=hours(1),
-            backup=Backup(bucket="archive", schedule="0 * * * *"),
+            backup=Backup(schedule="0 * * * *"),
         ),
         RabbitMQ(
             name="rabbitmq",
@@ -127,9 +130,9 @@ SYSTEM = System(
             pool="data",
             members=3,
             size="20Gi",
-            backup=Backup(bucket="archive", schedule="30 1 * * *"),
+            backup=Backup(schedule="30 1 * * *"),
         ),
-        Bucket(name="archive", keep=None, glacier=days(90), replica="eu-west-1"),
+        Bucket(name="backups", glacier=days(90), replica="eu-west-1"),
     ),
     services=(
         Service(
@@ -356,6 +359,9 @@ SYSTEM = System(
         ),
         ingress=Nginx(namespace="orion-ingress", pool="public", replicas=3, rate=50, trusted="cloudflare"),
         delivery="helm-chart",
+        registry=Registry(),
+        pipeline=Deployer(account="ci-deployer"),
+        recovery=Recovery(rto=minutes(15), rpo=seconds(0)),
         observability=Observability(
             namespace="orion-monitoring",
             pool="monitoring",
@@ -380,7 +386,7 @@ SYSTEM = System(
             Alloy(),
             Tempo(pool="monitoring"),
             Headlamp(pool="management", host="dashboard", ingress_namespace="orion-ingress"),
-            Velero(pool="management", schedule="0 3 * * *", bucket="archive", keep=days(30)),
+            Velero(pool="management", schedule="0 3 * * *", keep=days(30)),
         ),
     ),
     network=SingleVpc(
@@ -406,6 +412,7 @@ SYSTEM = System(
                 "monitoring": Nodes(instance="t3.large", count=1),
                 "management": Nodes(instance="t3.large", count=1),
             },
+            budget=Budget(amount=700, notify=("operations@orion.com",)),
             without=("alertmanager", "cert-manager", "external-dns"),
         ),
         "prod": Environment(
@@ -429,6 +436,8 @@ SYSTEM = System(
             log_days=30,
             observability_volume="50Gi",
             moving_tags=False,
+            owns_account=True,
+            budget=Budget(amount=2500, notify=("operations@orion.com",)),
         ),
     },
 )

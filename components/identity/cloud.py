@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pulumi
 
 from components.identity.role import Statement
-from derive.cloud import Grant, Reference, filled, references
+from derive.cloud import Allow, Grant, Reference, filled, references
 
 Cloud = Mapping[Reference, pulumi.Output[str]]
 """What each reference stands for."""
@@ -28,7 +28,12 @@ def resolved(value: Any, cloud: Cloud) -> Any:
 
 def statements(grant: Grant, cloud: Cloud) -> list[Statement]:
     """A grant as statements of a role."""
+    return allowed(grant.statements, cloud)
+
+
+def allowed(allows: Iterable[Allow], cloud: Cloud) -> list[Statement]:
+    """Statements of a role, every reference replaced."""
     return [
         Statement(allow.actions, [resolved(resource, cloud) for resource in allow.resources], allow.conditions)
-        for allow in grant.statements
+        for allow in allows
     ]

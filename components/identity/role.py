@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import pulumi
 import pulumi_aws as aws
@@ -74,14 +75,71 @@ class ServiceRole(pulumi.ComponentResource):
         super().__init__("wheelhouse:identity:ServiceRole", name, None, opts)
         children = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(f"{name}-role", assume_role_policy=trusted(args.service), opts=children)
-        for arn in args.managed:
-            aws.iam.RolePolicyAttachment(
-                f"{name}-{arn.rsplit('/', 1)[-1]}", role=role.name, policy_arn=arn, opts=children
-            )
-        if args.statements:
-            aws.iam.RolePolicy(f"{name}-policy", role=role.name, policy=policy(args.statements), opts=children)
+        _grant(name, role, args.statements, args.managed, children)
         self.arn = role.arn
         self.profile = None
         if args.instance_profile:
             self.profile = aws.iam.InstanceProfile(f"{name}-profile", role=role.name, opts=children).name
         self.register_outputs({"arn": self.arn, "profile": self.profile})
+
+
+TOKEN_SERVICE: Final = "sts.amazonaws.com"
+"""Whom tokens must be meant for."""
+
+
+@dataclass(frozen=True)
+class WebIdentityRoleArgs:
+    """Whose tokens lead to the role and what it may do."""
+
+    provider_arn: pulumi.Input[str]
+    """Of the OpenID Connect provider."""
+    issuer: pulumi.Input[str]
+    """Its address without ``https://``."""
+    subjects: Sequence[str]
+    """The tokens' ``sub``, word for word."""
+    statements: Sequence[Statement] = ()
+    managed: Sequence[str] = ()
+    """ARNs of AWS managed policies."""
+
+
+class WebIdentityRole(pulumi.ComponentResource):
+    """An IAM role for whoever shows a token of another issuer: an inline policy and managed policies.
+
+    Costs nothing. Outputs: the role's ARN.
+    """
+
+    arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: WebIdentityRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("wheelhouse:identity:WebIdentityRole", name, None, opts)
+        children = pulumi.ResourceOptions(parent=self)
+        trust = pulumi.Output.all(args.provider_arn, args.issuer).apply(
+            lambda found: _token_trust(found[0], found[1], args.subjects)
+        )
+        role = aws.iam.Role(f"{name}-role", assume_role_policy=trust, opts=children)
+        _grant(name, role, args.statements, args.managed, children)
+        self.arn = role.arn
+        self.register_outputs({"arn": self.arn})
+
+
+def _token_trust(provider_arn: str, issuer: str, subjects: Sequence[str]) -> str:
+    statement = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": provider_arn},
+        "Condition": {"StringEquals": {f"{issuer}:aud": TOKEN_SERVICE, f"{issuer}:sub": list(subjects)}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _grant(
+    name: str,
+    role: aws.iam.Role,
+    statements: Sequence[Statement],
+    managed: Sequence[str],
+    children: pulumi.ResourceOptions,
+) -> None:
+    for arn in managed:
+        aws.iam.RolePolicyAttachment(f"{name}-{arn.rsplit('/', 1)[-1]}", role=role.name, policy_arn=arn, opts=children)
+    if statements:
+        aws.iam.RolePolicy(f"{name}-policy", role=role.name, policy=policy(statements), opts=children)

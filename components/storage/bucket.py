@@ -21,8 +21,8 @@ class PrivateBucketArgs:
     """Days after which objects below a prefix are deleted; the empty prefix is the whole bucket. What is below none is
     kept for ever."""
     noncurrent_days: int = 30
-    glacier_days: int | None = None
-    """Days after which objects move to Glacier. Absent: never."""
+    glacier: Mapping[str, int] = field(default_factory=dict)
+    """Likewise, days after which objects below a prefix move to Glacier."""
     key_arn: pulumi.Input[str] | None = None
     """The key that encrypts them. Absent: the one that AWS keeps for S3."""
     protect: bool = False
@@ -83,7 +83,7 @@ class PrivateBucket(pulumi.ComponentResource):
             rules=[
                 _tidy(args.noncurrent_days),
                 *(_expire(prefix, days) for prefix, days in args.expire.items()),
-                *([_freeze(args.glacier_days)] if args.glacier_days else []),
+                *(_freeze(prefix, days) for prefix, days in args.glacier.items()),
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
@@ -113,21 +113,30 @@ def _tidy(noncurrent_days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
 
 def _expire(prefix: str, days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
     return aws.s3.BucketLifecycleConfigurationRuleArgs(
-        id=f"expire-{prefix.strip('/').replace('/', '-') or 'all'}",
+        id=f"expire-{_label(prefix)}",
         status="Enabled",
         filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix),
         expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=days),
     )
 
 
-def _freeze(days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
+def _freeze(prefix: str, days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
     """Small objects stay: they cost more there, and catalogues of backups must be read at once, however old."""
+    within = aws.s3.BucketLifecycleConfigurationRuleFilterAndArgs(prefix=prefix, object_size_greater_than=SMALL)
     return aws.s3.BucketLifecycleConfigurationRuleArgs(
-        id="glacier",
+        id=f"glacier-{_label(prefix)}",
         status="Enabled",
-        filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(object_size_greater_than=SMALL),
+        filter=(
+            aws.s3.BucketLifecycleConfigurationRuleFilterArgs(and_=within)
+            if prefix
+            else aws.s3.BucketLifecycleConfigurationRuleFilterArgs(object_size_greater_than=SMALL)
+        ),
         transitions=[aws.s3.BucketLifecycleConfigurationRuleTransitionArgs(days=days, storage_class="GLACIER")],
     )
+
+
+def _label(prefix: str) -> str:
+    return prefix.strip("/").replace("/", "-") or "all"
 
 
 def _tls_only(arn: str) -> str:

@@ -116,7 +116,9 @@ def _claims(values: Any, replicas: int) -> Iterator[tuple[Values, int]]:
     for key in ("replicas", "replicaCount"):
         if isinstance(values.get(key), int):
             replicas = values[key]
-    if ((values.get("resources") or {}).get("requests") or {}).get("storage"):
+    resources = values.get("resources")
+    # A rule of RBAC has resources, too: a list.
+    if isinstance(resources, Mapping) and (resources.get("requests") or {}).get("storage"):
         yield values, replicas
         return
     usual = values.get("persistence")

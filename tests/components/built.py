@@ -13,6 +13,8 @@ from components.cluster.certificates import ClusterCertificates, ClusterCertific
 from components.cluster.k3s import K3sCluster, K3sClusterArgs
 from components.data.postgres import PostgresTier, PostgresTierArgs, password_names
 from components.data.snapshots import Snapshots, SnapshotsArgs
+from components.delivery.registry import Registry, RegistryArgs
+from components.delivery.workflows import Workflows, WorkflowsArgs
 from components.edge.forward import to_nodes
 from components.edge.load_balancer import PORTS, Edge, EdgeArgs, EdgeTargets, EdgeTargetsArgs, to_spoke
 from components.functions.function import Function, FunctionArgs, Inside
@@ -25,14 +27,16 @@ from components.network.bastion import Bastion, BastionArgs
 from components.network.security_groups import SecurityGroups, SecurityGroupsArgs
 from components.network.transit import SpokeArgs, SpokeAttachment, Transit, TransitArgs, VpnPeer
 from components.network.vpc import Vpc, VpcArgs
+from components.operations.budget import CostBudget, CostBudgetArgs
 from components.storage.bucket import PrivateBucket, PrivateBucketArgs
 from components.storage.key import EncryptionKey, EncryptionKeyArgs
 from components.storage.replication import BucketReplica, BucketReplicaArgs
-from derive.cloud import Grant, Reference
+from derive.cloud import Allow, Grant, Reference
 from derive.database_state import DatabaseState
 from derive.doorman import doorman
 from derive.firewall import S3
 from derive.network import hub_plan
+from derive.pipeline import SignIn
 from derive.plan import SystemPlan, system_plan
 from derive.shapes import Deployment, Facts, SecretPlan
 from model import Nginx, Platform
@@ -142,10 +146,29 @@ def bucket(protect: bool) -> None:
 def replica() -> None:
     """A bucket for backups with its key, and the copy in another region."""
     own = EncryptionKey("objects", EncryptionKeyArgs("objects", for_s3=True, protect=True))
-    kept = PrivateBucketArgs(glacier_days=90, key_arn=own.arn, protect=True)
+    kept = PrivateBucketArgs(glacier={"": 90}, key_arn=own.arn, protect=True)
     source = PrivateBucket("archive", kept)
     elsewhere = aws.Provider("elsewhere", region="eu-central-1")
     BucketReplica("copy", BucketReplicaArgs(source, own.arn, elsewhere, kept))
+
+
+def registry(protect: bool) -> None:
+    Registry("images", RegistryArgs(["shop/web", "shop/orders"], 10, ["latest"] if protect else [], protect))
+
+
+def workflows() -> None:
+    """A role that pushes to a repository, and one that looks."""
+    push = SignIn(
+        "build", ("repo:shop/web:ref:refs/heads/main",), (Allow(("ecr:PutImage",), ("${repository-arn:shop/web}",)),)
+    )
+    look = SignIn("plan", ("repo:shop/web:pull_request",), (), ("arn:aws:iam::aws:policy/SecurityAudit",))
+    found = {Reference("repository-arn", "shop/web"): pulumi.Output.from_input("arn:web")}
+    Workflows("pipeline", WorkflowsArgs("tokens.example", [push, look], found))
+
+
+def budget() -> None:
+    marks = {"System": "shop", "Environment": "prod"}
+    CostBudget("costs", CostBudgetArgs(500, (80, 100), ("ops@shop.example",), marks))
 
 
 def key() -> None:
@@ -258,6 +281,9 @@ PROGRAMS: Final[dict[str, Callable[[], object]]] = {
     "key": key,
     "replica": replica,
     "function": function,
+    "registry": lambda: registry(True),
+    "workflows": workflows,
+    "budget": budget,
     "certificates": certificates,
     "cluster": lambda: cluster("prod"),
     "tier": lambda: tier("prod"),

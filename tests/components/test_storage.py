@@ -55,7 +55,7 @@ def test_a_key_is_used_by_whoever_may_use_the_objects_and_through_s3_only() -> N
 def test_old_objects_move_to_glacier_but_small_ones() -> None:
     """OR-BKP-07: pgBackRest reads its catalogue at every segment, and writes part of it once."""
     for item in made().of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").values():
-        (rule,) = [rule for rule in item.inputs["rules"] if rule["id"] == "glacier"]
+        (rule,) = [rule for rule in item.inputs["rules"] if rule["id"] == "glacier-all"]
         assert rule["transitions"] == [{"days": 90, "storageClass": "GLACIER"}]
         assert rule["filter"] == {"objectSizeGreaterThan": 131072}
         assert "expiration" not in rule

@@ -267,6 +267,7 @@ def claim(size: str, **more: Any) -> dict[str, Any]:
             "8.00",
         ),
         ("kubernetes:helm.sh/v3:Release", {"values": {"persistence": {"enabled": True, "size": "25Gi"}}}, "2.00"),
+        ("kubernetes:helm.sh/v3:Release", {"values": {"rules": [{"resources": ["pods"], "verbs": ["get"]}]}}, "0"),
         ("kubernetes:helm.sh/v3:Release", {"values": {"persistence": {"enabled": False, "size": "25Gi"}}}, "0"),
     ],
 )

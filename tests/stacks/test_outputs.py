@@ -83,8 +83,13 @@ def test_only_the_kubeconfig_is_secret() -> None:
         "cluster_endpoint": "https://api.shop-dev.internal:6443",
         "vpc_id": "vpc-1",
         "edge_dns_name": "dev.elb.example",
+        "load_balancer_dns": "dev.elb.example",
+        "cluster_name": "shop-dev",
         "database_hosts": {"userdb": "userdb.database.internal"},
         "backup_bucket": "backups",
+        "recovery_objectives": {"rto": {"services": "15 min"}},
+        "repositories": {"shop/web": "registry.example/shop/web"},
+        "pipeline_roles": {"build": "arn:build"},
         "notes": [],
     }
 

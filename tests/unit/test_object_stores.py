@@ -120,7 +120,7 @@ def _keys(bucket: Bucket, **placement: object) -> System:
     ("make", "message"),
     [
         (
-            lambda: Bucket(name="archive", at=R2()),
+            lambda: Bucket(name="archive", at=R2(), keep=days(365)),
             "bucket 'archive' is kept elsewhere, where its own rules expire, move and copy objects; "
             "set keep to None, and neither glacier nor replica",
         ),
@@ -130,8 +130,8 @@ def _keys(bucket: Bucket, **placement: object) -> System:
         ),
         (
             lambda: _keys(Bucket(name="archive", at=R2(), keep=None), backup=PostgresBackup(bucket="archive")),
-            "the archive of 'orderdb' goes to bucket 'archive', which is kept elsewhere; archives are written by pods' "
-            "roles: use a bucket without 'at', or give stores['orderdb'] a dump",
+            "the backups of 'orderdb' go to bucket 'archive', which is kept elsewhere, and are written by pods' roles; "
+            "use a bucket without 'at' (of a database, a dump may go there)",
         ),
         (
             lambda: PostgreSQL(name="postgres"),

@@ -235,7 +235,7 @@ def test_a_state_that_cannot_be_is_refused(state: dict[str, Any], message: str) 
             "'0 25 * * *' is no cron schedule (Bad hour); write minute, hour, day of month, month and day of week",
         ),
         (
-            lambda: with_bucket(Bucket(name="backups")),
+            lambda: with_bucket(Bucket(name="backups", keep=days(365))),
             "bucket 'backups' deletes objects after 365 d, also those that the backups of 'orderdb' still need; "
             "set stores['backups'].keep to None: backups expire by themselves",
         ),

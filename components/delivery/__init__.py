@@ -1,0 +1,1 @@
+"""Images and those who build and deploy them."""

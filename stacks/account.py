@@ -1,0 +1,48 @@
+"""What an environment makes in its account beside what runs: the registry, the pipelines' way in, the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+
+from components.delivery.registry import Registry, RegistryArgs
+from components.delivery.workflows import Workflows, WorkflowsArgs
+from components.operations.budget import CostBudget, CostBudgetArgs
+from derive.cloud import Reference
+from stacks.common import Stack
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Where images go, and by which roles pipelines work."""
+
+    repositories: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    roles: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+
+
+def deliver(stack: Stack) -> Delivery:
+    """The registry of images and the pipelines' roles, where the environment has them."""
+    plan = stack.plan.registry
+    registry = None
+    if plan:
+        args = RegistryArgs(plan.repositories, plan.keep, plan.moving_tags, plan.protect)
+        registry = Registry(f"{stack.name}-registry", args, stack.options)
+    pipeline = stack.plan.pipeline
+    if pipeline is None:
+        return Delivery(registry.urls if registry else {})
+    found = {Reference("repository-arn", name): arn for name, arn in (registry.arns if registry else {}).items()}
+    workflows = Workflows(
+        f"{stack.name}-pipeline", WorkflowsArgs(pipeline.issuer, pipeline.roles, found), stack.options
+    )
+    return Delivery(registry.urls if registry else {}, workflows.roles)
+
+
+def budget(stack: Stack) -> None:
+    """Of what the stack's own tags mark."""
+    declared = stack.deployment.environment.budget
+    if declared:
+        marks = {key: stack.tags[key] for key in ("System", "Environment")}
+        args = CostBudgetArgs(declared.amount, declared.at, declared.notify, marks)
+        CostBudget(f"{stack.name}-budget", args, stack.options)
