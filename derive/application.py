@@ -28,7 +28,6 @@ from derive import (
     placement,
     releases,
     scaling,
-    secrets,
     services,
     timeouts,
     tokens,
@@ -126,7 +125,7 @@ def application(deployment: Deployment, hosts: Mapping[str, str]) -> Application
     demands: dict[str, list[Demand]] = defaultdict(list)
     service_parts = tuple(_service(context, service, demands) for service in system.services)
     store_parts = tuple(part for store in system.stores for part in _store(context, store, demands))
-    filled = vaulted.vaulted(deployment, secrets.secret_plans(system, context.outside))
+    filled = vaulted.vaulted(deployment, vaulted.plans(deployment, context.outside))
     return ApplicationPlan(
         namespaces=tuple(_namespace(context, name, found, demands[name]) for name, found in members.items()),
         services=service_parts,

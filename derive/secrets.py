@@ -27,14 +27,18 @@ def secret_plans(system: System, outside: Mapping[str, str]) -> tuple[SecretPlan
 
 
 def _declared_secrets(system: System, taken: set[str]) -> tuple[SecretPlan, ...]:
-    """Secrets that environment variables name: each key a random value of its own, the same in every namespace."""
-    keys: dict[tuple[str, str], dict[str, str]] = {}
+    """Secrets that environment variables name: each key a value of its own, the same in every namespace."""
+    keys: dict[tuple[str, str], dict[bool, dict[str, str]]] = {}
     for service in system.services:
         space = naming.service_namespace(system, service)
         for value in service.env.values():
             if isinstance(value, SecretKey) and value.secret not in taken:
-                keys.setdefault((value.secret, space), {})[value.key] = f"{value.secret}-{value.key}"
-    return tuple(SecretPlan(name=name, namespace=space, passwords=found) for (name, space), found in keys.items())
+                found = keys.setdefault((value.secret, space), {True: {}, False: {}})
+                found[value.issued][value.key] = f"{value.secret}-{value.key}"
+    return tuple(
+        SecretPlan(name=name, namespace=space, passwords=found[False], given=found[True])
+        for (name, space), found in keys.items()
+    )
 
 
 def _bucket_secrets(system: System) -> Iterator[SecretPlan]:

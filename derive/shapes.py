@@ -30,6 +30,8 @@ class Facts:
     """By database: promotions and restores. Absent: as first deployed."""
     rotations: Mapping[str, int] = field(default_factory=dict)
     """By generated password: how often it was made anew. Absent: it is the first."""
+    given: frozenset[str] = frozenset()
+    """Names of the secrets that operators gave in the stack's settings."""
     cloudflare_account: str = ""
     """Id of the account at Cloudflare. Empty: nothing of the system is there."""
     storage_class: str | None = None

@@ -1,17 +1,18 @@
 """Secrets that come from the platform's Vault: who may read which, and how the stack's values get into Vault. ADR 0016.
 
 A value that the stack makes (or is given) stands in a Secret of External Secrets' own namespace, and is written to
-Vault from there. The Secret that pods read is filled from Vault, by an account of its namespace that reads that
-namespace's values and nothing else.
+Vault from there. What others issued may be in the stack's settings, or is written to Vault by hand. The Secret that
+pods read is filled from Vault, by an account of its namespace that reads that namespace's values and nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from derive import choices, labels, naming, quantities, secrets, versions
+from derive.addons import alertmanager
 from derive.addons.chart import housed
 from derive.shapes import CA_FILE, STACK_CA, Deployment, Part, SecretPlan
 from manifests import core, external_secrets
@@ -71,7 +72,7 @@ def roles(deployment: Deployment) -> tuple[Role, ...]:
     """A reader for each namespace with Secrets (were every store in the cluster), and the writer."""
     if vault_of(deployment) is None:
         return ()
-    spaces = dict.fromkeys(plan.namespace for plan in secrets.secret_plans(deployment.system, {}))
+    spaces = dict.fromkeys(plan.namespace for plan in plans(deployment, {}))
     every = f"{deployment.system.name}/{deployment.name}/*"
     writer = Role(
         WRITER,
@@ -88,6 +89,19 @@ def roles(deployment: Deployment) -> tuple[Role, ...]:
     return (*readers, writer)
 
 
+def plans(deployment: Deployment, outside: Mapping[str, str]) -> tuple[SecretPlan, ...]:
+    """Every Secret of the system, and what the receivers of alerts keep: their pods can wait for Vault.
+
+    ``outside``: the databases that are not in the cluster.
+    """
+    platform = deployment.system.platform
+    told = vault_of(deployment) is not None and choices.alertmanager(deployment)
+    return (
+        *secrets.secret_plans(deployment.system, outside),
+        *(alertmanager.secrets(platform.observability) if told else ()),
+    )
+
+
 def vaulted(deployment: Deployment, plans: Sequence[SecretPlan]) -> Vaulted:
     """Every Secret but the certificates by way of Vault; without one, all stay what they are."""
     vault = vault_of(deployment)
@@ -100,12 +114,16 @@ def vaulted(deployment: Deployment, plans: Sequence[SecretPlan]) -> Vaulted:
     )
     ways = [_way(deployment, plan, home) for plan in filled]
     common = labels.owned(deployment.system.name, deployment.name)
-    writes = [*_stores(deployment, vault, spaces, home), *(write for write, _ in ways)]
+    writes = [*_stores(deployment, vault, spaces, home), *(write for write, _ in ways if write)]
     reads = [read for _, read in ways]
     return Vaulted(
         secrets=(
             *(plan for plan in plans if plan.certificate),
-            *(replace(plan, name=_source(plan), namespace=home, fills=plan.read_as) for plan in filled),
+            *(
+                replace(plan, name=_source(plan), namespace=home, fills=plan.read_as, given=_given(deployment, plan))
+                for plan in filled
+                if _pushed(deployment, plan)
+            ),
             *authorities,
         ),
         parts=(
@@ -131,8 +149,30 @@ def _provider(deployment: Deployment, vault: Vault, role: str, account: str) -> 
     return {"vault": {**server, **authority, "auth": {"kubernetes": login}}}
 
 
-def _way(deployment: Deployment, plan: SecretPlan, home: str) -> tuple[Manifest, Manifest]:
-    """To Vault, and from there to the Secret that pods read."""
+def by_hand(deployment: Deployment) -> dict[str, tuple[str, ...]]:
+    """Path in Vault -> keys that operators write there, because others issued the values and no setting has them."""
+    if vault_of(deployment) is None:
+        return {}
+    found = {
+        f"{ENGINE}/{_path(deployment, plan.namespace)}/{plan.name}": tuple(
+            sorted(plan.given.keys() - _given(deployment, plan).keys())
+        )
+        for plan in plans(deployment, {})
+    }
+    return {path: keys for path, keys in found.items() if keys}
+
+
+def _given(deployment: Deployment, plan: SecretPlan) -> dict[str, str]:
+    return {key: name for key, name in plan.given.items() if name in deployment.facts.given}
+
+
+def _pushed(deployment: Deployment, plan: SecretPlan) -> list[str]:
+    """Keys whose values the stack knows."""
+    return sorted({*plan.literals, *plan.passwords, *_given(deployment, plan), *plan.templates})
+
+
+def _way(deployment: Deployment, plan: SecretPlan, home: str) -> tuple[Manifest | None, Manifest]:
+    """To Vault, and from there to the Secret that pods read. Nothing goes there of what is all written by hand."""
     choice = choices.choice(deployment, ExternalSecrets) or ExternalSecrets()
     refresh = quantities.duration(choice.refresh)
     keys = sorted({*plan.literals, *plan.passwords, *plan.given, *plan.templates})
@@ -142,8 +182,11 @@ def _way(deployment: Deployment, plan: SecretPlan, home: str) -> tuple[Manifest,
     # Under a new name it is known not to have been written yet; under the old one it would be ready from the last time.
     again = sum(rotations.get(name, 0) for name in plan.generated)
     push = f"{_source(plan)}.{again}" if again else _source(plan)
-    written = external_secrets.push_secret(push, home, WRITER, _source(plan), target, keys, refresh, mark)
-    return written, external_secrets.external_secret(plan.name, plan.namespace, STORE, target, keys, refresh, mark)
+    known = _pushed(deployment, plan)
+    written = external_secrets.push_secret(push, home, WRITER, _source(plan), target, known, refresh, mark)
+    return written if known else None, external_secrets.external_secret(
+        plan.name, plan.namespace, STORE, target, keys, refresh, mark
+    )
 
 
 def _path(deployment: Deployment, namespace: str) -> str:

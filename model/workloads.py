@@ -68,6 +68,9 @@ class SecretKey(Declared):
 
     secret: Name
     key: str
+    issued: bool = False
+    """Whether somebody else issued it, so that operators give it: in the platform's Vault, where the system's Secrets
+    come from there, or as the stack's setting ``secrets.<secret>-<key>``. Otherwise it is a random value."""
 
 
 class ExtraPort(Declared):

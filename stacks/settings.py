@@ -159,6 +159,7 @@ class Settings(BaseModel):
                 placements=self.databases,
                 database_states=self.database_states,
                 rotations=self.rotations,
+                given=frozenset(self.secrets),
                 cloudflare_account=self.cloudflare_account,
                 storage_class=self.storage_class,
                 admin_ranges=tuple(str(network) for network in self.admin_ranges),

@@ -8,14 +8,20 @@ from __future__ import annotations
 from typing import Any
 
 from model import (
+    R2,
+    Alloy,
+    Backup,
+    Bucket,
     Call,
     CertManager,
     Environment,
     External,
+    ExternalSecrets,
     Gp3,
     InCluster,
     K3s,
     Kafka,
+    Loki,
     NetworkPolicies,
     Nodes,
     NoMesh,
@@ -35,6 +41,10 @@ from model import (
     Tier,
     Topic,
     Traefik,
+    Vault,
+    days,
+    hours,
+    minutes,
     seconds,
 )
 
@@ -45,7 +55,7 @@ KOTLIN: dict[str, Any] = {
     "port": 8080,
     "metrics": 9090,
     "runtime": "jvm",
-    "uses": ("postgres", "kafka"),
+    "uses": ("postgres", "kafka", "objects"),
     "env": {"JWT_SIGNING_KEY": JWT},
     "resources": Resources(cpu="250m", memory="512Mi", cpu_limit="500m", memory_limit="1Gi"),
     "startup": Probe(delay=seconds(0), period=seconds(5), failures=24),
@@ -78,7 +88,11 @@ SYSTEM = System(
             database="neotool",
             version=18,
             image="postgres:18.1-alpine",
-            placement=InCluster(size="100Gi", storage_class="local-path"),
+            placement=InCluster(
+                size="100Gi",
+                storage_class="local-path",
+                dump=Backup(bucket="objects", schedule="0 3 * * *", keep=days(30)),
+            ),
             network_policy="postgres-allow-pgbouncer",
             pooler=Pooler(
                 name="pgbouncer",
@@ -100,6 +114,7 @@ SYSTEM = System(
             size="100Gi",
             resources=Resources(cpu="500m", memory="2Gi", cpu_limit="1", memory_limit="2Gi"),
         ),
+        Bucket(name="objects", at=R2(), keep=None, prefix="assets/"),
     ),
     services=(
         Service(
@@ -112,7 +127,7 @@ SYSTEM = System(
             env={
                 "APOLLO_ROUTER_CONFIG_PATH": "/etc/apollo-router/config/router.yaml",
                 "APOLLO_GRAPH_REF": "neotool@current",
-                "APOLLO_KEY": SecretKey(secret="api-keys", key="apollo-key"),
+                "APOLLO_KEY": SecretKey(secret="api-keys", key="apollo-key", issued=True),
             },
             resources=Resources(cpu="250m", memory="256Mi", cpu_limit="500m", memory_limit="512Mi"),
             release=IN_PLACE,
@@ -155,7 +170,13 @@ SYSTEM = System(
         pools=(),
         delivery="helm-chart",
         observability=Observability(namespace="production", metrics_days=15, logs="none"),
-        addons=(CertManager(),),
+        addons=(
+            CertManager(),
+            Vault(namespace="production", members=1, volume="10Gi", tls=False, auto_unseal=False, token_ttl=hours(24)),
+            ExternalSecrets(store="vault", refresh=minutes(5)),
+            Loki(volume="50Gi", retention=days(7)),
+            Alloy(),
+        ),
     ),
     network=SingleVpc(
         tiers=(Tier(name="public", offset=1, egress="internet"),),

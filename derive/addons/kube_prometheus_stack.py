@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive import choices, naming, versions
+from derive import choices, naming, vaulted, versions
 from derive.addons import alertmanager, ebs_csi
 from derive.addons.chart import OUTSIDE_MESH, Release, housed, resources
 from derive.addons.istio import replicas_over_zones
@@ -60,7 +60,12 @@ def secrets(deployment: Deployment) -> tuple[SecretPlan, ...]:
             literals={"admin-user": "admin"},
             passwords={"admin-password": GRAFANA_SECRET},
         ),
-        *(alertmanager.secrets(settings) if choices.alertmanager(deployment) else ()),
+        # Those of a platform with Vault come from there, as the system's own.
+        *(
+            alertmanager.secrets(settings)
+            if choices.alertmanager(deployment) and not vaulted.vault_of(deployment)
+            else ()
+        ),
     )
 
 

@@ -163,6 +163,10 @@ def bootstrap(deployment: Deployment, choice: Vault) -> Manifest:
     namespace = housed(versions.VAULT, choice.namespace).namespace
     scheme = "https" if choice.tls else "http"
     granted = "".join(_grant(role, choice) for role in vaulted.roles(deployment))
+    by_hand = "".join(
+        f"#   vault kv put {path} {' '.join(f'{key}=...' for key in keys)}   # what others issued\n"
+        for path, keys in vaulted.by_hand(deployment).items()
+    )
     text = f"""#!/bin/sh
 # kubectl -n {namespace} exec -it vault-0 -- sh
 #   export VAULT_ADDR={scheme}://$(hostname).vault-internal:{PORT}
@@ -170,7 +174,7 @@ def bootstrap(deployment: Deployment, choice: Vault) -> Manifest:
 #   vault operator unseal      # without auto-unseal only: three times, on every member
 #   vault login                # with the first token; revoke it when this is done
 #   sh /vault/bootstrap/bootstrap.sh
-set -eu
+{by_hand}set -eu
 export VAULT_ADDR="{scheme}://$(hostname).vault-internal:{PORT}"
 vault token lookup >/dev/null
 vault audit list 2>/dev/null | grep -q '^file/' || vault audit enable file file_path=/vault/audit/audit.log

@@ -28,7 +28,7 @@ def stocked(vault: Vault, reader: ExternalSecrets | None = None) -> System:
 
 
 def found(system: System, kind: str, **facts: Any) -> dict[tuple[str, str], Manifest]:
-    parts = derived(system, **facts).vaulted
+    parts = derived(system, **{"given": GIVEN, **facts}).vaulted
     return {
         (item["metadata"]["namespace"], item["metadata"]["name"]): item
         for part in parts
@@ -54,12 +54,14 @@ def policies(text: str) -> dict[str, dict[str, list[str]]]:
 
 
 TALL = Vault(namespace="shop-system")
+GIVEN = frozenset({"mail", "team", "duty"})
+"""What the operators of an equipped system give: the receivers' secrets."""
 
 
 def test_pods_read_what_vault_holds_and_the_stack_fills_its_source() -> None:
     """A Secret that the stack made too would be fought over by two writers."""
     system = stocked(TALL)
-    plan = derived(system)
+    plan = derived(system, given=GIVEN)
     made = {(secret.namespace, secret.name) for secret in plan.secrets}
     filled = found(system, "ExternalSecret")
     assert {("shop", "orders-secrets"), ("shop", "cache-credentials"), ("shop-data", "cache-credentials")} <= set(
@@ -85,7 +87,7 @@ def test_every_key_of_a_secret_makes_the_whole_way() -> None:
     system = stocked(TALL)
     sources = {
         secret.name: {*secret.literals, *secret.passwords, *secret.templates, *secret.given}
-        for secret in derived(system).secrets
+        for secret in derived(system, given=GIVEN).secrets
         if secret.namespace == "external-secrets" and secret.name != "vault-ca"
     }
     pushed = {
@@ -100,12 +102,29 @@ def test_every_key_of_a_secret_makes_the_whole_way() -> None:
     assert all(sources.values())
 
 
+def test_what_no_setting_has_is_written_by_hand() -> None:
+    """NT-ESO-04, NT-BKP-03: what others issued goes to Vault once, by whoever may, and nothing sets it back."""
+    system = stocked(TALL)
+    receivers = ("shop-monitoring", "alertmanager-receivers")
+    read = found(system, "ExternalSecret", given=frozenset({"team"}))[receivers]["spec"]["data"]
+    assert {entry["secretKey"] for entry in read} == {"mail", "team", "duty"}
+    source = ("external-secrets", ".".join(receivers))
+    pushed = found(system, "PushSecret", given=frozenset({"team"}))[source]["spec"]["data"]
+    assert {entry["match"]["secretKey"] for entry in pushed} == {"team"}
+    assert source not in found(system, "PushSecret", given=frozenset())
+    assert ".".join(receivers) not in {secret.name for secret in derived(system).secrets}
+    assert "vault kv put secret/shop/dev/shop-monitoring/alertmanager-receivers duty=... mail=... team=..." in script(
+        system
+    )
+
+
 def test_the_script_gives_each_namespace_its_own_values() -> None:
     """One role for all would let every namespace read every password."""
     text = script(stocked(TALL))
     assert policies(text) == {
         "shop": {"secret/data/shop/dev/shop/*": ["read"]},
         "shop-data": {"secret/data/shop/dev/shop-data/*": ["read"]},
+        "shop-monitoring": {"secret/data/shop/dev/shop-monitoring/*": ["read"]},
         "vault-writer": {
             "secret/data/shop/dev/*": ["create", "read", "update"],
             "secret/metadata/shop/dev/*": ["create", "read", "update"],
@@ -120,6 +139,7 @@ def test_the_script_gives_each_namespace_its_own_values() -> None:
     assert set(roles) == {
         ("shop", "vault-reader", "shop", "shop"),
         ("shop-data", "vault-reader", "shop-data", "shop-data"),
+        ("shop-monitoring", "vault-reader", "shop-monitoring", "shop-monitoring"),
         ("vault-writer", "vault-writer", "external-secrets", "vault-writer"),
     }
     assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0
@@ -157,7 +177,7 @@ def test_clients_and_server_speak_the_same(tls: bool) -> None:
     authorities = {
         secret.namespace: dict(secret.passwords) for secret in derived(system).secrets if secret.name == "vault-ca"
     }
-    spaces = {"shop", "shop-data", "external-secrets"} if tls else set()
+    spaces = {"shop", "shop-data", "shop-monitoring", "external-secrets"} if tls else set()
     assert authorities == {space: {"ca.crt": STACK_CA} for space in spaces}
     assert f'export VAULT_ADDR="{scheme}://' in script(system)
 
