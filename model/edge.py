@@ -78,6 +78,8 @@ class ApiTokens(Declared):
     secret: Name = "jwt-secret"
     """The secret in the secret store whose field ``jwks`` holds the public keys; during a rotation also those of the
     version before."""
+    url: str | None = Field(None, pattern=r"^https://")
+    """Where the issuer publishes its keys instead. Absent: they are in the secret."""
     algorithms: tuple[Literal["RS256", "ES256"], ...] = ("RS256",)
     cache: timedelta = minutes(5)
     """How long a decision on a token holds without asking the function again. At most an hour."""
@@ -108,7 +110,7 @@ class PublicApi(Declared):
     Nothing else leads there: with an API the environment's load balancer has no public address.
     """
 
-    host: str = "api"
+    host: Name = "api"
     """A name relative to the environment's domain, as in routes; a route must lead from it."""
     endpoints: tuple[Endpoint, ...] = Field(min_length=1)
     tokens: ApiTokens
@@ -137,11 +139,11 @@ class PublicApi(Declared):
 
 
 class Site(Declared):
-    """A single-page app: a private bucket behind CloudFront, with the API below the same name."""
+    """A single-page app: a private bucket behind CloudFront, with the API below the same name. Who builds the app puts
+    its files there."""
 
     host: str = "@"
     """A name relative to the environment's domain; ``@`` is the domain itself."""
-    bucket: Name = "site"
     assets: str = Field("/assets/*", pattern=r"^/[a-z0-9._/-]*\*$")
     """Files whose names change with their contents: kept for long by everybody. All others are asked for each time."""
     api: tuple[Annotated[str, Field(pattern=r"^/[a-z0-9._/-]*\*$")], ...] = ("/api/*", "/auth/*")
@@ -159,7 +161,7 @@ def unpublishable(api: PublicApi | None, site: Site | None, routes: Sequence[Rou
         yield f"api.host '{api.host}' has no route; add Route(host='{api.host}', ...) to the system's routes"
         return
     for endpoint in api.endpoints:
-        if not any(_below(endpoint.path, route.prefix) for route in reached):
+        if not any(leads_to(route.prefix, endpoint.path) for route in reached):
             yield f"api.endpoints: no route of host '{api.host}' leads from '{endpoint.path}'; add one"
     for route in reached:
         if route.timeout and route.timeout >= API_LIMIT:
@@ -169,6 +171,6 @@ def unpublishable(api: PublicApi | None, site: Site | None, routes: Sequence[Rou
             )
 
 
-def _below(path: str, prefix: str) -> bool:
-    """Whether a prefix of whole parts of a path leads to it, as Istio matches it."""
+def leads_to(prefix: str, path: str) -> bool:
+    """Whether a route's prefix leads a path on. Of whole words only, though the mesh would take parts of them."""
     return path == prefix or path.startswith(prefix if prefix.endswith("/") else f"{prefix}/")

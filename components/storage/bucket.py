@@ -26,6 +26,9 @@ class PrivateBucketArgs:
     key_arn: pulumi.Input[str] | None = None
     """The key that encrypts them. Absent: the one that AWS keeps for S3."""
     protect: bool = False
+    for_services: bool = False
+    """Whether services of AWS read or write it. S3 itself encrypts it then, since they may use none of the keys that
+    AWS keeps for the account; and whoever makes it puts its policy, which names them (see :func:`closed`)."""
 
 
 class PrivateBucket(pulumi.ComponentResource):
@@ -36,6 +39,8 @@ class PrivateBucket(pulumi.ComponentResource):
 
     bucket: pulumi.Output[str]
     arn: pulumi.Output[str]
+    domain_name: pulumi.Output[str]
+    """Of the region's endpoint."""
 
     def __init__(self, name: str, args: PrivateBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:storage:PrivateBucket", name, None, opts)
@@ -47,6 +52,7 @@ class PrivateBucket(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         self.bucket, self.arn = resource.id, resource.arn
+        self.domain_name = resource.bucket_regional_domain_name
         block = aws.s3.BucketPublicAccessBlock(
             f"{name}-closed",
             bucket=self.bucket,
@@ -57,19 +63,7 @@ class PrivateBucket(pulumi.ComponentResource):
             opts=children,
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
-            f"{name}-encryption",
-            bucket=self.bucket,
-            rules=[
-                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
-                    apply_server_side_encryption_by_default=(
-                        aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                            sse_algorithm="aws:kms", kms_master_key_id=args.key_arn
-                        )
-                    ),
-                    bucket_key_enabled=True,
-                )
-            ],
-            opts=children,
+            f"{name}-encryption", bucket=self.bucket, rules=[_encrypted(args)], opts=children
         )
         versioning = aws.s3.BucketVersioning(
             f"{name}-versions",
@@ -87,13 +81,26 @@ class PrivateBucket(pulumi.ComponentResource):
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
-        aws.s3.BucketPolicy(
-            f"{name}-tls-only",
-            bucket=self.bucket,
-            policy=self.arn.apply(_tls_only),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[block]),
-        )
+        if not args.for_services:
+            aws.s3.BucketPolicy(
+                f"{name}-tls-only",
+                bucket=self.bucket,
+                policy=self.arn.apply(closed),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[block]),
+            )
         self.register_outputs({"bucket": self.bucket, "arn": self.arn})
+
+
+def _encrypted(args: PrivateBucketArgs) -> aws.s3.BucketServerSideEncryptionConfigurationRuleArgs:
+    default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs
+    if args.for_services:
+        return aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+            apply_server_side_encryption_by_default=default(sse_algorithm="AES256")
+        )
+    return aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+        apply_server_side_encryption_by_default=default(sse_algorithm="aws:kms", kms_master_key_id=args.key_arn),
+        bucket_key_enabled=True,
+    )
 
 
 def _tidy(noncurrent_days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
@@ -139,19 +146,14 @@ def _label(prefix: str) -> str:
     return prefix.strip("/").replace("/", "-") or "all"
 
 
-def _tls_only(arn: str) -> str:
-    return json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": "TlsOnly",
-                    "Effect": "Deny",
-                    "Principal": "*",
-                    "Action": "s3:*",
-                    "Resource": [arn, f"{arn}/*"],
-                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                }
-            ],
-        }
-    )
+def closed(arn: str, *opened: Mapping[str, object]) -> str:
+    """A bucket's policy: nothing without TLS, and what the ``opened`` statements allow."""
+    denied = {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [denied, *opened]})
