@@ -1,4 +1,4 @@
-"""CloudFront and WAF, and the account's own watch: CloudTrail, GuardDuty, budgets."""
+"""CloudFront and WAF, and the account's own watch: CloudTrail, Config, GuardDuty, budgets."""
 
 from __future__ import annotations
 
@@ -260,4 +260,70 @@ _WATCH: Final[Mapping[str, Row]] = {
     ),
 }
 
-ROWS: Final[Mapping[str, Row]] = {**_CLOUDFRONT, **_WAF, **_WATCH}
+
+def _recorder(context: Context) -> dict[str, Any]:
+    given = context.inputs
+    group = given.get("recordingGroup") or {"allSupported": True}
+    return {
+        "name": given["name"],
+        "roleARN": given["roleArn"],
+        "recordingGroup": {
+            "allSupported": group.get("allSupported", True),
+            "includeGlobalResourceTypes": group.get("includeGlobalResourceTypes", False),
+            "resourceTypes": list(group.get("resourceTypes") or ()),
+        },
+    }
+
+
+def _recording(context: Context) -> None:
+    on = context.inputs["isEnabled"]
+    operation = "StartConfigurationRecorder" if on else "StopConfigurationRecorder"
+    context.call(operation, ConfigurationRecorderName=context.inputs["name"])
+
+
+def _switched(context: Context) -> str:
+    _recording(context)
+    return str(context.inputs["name"])
+
+
+_CONFIG: Final[Mapping[str, Row]] = {
+    "aws:cfg/recorder:Recorder": Row(
+        "config",
+        "PutConfigurationRecorder",
+        args={"ConfigurationRecorder": _recorder},
+        ignore={
+            **dict.fromkeys(("name", "roleArn", "recordingGroup"), "in ConfigurationRecorder"),
+            "recordingMode": "moto records continuously",
+        },
+        upsert=True,
+        replace="name",
+        delete="DeleteConfigurationRecorder",
+        delete_args={"ConfigurationRecorderName": "{name}"},
+    ),
+    "aws:cfg/deliveryChannel:DeliveryChannel": Row(
+        "config",
+        "PutDeliveryChannel",
+        nest="DeliveryChannel",
+        rename={
+            "name": "DeliveryChannel.name",
+            "snapshotDeliveryProperties": "DeliveryChannel.configSnapshotDeliveryProperties",
+        },
+        links={"s3BucketName": "aws:s3/bucket:Bucket"},
+        upsert=True,
+        replace="name",
+        delete="DeleteDeliveryChannel",
+        delete_args={"DeliveryChannelName": "{name}"},
+    ),
+    "aws:cfg/recorderStatus:RecorderStatus": Row(
+        "config",
+        make=_switched,
+        on_update=_recording,
+        links={"name": "aws:cfg/recorder:Recorder"},
+        replace="name",
+        delete="StopConfigurationRecorder",
+        delete_args={"ConfigurationRecorderName": "{name}"},
+        auto_name="",
+    ),
+}
+
+ROWS: Final[Mapping[str, Row]] = {**_CLOUDFRONT, **_WAF, **_WATCH, **_CONFIG}

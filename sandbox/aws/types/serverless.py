@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sandbox.aws.context import Context
 from sandbox.aws.row import Call, Row
+from sandbox.provider import ResourceError
 
 _API: Final = {"apiId": "aws:apigatewayv2/api:Api"}
 _API_KEY: Final = {"ApiId": "{apiId}"}
@@ -190,6 +191,38 @@ def _stage_url(context: Context) -> str:
     return f"https://{given['restApi']}.execute-api.{context.region}.amazonaws.com/{given['stageName']}"
 
 
+_SETTING_PATHS: Final = {
+    "cacheDataEncrypted": "caching/dataEncrypted",
+    "cacheTtlInSeconds": "caching/ttlInSeconds",
+    "cachingEnabled": "caching/enabled",
+    "dataTraceEnabled": "logging/dataTrace",
+    "loggingLevel": "logging/loglevel",
+    "metricsEnabled": "metrics/enabled",
+    "throttlingBurstLimit": "throttling/burstLimit",
+    "throttlingRateLimit": "throttling/rateLimit",
+}
+"""Setting to its path below a method's (API Gateway API, UpdateStage)."""
+
+
+def _method_settings(context: Context) -> list[dict[str, str]]:
+    method = context.inputs["methodPath"]
+    patches = []
+    for name, value in context.inputs["settings"].items():
+        if name not in _SETTING_PATHS:
+            raise ResourceError(f"the sandbox does not know the method setting '{name}'", path=f"settings.{name}")
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        patches.append({"op": "replace", "path": f"/{method}/{_SETTING_PATHS[name]}", "value": text})
+    return patches
+
+
+def _logging_role(context: Context) -> list[dict[str, str]]:
+    role = context.inputs.get("cloudwatchRoleArn") or ""
+    return [{"op": "replace", "path": "/cloudwatchRoleArn", "value": role}]
+
+
+_EDGE_ZONE: Final = "Z1UJRXOUMOOFQ8"
+"""The hosted zone of regional API names in us-east-1 (AWS General Reference, "API Gateway endpoints")."""
+
 _REST_API: Final[Mapping[str, Row]] = {
     "aws:apigateway/restApi:RestApi": Row(
         "apigateway",
@@ -278,6 +311,56 @@ _REST_API: Final[Mapping[str, Row]] = {
             "invokeUrl": _stage_url,
         },
         delete="DeleteStage",
+    ),
+    "aws:apigateway/methodSettings:MethodSettings": Row(
+        "apigateway",
+        "UpdateStage",
+        id="{restApi}-{stageName}-{methodPath}",
+        args={"restApiId": "{restApi}", "stageName": "{stageName}", "patchOperations": _method_settings},
+        ignore=dict.fromkeys(("restApi", "stageName", "methodPath", "settings"), "in patchOperations"),
+        links=_REST,
+        upsert=True,
+        replace="restApi stageName methodPath",
+        auto_name="",
+    ),
+    "aws:apigateway/account:Account": Row(
+        "apigateway",
+        "UpdateAccount",
+        id=lambda _: "api-gateway-account",
+        args={"patchOperations": _logging_role},
+        ignore={"cloudwatchRoleArn": "in patchOperations"},
+        upsert=True,
+        outputs={"apiKeyVersion": lambda _: "4", "features": lambda _: ["UsagePlans"]},
+        auto_name="",
+    ),
+    "aws:apigateway/domainName:DomainName": Row(
+        "apigateway",
+        "CreateDomainName",
+        id="{domainName}",
+        key={"domainName": "{id}"},
+        rename={"endpointConfiguration.types": "types"},
+        replace="domainName",
+        arn="arn:aws:apigateway:{region}::/domainnames/{id}",
+        outputs={
+            "regionalDomainName": "d-{hex10}.execute-api.{region}.amazonaws.com",
+            "regionalZoneId": lambda _: _EDGE_ZONE,
+        },
+        delete="DeleteDomainName",
+        auto_name="",
+    ),
+    "aws:apigateway/basePathMapping:BasePathMapping": Row(
+        "apigateway",
+        "CreateBasePathMapping",
+        id=lambda c: f"{c.inputs['domainName']}/{c.inputs.get('basePath') or ''}",
+        rename={"stageName": "stage", "restApi": "restApiId"},
+        links={**_REST, "domainName": "aws:apigateway/domainName:DomainName"},
+        replace="domainName basePath restApi stageName",
+        delete="DeleteBasePathMapping",
+        delete_args={
+            "domainName": "{domainName}",
+            "basePath": lambda c: c.inputs.get("basePath") or "(none)",
+        },
+        auto_name="",
     ),
     "aws:apigateway/vpcLink:VpcLink": Row(
         "apigateway",

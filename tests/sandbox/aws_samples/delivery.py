@@ -153,6 +153,36 @@ DELIVERY: list[Sample] = [
             "enableLogFileValidation": True,
         },
     ),
+    (
+        "aws:cfg/recorder:Recorder",
+        "everything",
+        {"roleArn": "${node.arn}", "recordingGroup": {"allSupported": True, "includeGlobalResourceTypes": True}},
+    ),
+    (
+        "aws:cfg/deliveryChannel:DeliveryChannel",
+        "to-bucket",
+        {"s3BucketName": "${log-bucket}", "snapshotDeliveryProperties": {"deliveryFrequency": "TwentyFour_Hours"}},
+    ),
+    ("aws:cfg/recorderStatus:RecorderStatus", "recording", {"name": "${everything}", "isEnabled": True}),
+    (
+        "aws:cloudwatch/logDeliverySource:LogDeliverySource",
+        "cdn-requests",
+        {"name": "cdn-requests", "logType": "ACCESS_LOGS", "resourceArn": "${cdn.arn}"},
+    ),
+    (
+        "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination",
+        "cdn-kept",
+        {
+            "name": "cdn-kept",
+            "outputFormat": "json",
+            "deliveryDestinationConfiguration": {"destinationResourceArn": "${flows.arn}"},
+        },
+    ),
+    (
+        "aws:cloudwatch/logDelivery:LogDelivery",
+        "cdn-delivery",
+        {"deliverySourceName": "${cdn-requests.name}", "deliveryDestinationArn": "${cdn-kept.arn}"},
+    ),
     ("aws:guardduty/detector:Detector", "guard", {"enable": True, "findingPublishingFrequency": "ONE_HOUR"}),
     (
         "aws:budgets/budget:Budget",

@@ -164,6 +164,33 @@ _REST_API: list[Sample] = [
         "rest-live",
         {"restApi": "${rest}", "deployment": "${rest-first}", "stageName": "live", "xrayTracingEnabled": True},
     ),
+    (
+        "aws:apigateway/methodSettings:MethodSettings",
+        "rest-methods",
+        {
+            "restApi": "${rest}",
+            "stageName": "${rest-live.stageName}",
+            "methodPath": "*/*",
+            "settings": {"loggingLevel": "ERROR", "metricsEnabled": True, "throttlingRateLimit": 5},
+        },
+    ),
+    ("aws:apigateway/account:Account", "rest-account", {"cloudwatchRoleArn": "${node.arn}"}),
+    (
+        "aws:apigateway/domainName:DomainName",
+        "rest-name",
+        {
+            "domainName": "rest.example.com",
+            "regionalCertificateArn": "${cert}",
+            "endpointConfiguration": {"types": "REGIONAL"},
+            "securityPolicy": "TLS_1_2",
+            "tags": {"a": "b"},
+        },
+    ),
+    (
+        "aws:apigateway/basePathMapping:BasePathMapping",
+        "rest-name-live",
+        {"restApi": "${rest}", "stageName": "${rest-live.stageName}", "domainName": "${rest-name}"},
+    ),
     ("aws:apigateway/vpcLink:VpcLink", "rest-inside", {"targetArn": "${nlb}"}),
     ("aws:apigateway/apiKey:ApiKey", "partner", {"description": "a partner's key"}),
     (
