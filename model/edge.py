@@ -64,9 +64,7 @@ class Endpoint(Declared):
                 f"endpoint path '{self.path}' must consist of /words and /{{parameters}}, e.g. /trends/{{metric}}"
             )
         if self.takes and self.method in ("GET", "DELETE"):
-            raise DeclarationError(
-                f"endpoint '{self.method} {self.path}' takes a body, which {self.method} has none of"
-            )
+            raise DeclarationError(f"endpoint '{self.method} {self.path}' takes a body, and {self.method} has none")
         return self
 
 

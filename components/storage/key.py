@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -20,6 +21,8 @@ class EncryptionKeyArgs:
     for_s3: bool = False
     """Whether S3 uses it for whoever may use the objects, as it does the key that AWS keeps for S3: no role needs
     rights to the key beside those to the bucket."""
+    for_trails: bool = False
+    """Whether CloudTrail encrypts the account's log files with it."""
     protect: bool = False
 
 
@@ -48,27 +51,45 @@ class EncryptionKey(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.arn = key.arn
-        if args.for_s3:
+        uses = [*([_through_s3] if args.for_s3 else []), *([_by_trails] if args.for_trails else [])]
+        if uses:
             aws.kms.KeyPolicy(
                 f"{name}-policy",
                 key_id=key.key_id,
-                policy=key.arn.apply(_through_s3),
+                policy=key.arn.apply(lambda arn: _policy(arn, uses)),
                 opts=pulumi.ResourceOptions(parent=self),
             )
         self.register_outputs({"arn": self.arn})
 
 
-def _through_s3(arn: str) -> str:
+Use = Callable[[str, str], Sequence[Mapping[str, object]]]
+"""Statements for the account, given the ARN's account and partition."""
+
+
+def _policy(arn: str, uses: Sequence[Use]) -> str:
     """The account's own policies decide on everything else (KMS developer guide, "Default key policy")."""
     partition, account = arn.split(":")[1], arn.split(":")[4]
+    own = {"Principal": {"AWS": f"arn:{partition}:iam::{account}:root"}, "Action": "kms:*"}
+    statements = [own, *(statement for use in uses for statement in use(account, partition))]
+    document = [{"Effect": "Allow", "Resource": "*", **statement} for statement in statements]
+    return json.dumps({"Version": "2012-10-17", "Statement": document})
+
+
+def _through_s3(account: str, partition: str) -> Sequence[Mapping[str, object]]:
     use = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
     through = {
         "StringEquals": {"kms:CallerAccount": account},
         "StringLike": {"kms:ViaService": "s3.*.amazonaws.com"},
     }
-    statements = [
-        {"Principal": {"AWS": f"arn:{partition}:iam::{account}:root"}, "Action": "kms:*"},
-        {"Principal": {"AWS": "*"}, "Action": use, "Condition": through},
+    return [{"Principal": {"AWS": "*"}, "Action": use, "Condition": through}]
+
+
+def _by_trails(account: str, partition: str) -> Sequence[Mapping[str, object]]:
+    """CloudTrail user guide, "Configure AWS KMS key policies for CloudTrail"."""
+    trails = f"arn:{partition}:cloudtrail:*:{account}:trail/*"
+    condition = {"StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trails, "aws:SourceArn": trails}}
+    who = {"Service": "cloudtrail.amazonaws.com"}
+    return [
+        {"Principal": who, "Action": "kms:GenerateDataKey*", "Condition": condition},
+        {"Principal": who, "Action": "kms:DescribeKey"},
     ]
-    document = [{"Effect": "Allow", "Resource": "*", **statement} for statement in statements]
-    return json.dumps({"Version": "2012-10-17", "Statement": document})

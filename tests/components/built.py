@@ -15,8 +15,11 @@ from components.data.postgres import PostgresTier, PostgresTierArgs, password_na
 from components.data.snapshots import Snapshots, SnapshotsArgs
 from components.delivery.registry import Registry, RegistryArgs
 from components.delivery.workflows import Workflows, WorkflowsArgs
+from components.edge.authorizer import SecretSource
 from components.edge.forward import to_nodes
 from components.edge.load_balancer import PORTS, Edge, EdgeArgs, EdgeTargets, EdgeTargetsArgs, to_spoke
+from components.edge.public_api import Balancer, PublicApi, PublicApiArgs
+from components.edge.site import Site, SiteArgs
 from components.functions.function import Function, FunctionArgs, Inside
 from components.identity.authority import Authority, AuthorityArgs
 from components.identity.passwords import Passwords
@@ -28,6 +31,7 @@ from components.network.security_groups import SecurityGroups, SecurityGroupsArg
 from components.network.transit import SpokeArgs, SpokeAttachment, Transit, TransitArgs, VpnPeer
 from components.network.vpc import Vpc, VpcArgs
 from components.operations.budget import CostBudget, CostBudgetArgs
+from components.operations.watch import AccountWatch, AccountWatchArgs
 from components.storage.bucket import PrivateBucket, PrivateBucketArgs
 from components.storage.key import EncryptionKey, EncryptionKeyArgs
 from components.storage.replication import BucketReplica, BucketReplicaArgs
@@ -38,8 +42,27 @@ from derive.firewall import S3
 from derive.network import hub_plan
 from derive.pipeline import SignIn
 from derive.plan import SystemPlan, system_plan
+from derive.public_api import public_api
 from derive.shapes import Deployment, Facts, SecretPlan
-from model import Nginx, Platform
+from derive.site import site
+from model import (
+    ApiTokens,
+    Endpoint,
+    Environment,
+    Message,
+    Nginx,
+    Nodes,
+    Platform,
+    Route,
+    Service,
+    SingleVpc,
+    System,
+    Tier,
+    WebFirewall,
+    seconds,
+)
+from model import PublicApi as DeclaredApi
+from model import Site as DeclaredSite
 from systems.fitsync import SYSTEM
 
 REGION: Final = "eu-west-1"
@@ -189,6 +212,74 @@ def function(inside: Inside | None = None) -> None:
     )
 
 
+SHOP: Final = System(
+    name="shop",
+    domain="x.org",
+    services=(Service(name="web", port=8080), Service(name="charts", port=3000)),
+    routes=(
+        Route(host="api", prefix="/api/v1/", to="web", timeout=seconds(10)),
+        Route(host="charts", to="charts"),
+    ),
+    network=SingleVpc(
+        tiers=(Tier(name="public", offset=1, egress="internet"), Tier(name="private", offset=2, egress="nat")),
+        control="private",
+    ),
+    environments={
+        "prod": Environment(
+            cidr="10.0.0.0/16",
+            domain="shop.x.org",
+            servers=Nodes(instance="t3.large", count=1),
+            pools={"agents": Nodes(instance="t3.large", count=1)},
+            api=DeclaredApi(
+                endpoints=(
+                    Endpoint(path="/api/v1/orders/{number}", summary="One order", query=("fields",)),
+                    Endpoint(
+                        path="/api/v1/orders",
+                        method="POST",
+                        summary="A new order",
+                        takes=Message(name="Order", fields={"article": "string", "count": "integer"}),
+                        open=True,
+                    ),
+                ),
+                tokens=ApiTokens(issuer="https://shop.x.org", audience="shop"),
+                firewall=WebFirewall(),
+            ),
+            site=DeclaredSite(),
+            log_days=30,
+        )
+    },
+)
+"""A shop with an API and a site."""
+DEPLOYED: Final = Deployment(SHOP, "prod", SHOP.environments["prod"], Facts(region=REGION))
+
+
+def api() -> None:
+    plan = public_api(DEPLOYED)
+    assert plan
+    made = PublicApi(
+        "shop-api",
+        PublicApiArgs(
+            plan=plan,
+            region=REGION,
+            zone_id="zone",
+            balancer=Balancer("arn:balancer", "balancer.internal", "balancer-zone"),
+            keys=SecretSource("arn:secret", "arn:key"),
+            client_key=pulumi.Output.secret("the-key-of-the-clients"),
+        ),
+    )
+    pulumi.export("url", made.url)
+
+
+def shown() -> None:
+    plan = site(DEPLOYED)
+    assert plan
+    pulumi.export("site", Site("shop-site", SiteArgs(plan, "zone", 30)).url)
+
+
+def watch() -> None:
+    AccountWatch("shop-watch", AccountWatchArgs("123456789012", REGION, 365, protect=True))
+
+
 def certificates() -> None:
     made = ClusterCertificates("pki", ClusterCertificatesArgs("shop-dev", "https://api.shop-dev.internal:6443"))
     pulumi.export("files", made.files)
@@ -281,6 +372,9 @@ PROGRAMS: Final[dict[str, Callable[[], object]]] = {
     "key": key,
     "replica": replica,
     "function": function,
+    "public API": api,
+    "site": shown,
+    "watch": watch,
     "registry": lambda: registry(True),
     "workflows": workflows,
     "budget": budget,

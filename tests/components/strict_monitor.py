@@ -200,6 +200,10 @@ class StrictMonitor:
         if item.type == "aws:kms/key:Key":
             # Its policy names the account, which the ARN tells.
             outputs["arn"] = f"arn:aws:kms:eu-west-1:123456789012:key/{item.name}"
+        if item.type == "aws:acm/certificate:Certificate":
+            proof = {key: f"{item.name}.{key}" for key in ("resourceRecordName", "resourceRecordValue")}
+            named = {"domainName": item.inputs["domainName"], "resourceRecordType": "CNAME"}
+            outputs["domainValidationOptions"] = [{**named, **proof}]
         if item.type.startswith("random:"):
             outputs |= {
                 "result": digest.hex()[: int(item.inputs.get("length", 0))],
