@@ -27,6 +27,8 @@ from sandbox.provider import Desired, Diff, Made, ResourceError, Saved, has_unkn
 SEED: Final = "__seed"
 """Output that holds what the ids were drawn from. The SDK ignores it; a renamed resource keeps its ids by it."""
 TAGS_ALL: Final = "tagsAll"
+DIGITS: Final = 7
+"""Hexadecimal digits at the end of an automatic name."""
 
 
 class _Drift(ResourceError):
@@ -220,7 +222,8 @@ class AwsProvider:
     def _name(self, row: Row, desired: Desired, old: Saved | None, inputs: dict[str, Any]) -> None:
         """The automatic name, as the real provider makes it: the logical name and seven hexadecimal digits.
 
-        A replacement gets a new one, so that both can stand side by side.
+        A replacement gets a new one, so that both can stand side by side. Raises ResourceError where the two together
+        are longer than AWS allows, as the real provider does.
         """
         prop = row.auto_name
         types = typecheck.declared(desired.type)
@@ -236,9 +239,14 @@ class AwsProvider:
                 return
         for turn in itertools.count():
             digest = hashlib.sha1(f"{desired.urn}#{turn}".encode(), usedforsecurity=False).hexdigest()
-            spare = len(form) - len("{name}{hex}") + 7
-            stem = base[: row.name_max - spare] if row.name_max else base
-            inputs[prop] = form.replace("{name}", stem).replace("{hex}", digest[:7])
+            inputs[prop] = form.replace("{name}", base).replace("{hex}", digest[:DIGITS])
+            if row.name_max and len(inputs[prop]) > row.name_max:
+                prefix = inputs[prop][:-DIGITS]
+                raise ResourceError(
+                    f"name '{prefix}' plus {DIGITS} random chars is longer than maximum length {row.name_max}",
+                    path=prop,
+                    remedy=f"give the resource a shorter name, or set its {prop}",
+                )
             if self.cloud.index.by_key(f"{desired.type}#{inputs[prop]}") is None:
                 return
 

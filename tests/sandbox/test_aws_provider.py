@@ -97,13 +97,24 @@ def test_ids_do_not_depend_on_what_was_asked_before() -> None:
 
 
 def test_automatic_names_are_stable_and_kept(world: World) -> None:
-    """Guards against names that change from run to run, or outgrow AWS's limits."""
+    """Guards against names that change from run to run."""
     first = world.make("aws:iam/role:Role", "node", assumeRolePolicy=TRUST)
     assert first.inputs["name"] == world.plan("node", assumeRolePolicy=TRUST)[1].inputs["name"]
-    wanted = world.desired("aws:lb/targetGroup:TargetGroup", "a-very-long-name-of-a-target-group", {"port": 80})
-    name = world.provider.check(wanted, None)["name"]
-    assert name.startswith("a-very-long-name-of-a-ta")
-    assert len(name) == 32
+
+
+def test_an_automatic_name_that_aws_would_not_take_is_refused(world: World) -> None:
+    """A name that the sandbox cut would come up here and fail at the first deployment for real."""
+    for name, fits in (("twenty-four-characters-x", True), ("twenty-four-characters-xy", False)):
+        wanted = world.desired("aws:lb/targetGroup:TargetGroup", name, {"port": 80})
+        if fits:
+            assert len(world.provider.check(wanted, None)["name"]) == 32
+            continue
+        with pytest.raises(ResourceError) as refusal:
+            world.provider.check(wanted, None)
+        assert str(refusal.value) == (
+            "name: name 'twenty-four-characters-xy-' plus 7 random chars is longer than maximum length 32"
+        )
+        assert refusal.value.remedy == "give the resource a shorter name, or set its name"
 
 
 def test_without_a_region_the_remedy_is_named() -> None:
