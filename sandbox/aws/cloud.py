@@ -28,6 +28,7 @@ from botocore.validate import ParamValidator
 from moto.backends import get_backend
 from moto.core.config import default_user_config
 from moto.ec2.models.amis import AmiBackend
+from moto.ec2.models.elastic_block_store import EBSBackend
 from moto.moto_api._internal import mock_random
 from moto.utilities.utils import PARTITION_NAMES
 
@@ -78,6 +79,20 @@ class _Images:
         backend.__dict__["images"] = images
 
 
+_make_volumes_key: Any = EBSBackend._create_default_encryption_key
+
+
+def _volumes_key(backend: Any) -> Any:
+    """AWS's own key for volumes, made with the first one of a region, which must not get other ids by that."""
+    state = mock_random.getstate()
+    mock_random.seed(f"volumes-key:{backend.region_name}:{backend.account_id}")
+    made = _make_volumes_key(backend)
+    mock_random.setstate(state)
+    return made
+
+
+_volumes: Any = EBSBackend
+_volumes._create_default_encryption_key = _volumes_key
 _images: Any = AmiBackend
 _images.amis, _images._load_amis = _Images(), lambda backend: None
 

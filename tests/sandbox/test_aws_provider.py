@@ -102,6 +102,18 @@ def test_automatic_names_are_stable_and_kept(world: World) -> None:
     assert first.inputs["name"] == world.plan("node", assumeRolePolicy=TRUST)[1].inputs["name"]
 
 
+def test_a_region_s_first_volume_keeps_its_id() -> None:
+    """moto makes AWS's own key with the first encrypted volume: which stack is first follows their names."""
+    volume = {"availabilityZone": "eu-west-1a", "size": 8, "encrypted": True}
+    ids = []
+    for names in (("first", "second"), ("second",)):
+        Cloud.shared().reset()
+        world = World(AwsProvider({"region": "eu-west-1"}))
+        ids.append([world.make("aws:ebs/volume:Volume", name, **volume).id for name in names][-1])
+    assert ids[0] == ids[1]
+    Cloud.shared().reset()
+
+
 def test_an_automatic_name_that_aws_would_not_take_is_refused(world: World) -> None:
     """A name that the sandbox cut would come up here and fail at the first deployment for real."""
     for name, fits in (("twenty-four-characters-x", True), ("twenty-four-characters-xy", False)):
