@@ -9,7 +9,7 @@ from derive import firewall, sources
 from derive.addresses import ENTRY_ADDRESS, AddressPlan, address_plan
 from derive.doorman import IngressPorts, doorman
 from derive.limits import balancer
-from model import DeclarationError, Email, HubAndSpoke, K3s, SingleVpc, System, Tier
+from model import DeclarationError, Email, Flux, HubAndSpoke, K3s, SingleVpc, System, Tier
 from model.environment import Environment
 from model.network import Network
 
@@ -239,7 +239,9 @@ def outward_ports(system: System) -> tuple[int, ...]:
     cluster = system.platform.cluster
     # Ubuntu's archives, whose packages are signed.
     packages = {firewall.HTTP} if isinstance(cluster, K3s) and cluster.machines == "ubuntu-24.04" else set()
-    return (firewall.HTTPS, *sorted((declared | mail | packages) - {firewall.HTTPS}))
+    delivery = system.platform.delivery
+    git = {delivery.port} if isinstance(delivery, Flux) else set()
+    return (firewall.HTTPS, *sorted((declared | mail | packages | git) - {firewall.HTTPS}))
 
 
 def _node_groups(

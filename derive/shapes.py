@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from derive.cloud import Grant
 from derive.database_state import DatabaseState
 from model import Environment, System
+from model.gitops import LayerName
+
+LayerOwner = Literal["stack", "leaving", "git"]
+"""``leaving``: the stack still applies it, and will leave it where it is when it is Git's."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Facts:
     """Id of the account at Cloudflare. Empty: nothing of the system is there."""
     storage_class: str | None = None
     """Of the cluster's volumes. Absent: that of the platform's driver, or the cluster's default."""
+    layers: Mapping[LayerName, LayerOwner] = field(default_factory=dict)
+    """By layer of a repository that Flux follows: who applies it. Absent: the stack."""
     admin_ranges: tuple[str, ...] = ()
     """CIDR ranges of the administrators' networks behind the VPN."""
 
@@ -75,6 +81,8 @@ class SecretPlan:
     """DNS names: the Secret is a ``kubernetes.io/tls`` certificate for them, issued by the stack."""
     templates: Mapping[str, str] = field(default_factory=dict)
     """Key -> text with ``{password-name}`` placeholders that are filled with generated passwords."""
+    key_pair: bool = False
+    """Whether it holds an ED25519 key pair for SSH, which the stack makes: ``identity`` and ``identity.pub``."""
     given: Mapping[str, str] = field(default_factory=dict)
     """Key -> name of a value that the operators give in the stack's settings: a token that another company issued."""
 
@@ -119,3 +127,5 @@ class AddonPlan:
     """Objects of kinds that the chart itself defines; registered after the chart."""
     grants: tuple[Grant, ...] = ()
     """What its pods may do in the cloud. References in ``objects`` and here are filled in by the stack."""
+    layer: LayerName | None = None
+    """The layer of a Git repository that it belongs to. Absent: to none, the stack applies it in any case."""

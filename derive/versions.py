@@ -72,6 +72,7 @@ EXTERNAL_SECRETS: Final = ChartVersion(
     "https://charts.external-secrets.io", "external-secrets", "2.9.0", "external-secrets"
 )
 
+FLUX: Final = ChartVersion("https://fluxcd-community.github.io/helm-charts", "flux2", "2.18.3", "flux-system")
 NGINX: Final = ChartVersion("oci://ghcr.io/nginx/charts", "nginx-ingress", "2.4.4", "ingress-nginx")
 CORAZA_IMAGE: Final = "ghcr.io/corazawaf/coraza-proxy-wasm:0.6.0"
 """The module that the proxies load, with the OWASP Core Rule Set inside; it consists of ``/plugin.wasm``."""

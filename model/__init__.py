@@ -27,6 +27,7 @@ from model.base import DeclarationError, days, hours, minutes, seconds
 from model.delivery import AccountWatch, Deployer, GithubActions, Registry
 from model.edge import ApiTokens, Endpoint, Message, PublicApi, Site, WebFirewall
 from model.environment import Budget, DatabaseHosts, Environment, Nodes
+from model.gitops import Flux
 from model.ingress import Identity, IstioGateway, Nginx, RateLimit, Traefik
 from model.network import HubAndSpoke, SingleVpc, Tier
 from model.observability import Dashboard, Panel
@@ -128,6 +129,7 @@ __all__ = [
     "ExternalDns",
     "ExternalSecrets",
     "ExtraPort",
+    "Flux",
     "GithubActions",
     "Gp3",
     "Headlamp",

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from model.addons import AddonChoice, consistent
 from model.base import CpuQuantity, DeclarationError, Declared, MemoryQuantity, Name, days
 from model.delivery import AccountWatch, Pipeline, Registry
+from model.gitops import Flux
 from model.ingress import Ingress, IstioGateway
 from model.stores import Recovery
 from model.traffic import TrafficPolicy
@@ -193,7 +194,7 @@ class Platform(Declared):
     mesh: Mesh = Istio()
     ingress: Ingress = IstioGateway()
     """Who serves the routes. The mesh's gateway is there only where there is a mesh."""
-    delivery: Literal["helm-chart", "helm-release", "flux", "argo-cd"] = "helm-chart"
+    delivery: Literal["helm-chart", "helm-release", "argo-cd"] | Flux = "helm-chart"
     """``helm-chart``: K3s' HelmChart objects."""
     registry: Registry | None = None
     """Where the services' images are kept. Absent: in a registry that is there already, see ``wheelhouse:registry``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -16,11 +17,14 @@ from components.mesh.objects import Target
 from components.mesh.parts import Addon, AddonArgs, MeshNamespace, MicroService, Objects, PartArgs
 from components.mesh.secrets import Secrets, SecretsArgs
 from components.storage.bucket import PrivateBucket
+from derive import gitops
+from derive.addons.flux import DEPLOY_KEY
 from derive.buckets import BACKUPS
 from derive.firewall import DATABASES, ENTRY, nodes_of
 from derive.plan import SystemPlan, system_plan
 from derive.shapes import STACK_CA, Deployment, Part
 from model import DeclarationError
+from model.gitops import LAYERS, LayerName
 from stacks.account import budget, deliver
 from stacks.cloud import buckets, cloud
 from stacks.common import Stack, account, machine_image, tags
@@ -52,15 +56,17 @@ def deploy(settings: Settings) -> None:
     cluster = _cluster(stack, site, bucket, settings.ssh_key, known)
     values = {**passwords.values, STACK_CA: authority.certificate}
     target = _target(stack, cluster, known)
-    _platform(stack, target, SecretsArgs(plan.secrets, values, authority, target, given), [tier] if tier else [])
     delivery = deliver(stack)
     budget(stack)
+    secrets = SecretsArgs(plan.secrets, values, authority, target, given)
+    filled = _platform(stack, target, secrets, [tier] if tier else [])
     EnvironmentOutputs(
         application_url=pulumi.Output.from_input(f"https://{plan.doors[0].host}"),
         urls=pulumi.Output.from_input([f"https://{door.host}{door.prefix}" for door in plan.doors]),
         cluster_endpoint=cluster.url,
         vpc_id=site.vpc.vpc_id,
         edge_dns_name=site.edge_dns_name,
+        flux_deploy_public_key=filled.public_keys.get(DEPLOY_KEY),
         node_ip=cluster.public.first if cluster.public else None,
         ssh_private_key=cluster.public.private_key if cluster.public else None,
         load_balancer_dns=site.edge_dns_name,
@@ -78,7 +84,7 @@ def deploy(settings: Settings) -> None:
 def _planned(deployment: Deployment) -> SystemPlan:
     """The plan, or one message without a traceback when the declaration cannot hold."""
     try:
-        return system_plan(deployment)
+        return gitops.registered(deployment, system_plan(deployment))
     except DeclarationError as error:
         raise SettingsError(f"system '{deployment.system.name}', environment '{deployment.name}': {error}") from error
 
@@ -151,26 +157,37 @@ def _target(stack: Stack, cluster: K3sCluster, known: Cloud) -> Target:
     return Target(provider=provider, lifetime=cluster.first_server, cloud=known)
 
 
-def _platform(stack: Stack, target: Target, secrets: SecretsArgs, outside: Sequence[pulumi.Resource]) -> None:
+def _platform(stack: Stack, target: Target, secrets: SecretsArgs, outside: Sequence[pulumi.Resource]) -> Secrets:
     """Add-ons in their order, then namespaces, then what runs in them once the stores ``outside`` are there."""
     plan = stack.plan
+    targets = _targets(stack, target)
     addons: dict[str, Addon] = {}
     for addon in plan.addons:
         before = [addons[name] for name in addon.requires]
-        addons[addon.name] = Addon(addon.name, AddonArgs(addon, target), pulumi.ResourceOptions(depends_on=before))
+        args = AddonArgs(addon, targets[addon.layer] if addon.layer else target)
+        addons[addon.name] = Addon(addon.name, args, pulumi.ResourceOptions(depends_on=before))
     ready = pulumi.ResourceOptions(depends_on=list(addons.values()))
-    namespaces = [MeshNamespace(part.name, PartArgs(part, target), ready) for part in plan.application.namespaces]
+    space = targets["infrastructure"]
+    namespaces = [MeshNamespace(part.name, PartArgs(part, space), ready) for part in plan.application.namespaces]
     filled = Secrets(f"{stack.name}-secrets", secrets, pulumi.ResourceOptions(depends_on=[*namespaces]))
     readable: list[pulumi.Resource] = [filled]
     for part in plan.application.vaulted:
         order = pulumi.ResourceOptions(depends_on=[*namespaces, *readable])
         readable.append(Objects(part.name, PartArgs(part, target), order))
     after = pulumi.ResourceOptions(depends_on=[*namespaces, *readable, *outside])
-    stores = [MicroService(part.name, PartArgs(part, target), after) for part in plan.application.stores]
+    stores = [MicroService(part.name, PartArgs(part, targets["data"]), after) for part in plan.application.stores]
     services = pulumi.ResourceOptions(depends_on=[*namespaces, *readable, *outside, *stores])
     for part in plan.application.services:
-        MicroService(part.name, PartArgs(part, target), services)
-    _groups(target, [*plan.application.edge, *plan.observability], after)
+        MicroService(part.name, PartArgs(part, targets["apps"]), services)
+    _groups(targets["apps"], plan.application.edge, after)
+    _groups(targets["observability"], plan.observability, after)
+    return filled
+
+
+def _targets(stack: Stack, target: Target) -> dict[LayerName, Target]:
+    """Where the objects of each layer go; those of a layer that leaves stay when the stack gives them up."""
+    owners = {layer: gitops.owner_of(stack.deployment, layer) for layer in LAYERS}
+    return {layer: replace(target, retained=owner == "leaving") for layer, owner in owners.items()}
 
 
 def _groups(target: Target, parts: Sequence[Part], options: pulumi.ResourceOptions) -> None:

@@ -81,6 +81,8 @@ class EnvironmentOutputs:
     notes: pulumi.Output[list[str]]
     kubeconfig: pulumi.Output[str]
     """Secret."""
+    flux_deploy_public_key: pulumi.Output[str] | None = None
+    """What the Git server must accept, for reading. Absent: no repository is followed."""
     node_ip: pulumi.Output[str] | None = None
     """Public address of the first server. Absent: servers have none."""
     ssh_private_key: pulumi.Output[str] | None = None

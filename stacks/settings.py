@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, Valid
 
 import systems
 from derive.database_state import DatabaseState
-from derive.shapes import Deployment, Facts
+from derive.shapes import Deployment, Facts, LayerOwner
 from model import DeclarationError, Platform, PostgreSQL, Rolling, System, Vault
 from model.base import did_you_mean
+from model.gitops import LayerName
 
 HUB = "hub"
 """The environment's name of the shared network."""
@@ -72,6 +73,8 @@ class Settings(BaseModel):
     The hub does not read it."""
     storage_class: str | None = None
     """The class of the cluster's volumes. Absent: that of the platform's driver, or the cluster's default."""
+    layers: dict[LayerName, LayerOwner] = Field(default_factory=dict)
+    """By layer of the repository that Flux follows: who applies it. Absent: the stack."""
     admin_ranges: tuple[IPv4Network, ...] = ()
     vpn_peers: tuple[VpnPeerSetting, ...] = ()
     ssh_key: str | None = Field(None, pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp256) [A-Za-z0-9+/=]+( .*)?$")
@@ -162,6 +165,7 @@ class Settings(BaseModel):
                 given=frozenset(self.secrets),
                 cloudflare_account=self.cloudflare_account,
                 storage_class=self.storage_class,
+                layers=self.layers,
                 admin_ranges=tuple(str(network) for network in self.admin_ranges),
             ),
         )
@@ -212,6 +216,7 @@ KEYS = {
     "vaultAutoUnseal": "vault_auto_unseal",
     "changes": "changes",
     "storageClass": "storage_class",
+    "layers": "layers",
     "adminRanges": "admin_ranges",
     "vpnPeers": "vpn_peers",
     "sshKey": "ssh_key",
@@ -227,6 +232,7 @@ OBJECTS = frozenset(
         "rotations",
         "environments",
         "changes",
+        "layers",
         "adminRanges",
         "vpnPeers",
     }

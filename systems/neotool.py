@@ -17,6 +17,7 @@ from model import (
     Environment,
     External,
     ExternalSecrets,
+    Flux,
     Gp3,
     InCluster,
     K3s,
@@ -168,7 +169,7 @@ SYSTEM = System(
         mesh=NoMesh(),
         ingress=Traefik(),
         pools=(),
-        delivery="helm-chart",
+        delivery=Flux(repository="ssh://git@github.com/neotool/neotool-gitops", branch="main"),
         observability=Observability(namespace="production", metrics_days=15, logs="none"),
         addons=(
             CertManager(),

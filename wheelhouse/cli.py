@@ -20,7 +20,7 @@ from rich.console import Console
 import sandbox.run
 from sandbox.events import Operation, Result, SandboxError
 from sandbox.program import INTERRUPTED
-from wheelhouse import audit, cost, critical_path, diagram, impact, passphrase, report, what_if
+from wheelhouse import audit, cost, critical_path, diagram, impact, passphrase, render, report, what_if
 from wheelhouse.errors import Exit, UserError
 from wheelhouse.options import AsJson, Backend, Config, Cwd, Expect, Full, Named, Secrets, Stacks, both
 from wheelhouse.progress import show
@@ -153,6 +153,7 @@ app.command(name="audit")(audit.command)
 app.command(name="cost")(cost.command)
 app.command(name="critical-path")(critical_path.command)
 app.command(name="diagram")(diagram.command)
+app.command(name="render")(render.command)
 app.command(name="impact")(impact.command)
 app.command(name="what-if")(what_if.command)
 

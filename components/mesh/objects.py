@@ -21,6 +21,8 @@ class Target:
     """When this is deleted, the cluster is gone and its objects need no deletion of their own."""
     cloud: Cloud = field(default_factory=dict)
     """What the references in objects stand for."""
+    retained: bool = False
+    """Whether objects stay in the cluster when the stack gives them up: somebody else takes them over."""
 
 
 class KubernetesObject(pulumi.CustomResource):
@@ -38,7 +40,10 @@ class KubernetesObject(pulumi.CustomResource):
         group = api if "/" in api else f"core/{api}"
         name = "/".join(part for part in (metadata.get("namespace"), metadata["name"]) if part)
         own = pulumi.ResourceOptions(
-            provider=target.provider, deleted_with=target.lifetime, ignore_changes=list(moved) or None
+            provider=target.provider,
+            deleted_with=target.lifetime,
+            ignore_changes=list(moved) or None,
+            retain_on_delete=target.retained or None,
         )
         super().__init__(
             f"kubernetes:{group}:{manifest['kind']}",

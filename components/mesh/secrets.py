@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
+import pulumi_tls as tls
 
 from components.identity.authority import Authority
 from components.mesh.objects import KubernetesObject, Target
@@ -32,10 +33,13 @@ class Secrets(pulumi.ComponentResource):
     """
 
     objects: list[KubernetesObject]
+    public_keys: dict[str, pulumi.Output[str]]
+    """Public half of each generated key pair, by its Secret's name."""
 
     def __init__(self, name: str, args: SecretsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:mesh:Secrets", name, None, opts)
         self._args = args
+        self.public_keys = {}
         children = pulumi.ResourceOptions(parent=self)
         self.objects = [KubernetesObject(self._manifest(plan), args.target, children) for plan in args.plans]
         self.register_outputs({})
@@ -48,6 +52,10 @@ class Secrets(pulumi.ComponentResource):
         if plan.certificate:
             issued = self._args.authority.issue(plan.name, plan.certificate, pulumi.ResourceOptions(parent=self))
             values |= {"tls.crt": issued.certificate, "tls.key": issued.key}
+        if plan.key_pair:
+            pair = tls.PrivateKey(f"{plan.name}-key", algorithm="ED25519", opts=pulumi.ResourceOptions(parent=self))
+            values |= {"identity": pair.private_key_openssh, "identity.pub": pair.public_key_openssh}
+            self.public_keys[plan.name] = pair.public_key_openssh.apply(str.strip)
         return {
             "apiVersion": "v1",
             "kind": "Secret",

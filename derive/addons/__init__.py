@@ -18,11 +18,12 @@ from derive.addons import (
 from derive.addons.additions import EARLY, additions
 from derive.addons.chart import Addition, Release
 from derive.addons.delivery import deliver, gate_account
+from derive.addons.layers import layered
 from derive.addons.spaces import namespaces, plan_name
 from derive.observability import fluent_bit as logs
 from derive.shapes import AddonPlan, Deployment, SecretPlan
 from manifests.base import Manifest
-from model import Cilium, Istio, Traefik
+from model import Cilium, Flux, Istio, Traefik
 
 
 def addons(deployment: Deployment) -> tuple[AddonPlan, ...]:
@@ -56,6 +57,8 @@ def addons(deployment: Deployment) -> tuple[AddonPlan, ...]:
     found.extend(added(addition) for kind, addition in asked.items() if kind not in EARLY)
     if isinstance(platform.ingress, Traefik):
         found.append(traefik.plan())
+    if isinstance(platform.delivery, Flux):
+        found = layered(deployment, platform.delivery, found)
     return tuple(_known(found))
 
 

@@ -14,6 +14,7 @@ from derive.addons import (
     ebs_csi,
     external_dns,
     external_secrets,
+    flux,
     headlamp,
     kiali,
     loki,
@@ -27,7 +28,7 @@ from derive.addons import (
 )
 from derive.addons.chart import Addition
 from derive.shapes import Deployment
-from model import Nginx
+from model import Flux, Nginx
 
 MAKERS: Final[dict[str, Callable[[Deployment, Any], Addition | None]]] = {
     "ebs-csi": ebs_csi.addition,
@@ -49,17 +50,19 @@ MAKERS: Final[dict[str, Callable[[Deployment, Any], Addition | None]]] = {
     "velero": velero.addition,
 }
 """By kind. Volumes before what claims them, certificates before what is secured by them, metrics before their users."""
-EARLY: Final = frozenset({"ebs-csi", "metrics-server", "cert-manager", "external-secrets", "argo-rollouts"})
+EARLY: Final = frozenset({flux.NAME, "ebs-csi", "metrics-server", "cert-manager", "external-secrets", "argo-rollouts"})
 """Those that stand on the network alone, so that the mesh and everything after it can stand on them."""
 
 
 def additions(deployment: Deployment) -> dict[str, Addition]:
     """What one environment has of them, by kind."""
     asked = {choice.kind: choice for choice in choices.chosen(deployment)}
-    ingress = deployment.system.platform.ingress
-    made: dict[str, Addition | None] = {
-        kind: maker(deployment, asked[kind]) for kind, maker in MAKERS.items() if kind in asked
-    }
+    platform = deployment.system.platform
+    ingress = platform.ingress
+    made: dict[str, Addition | None] = {}
+    if isinstance(platform.delivery, Flux):
+        made[flux.NAME] = flux.addition(deployment, platform.delivery)
+    made |= {kind: maker(deployment, asked[kind]) for kind, maker in MAKERS.items() if kind in asked}
     if isinstance(ingress, Nginx):
         made[ingress.kind] = nginx.addition(deployment, ingress)
     return {kind: addition for kind, addition in made.items() if addition}

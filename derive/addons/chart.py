@@ -35,6 +35,10 @@ class Release:
     bootstrap: bool = False
     """Whether it must come up in a cluster that has no pod network yet."""
     timeout: timedelta = TIMEOUT
+    awaited: bool = True
+    """Whether its pods become ready by themselves."""
+    by_cluster: bool = False
+    """Whether the cluster installs it, whatever the platform's delivery is: the delivery's own program."""
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,24 @@
 before the chart works, so a second Job waits for the installation and for the release's workloads. The engine waits
 for Jobs, hence nothing that follows (a custom resource whose kind the chart defines, an object that the chart's webhook
 must admit) is sent too early.
+
+``flux``: a HelmRelease, which Flux installs, upgrades and, when that fails, undoes. The engine waits for its condition
+``Ready``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from derive.addons import flux
 from derive.addons.chart import Release
-from derive.addons.values import values_text
+from derive.addons.values import plain, values_text
 from derive.shapes import AddonPlan
 from derive.versions import KUBECTL_IMAGE, ChartVersion
 from manifests import core
 from manifests.base import Manifest, manifest
-from model import DeclarationError, minutes
+from model import DeclarationError, Flux, minutes
 from model.platform import Platform
 
 CONTROLLER_NAMESPACE: Final = "kube-system"
@@ -35,13 +38,16 @@ def deliver(release: Release, platform: Platform) -> AddonPlan:
 
     Raises DeclarationError for a delivery that installs no charts by objects.
     """
-    maker = _KINDS.get(platform.delivery)
-    if maker is None:
+    delivery = platform.delivery
+    if isinstance(delivery, Flux) and not release.by_cluster:
+        requires = (*release.requires, flux.NAME, flux.SOURCES)
+        return AddonPlan(release.name, (_helm_release(release, delivery),), requires)
+    if not isinstance(delivery, Flux) and delivery != "helm-chart":
         raise DeclarationError(
-            f"platform.delivery '{platform.delivery}' cannot install add-on '{release.name}'; "
-            f"possible are: {', '.join(sorted(_KINDS))}"
+            f"platform.delivery '{delivery}' cannot install add-on '{release.name}'; possible are: 'helm-chart' and "
+            "Flux(...)"
         )
-    return AddonPlan(name=release.name, objects=maker(release), requires=release.requires)
+    return AddonPlan(name=release.name, objects=_helm_chart(release), requires=release.requires)
 
 
 def gate_account() -> AddonPlan:
@@ -89,6 +95,41 @@ def _helm_chart(release: Release) -> tuple[Manifest, ...]:
         spec["bootstrap"] = True
     chart = manifest("helm.cattle.io/v1", "HelmChart", release.name, CONTROLLER_NAMESPACE, spec=spec)
     return (chart, _gate(release))
+
+
+def _helm_release(release: Release, delivery: Flux) -> Manifest:
+    """In the release's own namespace, under its own name: Flux would prefix the name of one that targets another."""
+    source = release.source
+    waits: dict[str, Any] = {} if release.awaited else {"disableWait": True}
+    remedied = {"crds": "CreateReplace", "remediation": {"retries": delivery.retries}, **waits}
+    interval = flux.duration(delivery.releases)
+    chart = {
+        "chart": source.chart,
+        "version": source.version,
+        "interval": interval,
+        "sourceRef": {
+            "kind": "HelmRepository",
+            "name": flux.repository_name(source.repo),
+            "namespace": flux.NAMESPACE,
+        },
+    }
+    annotations = {"pulumi.com/waitFor": "condition=Ready", "pulumi.com/timeoutSeconds": str(int(WAIT.total_seconds()))}
+    return manifest(
+        "helm.toolkit.fluxcd.io/v2",
+        "HelmRelease",
+        release.name,
+        source.namespace,
+        annotations=annotations,
+        spec={
+            "interval": interval,
+            "timeout": flux.duration(release.timeout),
+            "releaseName": release.name,
+            "chart": {"spec": chart},
+            "install": remedied,
+            "upgrade": remedied,
+            "values": plain(release.values),
+        },
+    )
 
 
 def _where(source: ChartVersion) -> dict[str, str]:
@@ -157,6 +198,3 @@ def _step(name: str, arguments: list[str], release: Release) -> Manifest:
 
 def _go_duration(value: timedelta) -> str:
     return f"{int(value.total_seconds())}s"
-
-
-_KINDS: Final[Mapping[str, Callable[[Release], tuple[Manifest, ...]]]] = {"helm-chart": _helm_chart}

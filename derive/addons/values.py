@@ -10,13 +10,13 @@ import yaml
 
 def values_text(values: Mapping[str, Any]) -> str:
     """Values as YAML in the order given, so that a change shows as the lines that changed."""
-    return yaml.dump(_plain(values), Dumper=yaml.CSafeDumper, sort_keys=False, width=10_000)
+    return yaml.dump(plain(values), Dumper=yaml.CSafeDumper, sort_keys=False, width=10_000)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Lists and maps as the YAML dumper takes them: no tuples, and no node twice (it would write an alias)."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

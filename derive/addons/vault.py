@@ -42,6 +42,7 @@ def addition(deployment: Deployment, choice: Vault) -> Addition:
             source=source,
             values=values(deployment, choice),
             requires=("cilium", ebs_csi.NAME),
+            awaited=False,
         ),
         rules=(Rule(NAME, LABELS, (members,), (API_SERVER, members, *unseals)),),
         before=(bootstrap(deployment, choice),),

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sandbox.kubernetes.access import text
 from sandbox.provider import ResourceError
 
+_RENDERED: Final = re.compile(r"^kubernetes:(yaml|kustomize)(/v[0-9]+)?:")
 _TOKEN: Final = re.compile(
     r"^kubernetes:(?:(?P<group>[a-z0-9.-]+)/)?(?P<version>v[a-z0-9]+):(?P<kind>[A-Z][A-Za-z0-9]*)$"
 )
@@ -76,7 +77,7 @@ class Key:
 
 def parse_token(token: str) -> ObjectType:
     """The object type of a Pulumi type token. Raises :class:`ResourceError` for what the sandbox does not serve."""
-    if token == "kubernetes:helm.sh/v4:Chart" or token.startswith(("kubernetes:yaml", "kubernetes:kustomize")):
+    if token == "kubernetes:helm.sh/v4:Chart" or _RENDERED.match(token):
         raise ResourceError(
             f"{token} is rendered by the real provider's plugin, which the sandbox has not",
             remedy="declare the objects one by one, or install the chart with a HelmChart custom resource or "
