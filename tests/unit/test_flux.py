@@ -22,7 +22,8 @@ from wheelhouse.render import write
 
 REPOSITORY = "ssh://git@github.com/shop/gitops"
 NEOTOOL = systems.load("neotool")
-PLAN = system_plan(deployed(NEOTOOL, "prod"))
+ACCOUNT = "0" * 32
+PLAN = system_plan(deployed(NEOTOOL, "prod", cloudflare_account=ACCOUNT))
 
 
 def gitops_shop(**fields: Any) -> Deployment:
@@ -125,7 +126,7 @@ def test_nodes_may_reach_the_git_server_by_ssh() -> None:
 
 
 def owned(*in_git: str) -> Deployment:
-    return deployed(NEOTOOL, "prod", layers=dict.fromkeys(in_git, "git"))
+    return deployed(NEOTOOL, "prod", cloudflare_account=ACCOUNT, layers=dict.fromkeys(in_git, "git"))
 
 
 def documents(deployment: Deployment) -> dict[str, Manifest]:
