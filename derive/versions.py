@@ -54,6 +54,7 @@ METRICS_SERVER: Final = ChartVersion(
 PROMETHEUS_ADAPTER: Final = ChartVersion(_PROMETHEUS, "prometheus-adapter", "5.3.0", "monitoring")
 CLUSTER_AUTOSCALER: Final = ChartVersion(_AUTOSCALER, "cluster-autoscaler", "9.59.0", "kube-system")
 VERTICAL_POD_AUTOSCALER: Final = ChartVersion(_AUTOSCALER, "vertical-pod-autoscaler", "0.11.0", "kube-system")
+GRAFANA: Final = ChartVersion(_GRAFANA, "grafana", "12.11.1", "monitoring")
 LOKI: Final = ChartVersion(_GRAFANA, "loki", "18.11.0", "monitoring")
 TEMPO: Final = ChartVersion(_GRAFANA, "tempo", "2.2.4", "monitoring")
 ALLOY: Final = ChartVersion("https://grafana.github.io/helm-charts", "alloy", "1.11.1", "kube-system")

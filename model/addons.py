@@ -177,6 +177,12 @@ class Alloy(Declared):
     kind: Literal["alloy"] = "alloy"
 
 
+class Grafana(Placed):
+    """Grafana as a release of its own, called ``grafana``, on port 80. Absent: kube-prometheus-stack brings it."""
+
+    kind: Literal["grafana"] = "grafana"
+
+
 class Tempo(Placed):
     """Traces in Tempo, beside Prometheus and in Grafana. The mesh sends its spans there."""
 
@@ -239,6 +245,7 @@ AddonChoice = Annotated[
     | ArgoRollouts
     | Loki
     | Alloy
+    | Grafana
     | Tempo
     | Jaeger
     | Kiali

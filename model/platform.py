@@ -149,6 +149,11 @@ class Observability(Declared):
     """Of Prometheus, Alertmanager, Grafana, Loki and Tempo."""
     pool: Name | None = None
     """The pool that runs Prometheus, Alertmanager and Grafana. Absent: whichever workers are open to all."""
+    service: Name | None = None
+    """A further name of Prometheus, on port 9090. Absent: it has the chart's own only."""
+    discovery: Literal["services", "pods"] = "services"
+    """How Prometheus finds what it measures of the system: by Services that name a port ``metrics``, or every pod that
+    has such a port, those of Traefik among them."""
     metrics_days: int = 15
     logs: Literal["opensearch", "none"] = "opensearch"
     """Where the containers' logs go in a platform without Loki; ``none``: nowhere beyond the nodes."""

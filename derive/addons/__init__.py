@@ -50,7 +50,7 @@ def addons(deployment: Deployment) -> tuple[AddonPlan, ...]:
         *early, last = istio.releases(deployment, platform.mesh)
         found.extend(plan(release) for release in early)
         found.append(plan(last, settings=istio.mesh_defaults(deployment, platform.mesh)))
-    found.append(plan(kube_prometheus_stack.release(deployment)))
+    found.append(plan(kube_prometheus_stack.release(deployment), settings=kube_prometheus_stack.service(deployment)))
     home = platform.observability.namespace
     found.extend(plan(postgres_exporter.release(target, home)) for target in postgres_exporter.targets(deployment))
     found.extend(_logs(deployment, plan))

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import Any, Final
 
 from derive import choices, naming, vaulted, versions
-from derive.addons import alertmanager, ebs_csi
+from derive.addons import alertmanager, discovery, ebs_csi, grafana
 from derive.addons.chart import OUTSIDE_MESH, Release, housed, resources
 from derive.addons.istio import replicas_over_zones
 from derive.placement import placement
 from derive.quantities import memory_bytes
 from derive.shapes import Deployment, SecretPlan
+from manifests import core
 from manifests.base import Manifest
-from model import Jaeger, Loki, Tempo
+from model import Grafana
 from model.platform import K3s, Observability
 
 NAME: Final = "kube-prometheus-stack"
-GRAFANA_SECRET: Final = "grafana-admin"
+PORT: Final = 9090
 CATALOGUE: Final = ("grafana.com",)
 """Where dashboards are published."""
 MESH_DASHBOARDS: Final = {
@@ -42,7 +43,9 @@ def release(deployment: Deployment) -> Release:
             one_process=isinstance(platform.cluster, K3s),
             cluster=deployment.prefix,
             claim=choices.claims(deployment),
-            sources=data_sources(deployment),
+            sources=grafana.sources(deployment),
+            scrapes=discovery.scrapes(deployment),
+            brings_grafana=choices.choice(deployment, Grafana) is None,
             place=placement(platform, settings.pool),
         ),
         requires=("cilium", ebs_csi.NAME, settings.namespace),
@@ -51,14 +54,23 @@ def release(deployment: Deployment) -> Release:
     )
 
 
+def service(deployment: Deployment) -> tuple[Manifest, ...]:
+    """The declared name of Prometheus."""
+    settings = deployment.system.platform.observability
+    if settings.service is None:
+        return ()
+    port = core.service_port("http-web", PORT, "http")
+    return (core.service(settings.service, settings.namespace, naming.PROMETHEUS_LABELS, [port]),)
+
+
 def secrets(deployment: Deployment) -> tuple[SecretPlan, ...]:
     settings = deployment.system.platform.observability
     return (
         SecretPlan(
-            name=GRAFANA_SECRET,
+            name=grafana.SECRET,
             namespace=settings.namespace,
             literals={"admin-user": "admin"},
-            passwords={"admin-password": GRAFANA_SECRET},
+            passwords={"admin-password": grafana.SECRET},
         ),
         # Those of a platform with Vault come from there, as the system's own.
         *(
@@ -69,25 +81,6 @@ def secrets(deployment: Deployment) -> tuple[SecretPlan, ...]:
     )
 
 
-def data_sources(deployment: Deployment) -> list[dict[str, Any]]:
-    """What Grafana reads beside Prometheus. The ids are fixed, so that dashboards can name them."""
-    home = deployment.system.platform.observability.namespace
-    found = []
-    if choices.choice(deployment, Loki):
-        found.append(_source("Loki", "loki", f"http://{naming.fqdn('loki', home)}:{naming.LOKI_PORT}"))
-    if choices.choice(deployment, Tempo):
-        found.append(_source("Tempo", "tempo", f"http://{naming.fqdn('tempo', home)}:{naming.TEMPO_PORT}"))
-    jaeger = choices.choice(deployment, Jaeger)
-    if jaeger:
-        host = naming.fqdn("jaeger", jaeger.namespace or naming.TRACING_NAMESPACE)
-        found.append(_source("Jaeger", "jaeger", f"http://{host}:{naming.JAEGER_PORT}"))
-    return found
-
-
-def _source(name: str, kind: str, url: str) -> dict[str, Any]:
-    return {"name": name, "type": kind, "uid": kind, "access": "proxy", "url": url, "editable": False}
-
-
 def values(
     settings: Observability,
     volume: str,
@@ -96,6 +89,8 @@ def values(
     cluster: str,
     claim: Manifest,
     sources: list[dict[str, Any]],
+    brings_grafana: bool,
+    scrapes: list[Manifest],
     place: Manifest,
 ) -> dict[str, Any]:
     """``members``: of Alertmanager; 0: there is none. ``one_process``: the control plane is K3s' single process, whose
@@ -113,10 +108,14 @@ def values(
         },
         "prometheus": {
             "service": {"type": "ClusterIP"},
-            "prometheusSpec": {**_prometheus(settings, volume, cluster, claim), **place},
+            "prometheusSpec": {
+                **_prometheus(settings, volume, cluster, claim),
+                **({"additionalScrapeConfigs": scrapes} if scrapes else {}),
+                **place,
+            },
         },
         "alertmanager": alertmanager.values(settings, members, claim, place) if members else {"enabled": False},
-        "grafana": {**_grafana(sources), **(_mesh_dashboards() if settings.mesh_dashboards else {}), **place},
+        "grafana": _grafana(settings, sources, place) if brings_grafana else GRAFANA_ELSEWHERE,
         "kube-state-metrics": {"resources": resources("10m", "64Mi", "256Mi"), **place},
         "prometheus-node-exporter": {
             # It reads the host, which the namespace's pod security forbids: it stands with the other host agents.
@@ -146,29 +145,15 @@ def _prometheus(settings: Observability, volume: str, cluster: str, claim: Manif
     }
 
 
-def _grafana(sources: list[dict[str, Any]]) -> dict[str, Any]:
-    """``sources``: beside Prometheus, which the chart makes known itself."""
+GRAFANA_ELSEWHERE: Final = {"enabled": False, "forceDeployDashboards": True}
+"""The chart's dashboards are there, for another release of Grafana."""
+
+
+def _grafana(settings: Observability, sources: list[dict[str, Any]], place: Manifest) -> dict[str, Any]:
     return {
-        **({"additionalDataSources": sources} if sources else {}),
-        "admin": {"existingSecret": GRAFANA_SECRET, "userKey": "admin-user", "passwordKey": "admin-password"},
-        "service": {"type": "ClusterIP"},
-        "podLabels": OUTSIDE_MESH,
-        "resources": resources("50m", "128Mi", "512Mi"),
-        # Dashboards are objects of the stack: nothing that is clicked together here is the truth.
-        "persistence": {"enabled": False},
-        # It reads dashboards and data sources in its own namespace, and nobody else's Secrets.
-        "rbac": {"namespaced": True},
-        "testFramework": {"enabled": False},
-        "sidecar": {
-            "resources": resources("10m", "64Mi", "128Mi"),
-            "dashboards": {"enabled": True, "label": "grafana_dashboard", "labelValue": "1", "searchNamespace": None},
-            "datasources": {"enabled": True, "searchNamespace": None},
-        },
-        "grafana.ini": {
-            "analytics": {"reporting_enabled": False, "check_for_updates": False},
-            "users": {"allow_sign_up": False},
-            "auth.anonymous": {"enabled": False},
-        },
+        **grafana.values(sources, own=False),
+        **(_mesh_dashboards() if settings.mesh_dashboards else {}),
+        **place,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from derive import choices, naming, network_policies
-from derive.addons import alertmanager, istio, kube_prometheus_stack, opensearch, postgres_exporter
+from derive.addons import alertmanager, discovery, istio, kube_prometheus_stack, opensearch, postgres_exporter
 from derive.addons.chart import Addition, Level
 from derive.addons.flows import (
     API_SERVER,
@@ -31,7 +31,7 @@ from derive.observability.fluent_bit import HTTP_PORT
 from derive.observability.monitors import measured
 from derive.shapes import AddonPlan, Deployment
 from manifests import cilium, core
-from model import Cilium, Istio, IstioGateway
+from model import Cilium, Istio, IstioGateway, Traefik
 
 CLUSTER: Final = "kube-system"
 """The cluster's own namespace: it exists, and its pods are part of the machinery that enforces policies."""
@@ -272,6 +272,8 @@ def _scrapes(deployment: Deployment) -> tuple[Flow, ...]:
         _to([Pods(EXPORTERS)], postgres_exporter.PORT),
         _to([Pods(DNS_LABELS, CLUSTER)], 9153),
     ]
+    if discovery.scrapes(deployment) and isinstance(system.platform.ingress, Traefik):
+        own.append(_to([Pods(discovery.TRAEFIK, CLUSTER)], discovery.TRAEFIK_PORT))
     if choices.opensearch(deployment):
         own.append(_to([Pods(SHIPPER, opensearch.NAMESPACE)], HTTP_PORT))
     mesh = isinstance(system.platform.mesh, Istio)

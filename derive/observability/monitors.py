@@ -28,9 +28,10 @@ def monitors(deployment: Deployment) -> tuple[Part, ...]:
     interval = system.platform.observability.scrape
     home = system.platform.observability.namespace
     spaces = namespaces(deployment)
+    named = spaces if system.platform.observability.discovery == "services" else ()
     parts = [
         Part(f"{space}-monitors", space, (service_monitor(f"{system.name}-services", space, interval),))
-        for space in spaces
+        for space in named
     ]
     platform: list[Manifest] = []
     if isinstance(system.platform.mesh, Istio):
