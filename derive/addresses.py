@@ -1,13 +1,14 @@
 """The address plan: subnets per tier and zone, and the fixed addresses inside them.
 
-Zone ``n`` of a tier with offset ``o`` has the /24 number ``stride * n + o`` of its VPC, so that an appended zone or
-tier never moves an existing subnet.
+Zone ``n`` of a tier with offset ``o`` has the network number ``stride * n + o`` of its VPC, counted in networks of the
+tier's prefix, so that an appended zone or tier never moves an existing subnet.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from itertools import combinations
 from typing import Final, Literal
 
 from model import DeclarationError, Tier
@@ -50,19 +51,19 @@ class AddressPlan:
 
 
 def address_plan(cidr: str, tiers: tuple[Tier, ...], zones: tuple[str, ...], stride: int) -> AddressPlan:
-    """Cut a VPC's range into /24 subnets: one per tier and zone, disjoint and inside the range.
+    """Cut a VPC's range into subnets: one per tier and zone, disjoint and inside the range.
 
-    Raises DeclarationError when the range has too few /24 networks, or two tiers meet.
+    Raises DeclarationError when the range has too few networks of a tier's size, or two tiers meet.
     """
-    networks = list(IPv4Network(cidr).subnets(new_prefix=24))
     subnets = []
     for tier in tiers:
+        count = 2 ** (tier.prefix - IPv4Network(cidr).prefixlen)
         for index, zone in enumerate(zones):
             number = stride * index + tier.offset
-            if number >= len(networks):
+            if number >= count:
                 raise DeclarationError(
-                    f"tier '{tier.name}' in zone {zone} needs /24 number {number} of {cidr}, which has "
-                    f"{len(networks)}; use a larger range or fewer zones"
+                    f"tier '{tier.name}' in zone {zone} needs /{tier.prefix} number {number} of {cidr}, which has "
+                    f"{int(count)}; use a larger range or fewer zones"
                 )
             subnets.append(
                 SubnetPlan(
@@ -70,17 +71,21 @@ def address_plan(cidr: str, tiers: tuple[Tier, ...], zones: tuple[str, ...], str
                     tier=tier.name,
                     zone=zone,
                     index=index,
-                    cidr=str(networks[number]),
+                    cidr=_network(cidr, tier.prefix, number),
                     egress=tier.egress,
                 )
             )
-    first: dict[str, SubnetPlan] = {}
-    for subnet in subnets:
-        other = first.setdefault(subnet.cidr, subnet)
-        if other is not subnet:
+    for other, subnet in combinations(subnets, 2):
+        if IPv4Network(other.cidr).overlaps(IPv4Network(subnet.cidr)):
             raise DeclarationError(
-                f"tiers '{other.tier}' in zone {other.zone} and '{subnet.tier}' in zone {subnet.zone} both get "
-                f"{subnet.cidr}: a tier takes the /24 of its offset plus {stride} per zone; set their offsets further "
-                "apart, or raise network.stride"
+                f"tiers '{other.tier}' in zone {other.zone} and '{subnet.tier}' in zone {subnet.zone} meet: "
+                f"{other.cidr} and {subnet.cidr}; a tier takes the network of its offset plus {stride} per zone: set "
+                "their offsets further apart, or raise network.stride"
             )
     return AddressPlan(cidr, tuple(subnets))
+
+
+def _network(cidr: str, prefix: int, number: int) -> str:
+    whole = IPv4Network(cidr)
+    size = 2 ** (whole.max_prefixlen - prefix)
+    return f"{whole.network_address + number * size}/{prefix}"

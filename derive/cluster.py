@@ -1,4 +1,4 @@
-"""The cluster: its names, its servers and agents, and what each node boots with."""
+"""A cluster on machines of our own: its names, its servers and agents, and what each node boots with."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class PoolPlan:
 
 
 @dataclass(frozen=True)
-class ClusterPlan:
+class K3sPlan:
     """A K3s cluster on machines."""
 
     name: str
@@ -136,7 +136,7 @@ class ClusterPlan:
         )
 
 
-def cluster_plan(
+def k3s_plan(
     prefix: str,
     system: System,
     environment: Environment,
@@ -144,33 +144,39 @@ def cluster_plan(
     network: NetworkPlan,
     settings: K3s,
     addons: Sequence[AddonChoice],
-) -> ClusterPlan:
+) -> K3sPlan:
     """Servers spread over the zones, workers in all of them. ``addons``: those that the environment has.
 
-    Raises DeclarationError for an even number of servers: etcd's majority of four bears no more losses than that of
+    Raises DeclarationError for no servers, for machines of spare capacity, which nothing would drain before they go,
+    and for an even number of servers: etcd's majority of four bears no more losses than that of
     three (etcd documentation, "Fault tolerance"), and of two it bears none.
     """
-    if environment.servers.count % 2 == 0:
+    servers = environment.servers
+    if servers is None:
+        raise DeclarationError(f"'{prefix}' has no machines for its control plane; give the environment servers")
+    if servers.count % 2 == 0:
         raise DeclarationError(
-            f"servers.count is {environment.servers.count}; etcd needs an odd number to keep a majority: "
-            f"use {environment.servers.count - 1} or {environment.servers.count + 1}"
+            f"servers.count is {servers.count}; etcd needs an odd number to keep a majority: "
+            f"use {servers.count - 1} or {servers.count + 1}"
         )
+    if any(nodes.spot for nodes in environment.sizes.values()):
+        raise DeclarationError("pools of spare capacity need a cluster that manages its groups; set spot to False")
     autoscaled = any(isinstance(addon, ClusterAutoscaler) for addon in addons)
 
     def tags(pool: Pool) -> dict[str, str]:
         return cluster_autoscaler.tags(prefix, pool.labels, pool.taints) if autoscaled else {}
 
     subnets = network.addresses.tier(network.control)
-    stands = [subnets[index % len(subnets)] for index in range(environment.servers.count)]
-    return ClusterPlan(
+    stands = [subnets[index % len(subnets)] for index in range(servers.count)]
+    return K3sPlan(
         name=prefix,
         region=region,
         load_balancer=balancer(f"{prefix}-entry"),
         zone_name=f"{prefix}.internal",
         server_subnets=tuple(subnet.name for subnet in stands),
         control=network.control,
-        servers=environment.servers,
-        pools=tuple(_pool(pool, environment, network, tags(pool)) for pool in system.platform.pools),
+        servers=servers,
+        pools=tuple(pool_plan(pool, environment, network, tags(pool)) for pool in system.platform.pools),
         settings=settings,
         cni=system.platform.cni,
         service_load_balancer=not isinstance(system.platform.ingress, Nginx),
@@ -183,15 +189,17 @@ def cluster_plan(
     )
 
 
-def _pool(pool: Pool, environment: Environment, network: NetworkPlan, tags: Mapping[str, str]) -> PoolPlan:
+def pool_plan(
+    pool: Pool, environment: Environment, network: NetworkPlan, tags: Mapping[str, str] | None = None
+) -> PoolPlan:
     tier = pool.tier or network.control
     return PoolPlan(
         name=pool.name,
         tier=tier,
         subnets=tuple(subnet.name for subnet in network.addresses.tier(tier)),
-        nodes=environment.pools[pool.name],
+        nodes=environment.sizes[pool.name],
         labels=pool.labels,
         taints=pool.taints,
         ingress=pool.ingress,
-        tags=tags,
+        tags=tags or {},
     )

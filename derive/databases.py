@@ -1,4 +1,4 @@
-"""Database machines: which host carries which database, where it stands and what it is called."""
+"""Databases outside the cluster: managed instances; machines, and which of them carries which database, where."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from derive.database_state import DatabaseState
 from derive.instances import instance_type
 from derive.stores.postgres import role
 from derive.stores.postgres_server import MONITORING, REPLICATION
-from model import DeclarationError, OnEc2, PostgreSQL
+from derive.versions import RDS_POSTGRESQL
+from model import DeclarationError, Environment, ManagedDatabases, OnEc2, OnRds, PostgreSQL
 from model.base import did_you_mean
 from model.environment import DatabaseHosts
 from model.stores import Gp3, Store
@@ -129,9 +130,62 @@ def postgres_host(plan: DatabasePlan, host: HostPlan, site: DatabaseSite, volume
     )
 
 
-def placed_on_ec2(store: PostgreSQL, placements: dict[str, str]) -> bool:
-    """Whether a database stands on machines: the stack's placement wins over the declaration's."""
-    return placements.get(store.name, store.placement.kind) == OnEc2().kind
+def place_of(store: PostgreSQL, placements: Mapping[str, str]) -> str:
+    """The kind of place that a database has: the stack's placement wins over the declaration's."""
+    return placements.get(store.name, store.placement.kind)
+
+
+def placed_on_ec2(store: PostgreSQL, placements: Mapping[str, str]) -> bool:
+    """Whether a database stands on machines."""
+    return place_of(store, placements) == OnEc2().kind
+
+
+@dataclass(frozen=True)
+class ManagedDatabasePlan:
+    """One managed instance with one database."""
+
+    name: str
+    port: int
+    engine_version: str
+    family: str
+    """Of its parameter group: the major version."""
+    size: ManagedDatabases
+    parameters: Mapping[str, str]
+    protect: bool
+
+
+def managed_databases(
+    stores: tuple[Store, ...], placements: Mapping[str, str], environment: Environment
+) -> tuple[ManagedDatabasePlan, ...]:
+    """An instance for each database that AWS runs. Raises DeclarationError for one without a size, for a
+    single zone (a subnet group spans two at least), for a name that RDS does not take, and for a pooler."""
+    found = [store for store in stores if isinstance(store, PostgreSQL) and place_of(store, placements) == OnRds().kind]
+    if not found:
+        return ()
+    size = environment.managed_databases
+    if size is None or environment.zones < 2:
+        lack = "managed_databases, the size of its instance" if size is None else "a second zone"
+        raise DeclarationError(
+            f"database '{found[0].name}' is a managed one, but the environment has no {lack}; give it one, or place "
+            "the database elsewhere"
+        )
+    for store in found:
+        if "-" in store.name or store.pooler:
+            remedy = "name it with letters and digits only" if "-" in store.name else "remove its pooler"
+            raise DeclarationError(f"database '{store.name}' is a managed one: {remedy}, or place it elsewhere")
+    return tuple(
+        ManagedDatabasePlan(
+            name=store.name,
+            port=store.port,
+            engine_version=RDS_POSTGRESQL[store.version],
+            family=f"postgres{store.version}",
+            size=size,
+            # Who does not encrypt is refused.
+            parameters={"rds.force_ssl": "1", "log_min_duration_statement": "500"},
+            protect=environment.protect,
+        )
+        for store in found
+    )
 
 
 def databases(
@@ -139,7 +193,7 @@ def databases(
     owners: dict[str, str],
     placements: dict[str, str],
     sizes: DatabaseHosts | None,
-    addresses: AddressPlan,
+    addresses: AddressPlan | None,
     tier: str | None,
     zone_name: str,
     states: Mapping[str, DatabaseState] | None = None,
@@ -154,7 +208,7 @@ def databases(
     chosen = [store for store in stores if isinstance(store, PostgreSQL) and placed_on_ec2(store, placements)]
     if not chosen:
         return ()
-    if sizes is None or tier is None:
+    if sizes is None or tier is None or addresses is None:
         missing = "network.data names no tier" if tier is None else "the environment's databases have no size"
         raise DeclarationError(f"database '{chosen[0].name}' stands on machines, but {missing}; place it elsewhere")
     for index, store in enumerate(chosen):

@@ -8,7 +8,7 @@ from typing import Final
 
 from derive import naming
 from model.ingress import Nginx, Traefik
-from model.platform import Platform
+from model.platform import K3s, Platform
 
 NGINX: Final = "nginx-ingress"
 """Release, account and application's name of the NGINX Ingress Controller."""
@@ -58,14 +58,20 @@ class Doorman:
         return naming.principal(self.namespace, self.account)
 
 
+NODE_PORTS: Final = {80: 30080, 443: 30443}
+"""Ports of the nodes that Kubernetes gives to a Service."""
+NODE_HEALTH: Final = 30081
+
+
 def doorman(platform: Platform) -> Doorman:
-    """Istio's gateway and Traefik stand behind K3s' service load balancer, on their own ports of every node; NGINX on
-    ports that Kubernetes gives to Services, of the nodes where it runs."""
+    """NGINX answers on ports that Kubernetes gives to Services; so does Istio's gateway, unless K3s' service load
+    balancer opens the gateway's own ports on every node, as it does for Traefik."""
     chosen = platform.ingress
     if isinstance(chosen, Traefik):
         return Doorman({naming.APP: TRAEFIK}, "kube-system", TRAEFIK, IngressPorts({80: 80, 443: 443}, 80, "/"))
     if isinstance(chosen, Nginx):
-        ports = IngressPorts({80: 30080, 443: 30443}, 30081, "/nginx-ready", HealthCheck(10, 5, healthy=2, unhealthy=3))
+        ports = IngressPorts(NODE_PORTS, NODE_HEALTH, "/nginx-ready", HealthCheck(10, 5, healthy=2, unhealthy=3))
         return Doorman({naming.APP: NGINX}, chosen.namespace, NGINX, ports)
-    ports = IngressPorts({80: 80, 443: 443}, 15021, "/healthz/ready")
+    own = isinstance(platform.cluster, K3s)
+    ports = IngressPorts({80: 80, 443: 443} if own else NODE_PORTS, 15021 if own else NODE_HEALTH, "/healthz/ready")
     return Doorman(naming.GATEWAY_LABELS, naming.MESH_NAMESPACE, chosen.account, ports)

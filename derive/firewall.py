@@ -15,6 +15,15 @@ WORLD: Final = "0.0.0.0/0"
 EDGE: Final = "edge"
 ENTRY: Final = "entry"
 DATABASES: Final = "db-postgresql-sg"
+CONTROL: Final = "control-plane"
+ENDPOINTS: Final = "endpoints"
+MANAGED: Final = "managed-databases"
+WEBHOOKS: Final = {
+    443: "Aggregated APIs and webhooks",
+    10250: "Kubelet, and pods that answer on its port",
+    15017: "Webhook of Istio",
+}
+"""What a managed control plane, which is no node, calls on nodes and their pods."""
 S3: Final = "s3"
 """The prefix list of the S3 gateway endpoint."""
 
@@ -47,13 +56,17 @@ class Group:
 
 
 def edge_group(
-    world_ports: tuple[int, ...], cluster_cidrs: tuple[str, ...], sources: tuple[str, ...] = (WORLD,)
+    world_ports: tuple[int, ...],
+    cluster_cidrs: tuple[str, ...],
+    sources: tuple[str, ...] = (WORLD,),
+    public: bool = True,
 ) -> Group:
-    """The public load balancers: two ports from the world, or from the declared ``sources`` of it, onwards to the
+    """The edge's load balancers: two ports from the world, or from the declared ``sources`` of it, onwards to the
     clusters only (FS-NET-13, FS-NET-14)."""
-    inbound = tuple(Rule("ingress", cidr, port, "Public clients") for cidr in sources for port in world_ports)
+    who = "Public clients" if public else "Clients inside the network"
+    inbound = tuple(Rule("ingress", cidr, port, who) for cidr in sources for port in world_ports)
     outbound = tuple(Rule("egress", cidr, None, "Ingress gateway") for cidr in cluster_cidrs)
-    return Group(EDGE, "Public edge load balancers", inbound + outbound)
+    return Group(EDGE, "Public edge load balancers" if public else "Internal edge load balancer", inbound + outbound)
 
 
 def bastion_group(cluster_cidrs: tuple[str, ...]) -> Group:
@@ -66,17 +79,23 @@ def bastion_group(cluster_cidrs: tuple[str, ...]) -> Group:
     )
 
 
-def entry_group(edge: tuple[str, ...], operators: tuple[str, ...], cluster: tuple[str, ...]) -> Group:
-    """The spoke's internal load balancer: the edge on its ports, operators and nodes on the Kubernetes API."""
+def entry_group(edge: tuple[str, ...], operators: tuple[str, ...], cluster: tuple[str, ...], api: bool = True) -> Group:
+    """The spoke's internal load balancer: the edge on its ports; operators and nodes on the Kubernetes API, where that
+    is behind it."""
     inbound = tuple(Rule("ingress", cidr, port, "Edge") for cidr in edge for port in (HTTP, HTTPS))
-    api = tuple(Rule("ingress", cidr, KUBERNETES, "Kubernetes API") for cidr in (*operators, *cluster))
+    callers = (*operators, *cluster) if api else ()
+    called = tuple(Rule("ingress", cidr, KUBERNETES, "Kubernetes API") for cidr in callers)
     outbound = tuple(Rule("egress", cidr, None, "Nodes of the cluster") for cidr in cluster)
-    return Group(ENTRY, "Internal load balancer in front of the cluster", inbound + api + outbound)
+    return Group(ENTRY, "Internal load balancer in front of the cluster", inbound + called + outbound)
+
+
+NODES: Final = "-nodes"
+"""What names of groups of nodes end in."""
 
 
 def nodes_of(tier: str) -> str:
     """Name of the group of a tier's nodes."""
-    return f"{tier}-nodes"
+    return f"{tier}{NODES}"
 
 
 def node_group(
@@ -102,11 +121,64 @@ def node_group(
         *(Rule("ingress", cidr, port, "Administrators") for cidr in operators for port in (SSH, KUBERNETES)),
     )
     outbound = (
-        *(Rule("egress", cidr, None, "Databases") for cidr in databases),
+        *to_databases(databases),
         *(Rule("egress", cidr, None, "Nodes and pods of the cluster") for cidr in cluster),
         *(Rule("egress", WORLD, port, OUTWARD.get(port, "Declared externals")) for port in outward),
     )
     return Group(nodes_of(tier), f"Nodes of the cluster in tier {tier}", inbound + outbound)
+
+
+def control_plane_group(nodes: tuple[str, ...], operators: tuple[str, ...]) -> Group:
+    """A managed control plane: its API for nodes and operators, its calls of kubelets and webhooks."""
+    inbound = tuple(Rule("ingress", peer, HTTPS, "Kubernetes API") for peer in (*nodes, *operators))
+    outbound = tuple(Rule("egress", peer, port, text) for peer in nodes for port, text in WEBHOOKS.items())
+    return Group(CONTROL, "Managed control plane of the cluster", inbound + outbound)
+
+
+def managed_node_group(
+    tier: str,
+    edge: tuple[str, ...],
+    doors: tuple[int, ...],
+    admitted: tuple[str, ...],
+    cluster: tuple[str, ...],
+    outward: tuple[int, ...],
+) -> Group:
+    """The nodes of a managed control plane in one tier, and their pods: whatever they speak with has a group.
+
+    ``admitted`` and ``cluster``: groups of the nodes that speak to them, and that they speak to.
+    """
+    inbound = (
+        *(Rule("ingress", peer, None, "Nodes and pods of the cluster") for peer in admitted),
+        *(Rule("ingress", CONTROL, port, text) for port, text in WEBHOOKS.items()),
+        *(Rule("ingress", peer, port, "Edge") for peer in edge for port in doors),
+    )
+    outbound = (
+        *(Rule("egress", peer, None, "Nodes and pods of the cluster") for peer in cluster),
+        Rule("egress", CONTROL, HTTPS, "Kubernetes API"),
+        *(Rule("egress", WORLD, port, OUTWARD.get(port, "Declared externals")) for port in outward),
+    )
+    return Group(nodes_of(tier), f"Nodes of the cluster in tier {tier}", inbound + outbound)
+
+
+def endpoints_group(vpc: str) -> Group:
+    """Interface endpoints of AWS services: whoever is in the VPC, and nobody else."""
+    return Group(ENDPOINTS, "Interface endpoints", (Rule("ingress", vpc, HTTPS, "Machines and pods of the network"),))
+
+
+def managed_database_group(clients: tuple[str, ...], ports: tuple[int, ...]) -> Group:
+    """Managed databases: the cluster's nodes, whose pods have their groups or addresses; nothing outwards."""
+    inbound = tuple(Rule("ingress", peer, port, "Cluster") for peer in clients for port in ports)
+    return Group(MANAGED, "Managed databases", inbound)
+
+
+def to_databases(cidrs: tuple[str, ...]) -> tuple[Rule, ...]:
+    """What nodes need to reach database machines."""
+    return tuple(Rule("egress", cidr, None, "Databases") for cidr in cidrs)
+
+
+def to_managed(port: int) -> Rule:
+    """What nodes need to reach managed databases."""
+    return Rule("egress", MANAGED, port, "Managed databases")
 
 
 def database_group(clients: tuple[str, ...]) -> Group:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 
 from derive import firewall, sources
 from derive.addresses import ENTRY_ADDRESS, AddressPlan, address_plan
@@ -23,12 +24,13 @@ HUB_STRIDE = 10
 
 @dataclass(frozen=True)
 class EdgePlan:
-    """One environment's public load balancer."""
+    """One environment's load balancer in front of its ingress."""
 
     environment: str
     name: str
     """At most 32 characters."""
     hosts: tuple[str, ...]
+    internal: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,15 @@ class NetworkPlan:
     """Names of the tiers that hold nodes of the cluster."""
     exposed: bool = False
     """Whether the servers have public addresses, and neither edge nor entry stands before them."""
+    endpoints: tuple[str, ...] = ()
+    """AWS services with interface endpoints in the control plane's tier."""
+    balanced: Mapping[str, str] = field(default_factory=dict)
+    """Tag by tier that says which load balancers stand in it, for whoever makes them in the cluster."""
+
+    @property
+    def managed(self) -> str:
+        """Name of the tier of managed databases."""
+        return self.data or self.control
 
     @property
     def cluster_cidrs(self) -> tuple[str, ...]:
@@ -139,50 +150,52 @@ def _edge(system: System, name: str, environment: Environment) -> EdgePlan:
         name,
         balancer(f"{system.name}-{name}-edge"),
         public_hosts(system, environment.domain),
+        isinstance(system.network, SingleVpc) and system.network.edge == "internal",
     )
 
 
 def network_plan(
-    system: System, name: str, environment: Environment, region: str, operators: tuple[str, ...]
+    system: System,
+    name: str,
+    environment: Environment,
+    region: str,
+    operators: tuple[str, ...],
+    managed: tuple[int, ...] = (),
 ) -> NetworkPlan:
-    """One environment's network. ``operators``: ranges of administrators that may reach the Kubernetes API."""
+    """One environment's network. ``operators``: ranges of administrators that may reach the Kubernetes API.
+    ``managed``: ports of the managed databases."""
     network = system.network
     if isinstance(network, SingleVpc) and network.edge == "nodes":
         return _exposed(system, network, environment, region, operators)
     addresses = environment_addresses(network, environment, region)
-    clusters = {tier: addresses.cidrs(tier) for tier in machine_tiers(system)}
     data = addresses.cidrs(network.data) if network.data else ()
-    ingress = doorman(system.platform).ports
-    nodes = tuple(cidr for cidrs in clusters.values() for cidr in cidrs)
-    if isinstance(network, HubAndSpoke):
-        hub = hub_addresses(network, region)
-        bastion = hub.cidrs("private")
-        entering = senders = hub.cidrs("public")
-        own_edge: tuple[firewall.Group, ...] = ()
-    else:
-        entering, bastion = (), ()
-        # Nodes see the clients' addresses, not the edge's: only by its group can they tell what it sends.
-        senders = (firewall.EDGE,)
-        doors = tuple(cidr for tier in ingress_tiers(system) for cidr in clusters[tier])
-        admitted = (firewall.WORLD,) if network.public_sources is None else sources.ranges(network.public_sources)
-        own_edge = (firewall.edge_group((firewall.HTTP, firewall.HTTPS), doors, admitted),)
+    around = _around(system, environment, region)
+    own = isinstance(system.platform.cluster, K3s)
+    # A managed control plane needs no way in of its own, and an edge in this VPC leads to the nodes.
+    entered = own or isinstance(network, HubAndSpoke)
+    cluster = _own_cluster if own else _managed_cluster
+    clients = tuple(firewall.nodes_of(tier) for tier in machine_tiers(system))
+    endpoints = network.endpoints if isinstance(network, SingleVpc) else ()
     return NetworkPlan(
         addresses=addresses,
         public=network.public,
         control=network.control,
         data=network.data,
-        entry={subnet.name: subnet.address(ENTRY_ADDRESS) for subnet in addresses.tier(network.control)},
-        ingress=ingress,
+        entry={s.name: s.address(ENTRY_ADDRESS) for s in addresses.tier(network.control)} if entered else {},
+        ingress=doorman(system.platform).ports,
         nat_zones=environment.zones if environment.nat_per_zone else 1,
         groups=(
-            *own_edge,
-            firewall.entry_group(entering, (*bastion, *operators), nodes),
-            *_node_groups(system, clusters, ingress, senders, bastion, data),
-            *((firewall.database_group(nodes),) if data else ()),
+            *_edge_groups(system, environment, addresses),
+            *(_reaching(group, managed) for group in cluster(system, around, operators, addresses, data)),
+            *((firewall.database_group(_node_cidrs(system, addresses)),) if data else ()),
+            *((firewall.managed_database_group(clients, managed),) if managed else ()),
+            *((firewall.endpoints_group(environment.cidr),) if endpoints else ()),
         ),
         hub_cidr=network.hub if isinstance(network, HubAndSpoke) else None,
         edge=None if isinstance(network, HubAndSpoke) else _edge(system, name, environment),
-        machines=tuple(clusters),
+        machines=machine_tiers(system),
+        endpoints=endpoints,
+        balanced={} if own else {network.public: PUBLIC_BALANCERS, network.control: INTERNAL_BALANCERS},
     )
 
 
@@ -231,6 +244,97 @@ def _exposed(
     )
 
 
+PUBLIC_BALANCERS = "kubernetes.io/role/elb"
+INTERNAL_BALANCERS = "kubernetes.io/role/internal-elb"
+"""Tags by which load balancers of a cluster find their subnets (EKS user guide, "Subnet requirements")."""
+
+
+@dataclass(frozen=True)
+class _Around:
+    """Who enters a cluster: the edge as the entry sees it (one inside the VPC does not pass there) and as the nodes do,
+    and the bastion."""
+
+    edge: tuple[str, ...]
+    senders: tuple[str, ...]
+    bastion: tuple[str, ...]
+
+
+def _around(system: System, environment: Environment, region: str) -> _Around:
+    network = system.network
+    if isinstance(network, HubAndSpoke):
+        hub = hub_addresses(network, region)
+        return _Around(hub.cidrs("public"), hub.cidrs("public"), hub.cidrs("private"))
+    # Nodes see the clients' addresses, not the edge's: only by its group can they tell what it sends.
+    return _Around((), (firewall.EDGE,), ())
+
+
+def _edge_groups(system: System, environment: Environment, addresses: AddressPlan) -> tuple[firewall.Group, ...]:
+    """Of the edge inside this VPC; there is none where it stands in the hub."""
+    network = system.network
+    if isinstance(network, HubAndSpoke):
+        return ()
+    if isinstance(system.platform.cluster, K3s):
+        doors = tuple(cidr for tier in ingress_tiers(system) for cidr in addresses.cidrs(tier))
+    else:
+        doors = tuple(firewall.nodes_of(tier) for tier in ingress_tiers(system))
+    public = network.edge == "public"
+    admitted = (firewall.WORLD,) if network.public_sources is None else sources.ranges(network.public_sources)
+    inside = (environment.cidr,)
+    ports = (firewall.HTTP, firewall.HTTPS)
+    return (firewall.edge_group(ports, doors, admitted if public else inside, public),)
+
+
+def _node_cidrs(system: System, addresses: AddressPlan) -> tuple[str, ...]:
+    return tuple(cidr for tier in machine_tiers(system) for cidr in addresses.cidrs(tier))
+
+
+def _own_cluster(
+    system: System, around: _Around, operators: tuple[str, ...], addresses: AddressPlan, data: tuple[str, ...]
+) -> tuple[firewall.Group, ...]:
+    """A cluster on machines alone: its entry, and its nodes by their subnets."""
+    clusters = {tier: addresses.cidrs(tier) for tier in machine_tiers(system)}
+    nodes = tuple(cidr for cidrs in clusters.values() for cidr in cidrs)
+    return (
+        firewall.entry_group(around.edge, (*around.bastion, *operators), nodes),
+        *_node_groups(system, clusters, doorman(system.platform).ports, around.senders, around.bastion, data),
+    )
+
+
+def _managed_cluster(
+    system: System, around: _Around, operators: tuple[str, ...], addresses: AddressPlan, data: tuple[str, ...]
+) -> tuple[firewall.Group, ...]:
+    """A managed control plane and its nodes, by their groups; an entry only for an edge that stands in the hub."""
+    tiers = machine_tiers(system)
+    nodes = tuple(firewall.nodes_of(tier) for tier in tiers)
+    private = tuple(cidr for cidr in operators if IPv4Network(cidr).is_private)
+    hub = isinstance(system.network, HubAndSpoke)
+    senders = (*around.senders, firewall.ENTRY) if hub else around.senders
+    found = [firewall.control_plane_group(nodes, (*around.bastion, *private))]
+    if hub:
+        found.append(firewall.entry_group(around.edge, (), nodes, api=False))
+    opened = _opened(doorman(system.platform).ports)
+    outward = outward_ports(system)
+    for tier in system.network.tiers:
+        if tier.name in tiers:
+            admitted = {*(tier.admits if tier.admits is not None else tiers), tier.name}
+            peers = tuple(firewall.nodes_of(name) for name in tiers if name in admitted)
+            edge = senders if tier.name in ingress_tiers(system) else ()
+            made = firewall.managed_node_group(tier.name, edge, opened, peers, nodes, outward)
+            found.append(replace(made, rules=(*made.rules, *firewall.to_databases(data))))
+    return tuple(found)
+
+
+def _opened(ingress: IngressPorts) -> tuple[int, ...]:
+    return (*ingress.ports.values(), ingress.health)
+
+
+def _reaching(group: firewall.Group, managed: tuple[int, ...]) -> firewall.Group:
+    """The group of nodes with a way to the managed databases."""
+    if not group.name.endswith(firewall.NODES):
+        return group
+    return replace(group, rules=(*group.rules, *(firewall.to_managed(port) for port in managed)))
+
+
 def outward_ports(system: System) -> tuple[int, ...]:
     """HTTPS, the ports of the declared externals, and those of the mail servers that alerts go to."""
     receivers = system.platform.observability.receivers
@@ -255,7 +359,7 @@ def _node_groups(
     """A group per tier that holds nodes. All nodes may speak to all; a tier answers the tiers that it admits."""
     every = tuple(cidr for cidrs in clusters.values() for cidr in cidrs)
     doors = ingress_tiers(system)
-    opened = (*ingress.ports.values(), ingress.health)
+    opened = _opened(ingress)
     groups = []
     outward = outward_ports(system)
     for tier in system.network.tiers:

@@ -8,9 +8,11 @@ from derive import choices
 from derive.addons import addon_secrets, addons
 from derive.application import ApplicationPlan, application
 from derive.buckets import BucketPlan, buckets
-from derive.cloud import Grant, Reference, references
-from derive.cluster import ClusterPlan, cluster_plan
-from derive.databases import DatabasePlan, databases
+from derive.cloud import Grant, Reference, database_host, references
+from derive.cluster import K3sPlan, k3s_plan
+from derive.databases import DatabasePlan, ManagedDatabasePlan, databases, managed_databases
+from derive.eks import EksPlan, eks_plan
+from derive.fitting import fitted
 from derive.naming import public_host
 from derive.network import NetworkPlan, network_plan
 from derive.observability import observability
@@ -20,8 +22,7 @@ from derive.registry import RegistryPlan, registry
 from derive.rotation import restarted
 from derive.shapes import AddonPlan, Deployment, Part, SecretPlan
 from derive.stores.postgres import owner_of
-from model import DeclarationError, PostgreSQL
-from model.platform import K3s
+from model import DeclarationError, Eks, ExistingCluster, PostgreSQL
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,24 @@ class Door:
 
 
 @dataclass(frozen=True)
+class ExistingPlan:
+    """A cluster that is there already, and gives its pods no rights in AWS."""
+
+    name: str
+
+
+ClusterPlan = K3sPlan | EksPlan | ExistingPlan
+
+
+@dataclass(frozen=True)
 class SystemPlan:
     """One environment of one system, derived in full."""
 
-    network: NetworkPlan
+    own_network: NetworkPlan | None
+    """Absent: the cluster is there already, and its network with it."""
     private_zone: str
     databases: tuple[DatabasePlan, ...]
+    managed: tuple[ManagedDatabasePlan, ...]
     cluster: ClusterPlan
     addons: tuple[AddonPlan, ...]
     application: ApplicationPlan
@@ -51,38 +64,60 @@ class SystemPlan:
     recovery: Objectives
 
     @property
+    def network(self) -> NetworkPlan:
+        """The network of whoever has one."""
+        if self.own_network is None:
+            raise AssertionError("an existing cluster has a network of its own, of which nothing is known here")
+        return self.own_network
+
+    @property
+    def k3s(self) -> K3sPlan:
+        """The cluster, where it stands on machines of our own alone."""
+        if not isinstance(self.cluster, K3sPlan):
+            raise AssertionError(f"'{self.cluster.name}' is no K3s cluster")
+        return self.cluster
+
+    @property
     def passwords(self) -> frozenset[str]:
         """Names of every generated value that a Secret asks for."""
         return frozenset(name for secret in self.secrets for name in secret.generated)
 
     @property
     def given(self) -> frozenset[str]:
-        """Names of every value that a Secret expects from the stack's settings."""
-        return frozenset(name for secret in self.secrets for name in secret.given.values())
+        """Names of every value that is expected from the stack's settings."""
+        access = {KUBECONFIG} if isinstance(self.cluster, ExistingPlan) else set()
+        return frozenset(access | {name for secret in self.secrets for name in secret.given.values()})
 
     @property
     def grants(self) -> tuple[Grant, ...]:
         """What the pods of add-ons and stores may do in the cloud."""
-        return (*(grant for addon in self.addons for grant in addon.grants), *self.application.grants)
+        own = self.cluster.grants if isinstance(self.cluster, EksPlan) else ()
+        return (*own, *(grant for addon in self.addons for grant in addon.grants), *self.application.grants)
 
     @property
     def references(self) -> frozenset[Reference]:
-        """Every cloud resource that manifests or rights of add-ons and stores name."""
-        return _references(self.addons, self.application)
+        """Every cloud resource that manifests or rights name."""
+        return _references(self.addons, self.application, self.observability)
 
 
-def _references(addons: tuple[AddonPlan, ...], app: ApplicationPlan) -> frozenset[Reference]:
-    named = ([addon.objects, addon.settings, addon.grants] for addon in addons)
-    return references([*named, [part.objects for part in app.stores], app.grants])
+def _references(
+    addons: tuple[AddonPlan, ...], app: ApplicationPlan, observability: tuple[Part, ...]
+) -> frozenset[Reference]:
+    installed = ([addon.objects, addon.settings, addon.chart and addon.chart.values, addon.grants] for addon in addons)
+    parts = (*app.namespaces, *app.stores, *app.services, *app.edge, *observability)
+    return references([*installed, [part.objects for part in parts], app.grants])
+
+
+KUBECONFIG = "kubeconfig"
+"""What leads to an existing cluster."""
 
 
 def system_plan(deployment: Deployment) -> SystemPlan:
     """Derive one environment. Raises DeclarationError for what cannot hold, before anything is registered."""
+    deployment = fitted(deployment)
     system, environment, facts = deployment.system, deployment.environment, deployment.facts
-    cluster = system.platform.cluster
-    if not isinstance(cluster, K3s):
-        raise DeclarationError(f"platform.cluster '{cluster.kind}' of '{system.name}' cannot be deployed; use K3s()")
-    network = network_plan(system, deployment.name, environment, facts.region, facts.admin_ranges)
+    managed = managed_databases(system.stores, facts.placements, environment)
+    network = _network(deployment, managed)
     private_zone = system.network.private_zone
     relational = [store for store in system.stores if isinstance(store, PostgreSQL)]
     owners = {store.name: owner_of(store, system.users(store.name)) for store in relational}
@@ -91,34 +126,69 @@ def system_plan(deployment: Deployment) -> SystemPlan:
         owners,
         dict(facts.placements),
         environment.databases,
-        network.addresses,
-        network.data,
+        network.addresses if network else None,
+        network.data if network else None,
         private_zone,
         facts.database_states,
     )
-    app = application(deployment, {plan.name: plan.fqdn for plan in tier})
+    hosts = {plan.name: plan.fqdn for plan in tier} | {plan.name: database_host(plan.name) for plan in managed}
+    app = application(deployment, hosts)
     secrets = (*app.secrets, *addon_secrets(deployment))
     installed = addons(deployment)
-    return SystemPlan(
-        network=network,
+    observed = observability(deployment)
+    plan = SystemPlan(
+        own_network=network,
         private_zone=private_zone,
         databases=tier,
-        cluster=cluster_plan(
-            deployment.prefix,
-            system,
-            environment,
-            facts.region,
-            network,
-            cluster,
-            choices.chosen(deployment),
-        ),
+        managed=managed,
+        cluster=_cluster(deployment, network),
         addons=installed,
         application=restarted(app, secrets, facts.rotations),
-        observability=observability(deployment),
+        observability=observed,
         secrets=secrets,
         doors=tuple(Door(public_host(route, environment), route.prefix) for route in system.routes),
-        buckets=buckets(deployment, _references(installed, app)),
+        buckets=buckets(deployment, _references(installed, app, observed)),
         registry=registry(deployment),
         pipeline=pipeline(deployment),
         recovery=objectives(system),
     )
+    _affordable(plan)
+    return plan
+
+
+def _affordable(plan: SystemPlan) -> None:
+    """An existing cluster has neither buckets and keys of ours nor rights to them."""
+    if not isinstance(plan.cluster, ExistingPlan):
+        return
+    asked = sorted({f"{grant.namespace}/{grant.account}" for grant in plan.grants})
+    asked += sorted(str(reference) for reference in plan.references)
+    if asked:
+        raise DeclarationError(
+            f"'{asked[0]}' needs AWS, in which an existing cluster has no rights; leave the add-on out by the "
+            "environment's 'without', or the backup out of the store"
+        )
+
+
+def _network(deployment: Deployment, managed: tuple[ManagedDatabasePlan, ...]) -> NetworkPlan | None:
+    """None where the cluster is there already, and its network with it."""
+    system, facts = deployment.system, deployment.facts
+    if isinstance(system.platform.cluster, ExistingCluster):
+        if managed:
+            raise DeclarationError(
+                f"database '{managed[0].name}' is a managed one, but an existing cluster comes without a network for "
+                f"it; set databases.{managed[0].name} to 'cluster'"
+            )
+        return None
+    ports = tuple(dict.fromkeys(plan.port for plan in managed))
+    return network_plan(system, deployment.name, deployment.environment, facts.region, facts.admin_ranges, ports)
+
+
+def _cluster(deployment: Deployment, network: NetworkPlan | None) -> ClusterPlan:
+    system, environment, facts = deployment.system, deployment.environment, deployment.facts
+    cluster = system.platform.cluster
+    if network is None or isinstance(cluster, ExistingCluster):
+        return ExistingPlan(deployment.prefix)
+    if isinstance(cluster, Eks):
+        return eks_plan(deployment, cluster, network)
+    chosen = choices.chosen(deployment)
+    return k3s_plan(deployment.prefix, system, environment, facts.region, network, cluster, chosen)

@@ -117,6 +117,22 @@ class Part:
 
 
 @dataclass(frozen=True)
+class ChartPlan:
+    """A Helm chart that whoever runs the update installs, and waits for."""
+
+    name: str
+    """Of the release."""
+    chart: str
+    repo: str | None
+    """Absent: ``chart`` names a registry itself."""
+    version: str
+    namespace: str
+    values: Mapping[str, Any]
+    timeout: int
+    """Seconds."""
+
+
+@dataclass(frozen=True)
 class AddonPlan:
     """An add-on: objects of its own (namespace, HelmChart, settings) and the add-ons it must follow."""
 
@@ -129,3 +145,5 @@ class AddonPlan:
     """What its pods may do in the cloud. References in ``objects`` and here are filled in by the stack."""
     layer: LayerName | None = None
     """The layer of a Git repository that it belongs to. Absent: to none, the stack applies it in any case."""
+    chart: ChartPlan | None = None
+    """Installed after ``objects``. Absent: an object asks the cluster to install it, or there is none."""

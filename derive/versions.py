@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 K3S: Final = "v1.36.2+k3s1"
+EKS: Final = "1.35"
+"""EKS gives patches by itself. Istio supports it, and so do the charts below."""
+RDS_POSTGRESQL: Final = {14: "14.20", 15: "15.15", 16: "16.11", 17: "17.7", 18: "18.1"}
+"""Minor version by major one (Amazon RDS for PostgreSQL release notes, November 2025)."""
 ISTIO: Final = "1.30.3"
 """Base, CNI plug-in, istiod and gateways are one version: the data plane is never ahead of the control plane."""
 ISTIO_DASHBOARDS: Final = 202

@@ -86,11 +86,7 @@ class _Loss:
             for node in self._everything():
                 self.down[node] = why
             return Failure(zone, "zone", self.down, closed=why)
-        servers = deployment.environment.servers.count
-        left = sum(zones[index % count] != zone for index in range(servers))
-        schedules = 2 * left > servers
-        if not schedules:
-            self.notes.append(f"the Kubernetes API is lost: {left} of {servers} servers are no majority")
+        schedules = self._outlives(zone, zones)
         workers = sum(n - ceil(n / count) for n in self._workers().values())
         for service in deployment.system.services:
             pods = replicas(service, deployment.name, deployment.environment).minimum
@@ -102,6 +98,16 @@ class _Loss:
                 self.down[Node("external", external.name)] = f"the only NAT gateway stands in {zone}"
         closed = None if workers else f"no worker is sure to be left outside {zone}"
         return Failure(zone, "zone", self.down, self.weak, closed, tuple(self.notes))
+
+    def _outlives(self, zone: str, zones: Sequence[str]) -> bool:
+        """Whether there is a control plane without the zone; AWS spreads its own over several."""
+        servers = self.deployment.environment.servers
+        if servers is None:
+            return True
+        left = sum(zones[index % len(zones)] != zone for index in range(servers.count))
+        if 2 * left <= servers.count:
+            self.notes.append(f"the Kubernetes API is lost: {left} of {servers.count} servers are no majority")
+        return 2 * left > servers.count
 
     def _everything(self) -> list[Node]:
         system = self.deployment.system
@@ -200,8 +206,8 @@ class _Loss:
 
     def _workers(self) -> dict[str, int]:
         """Nodes to begin with, by node group that takes the system's own pods: those without a taint."""
-        pools = self.deployment.system.platform.pools
-        return {pool.name: self.deployment.environment.pools[pool.name].count for pool in pools if not pool.taints}
+        sizes, pools = self.deployment.environment.sizes, self.deployment.system.platform.pools
+        return {pool.name: sizes[pool.name].count for pool in pools if pool.name in sizes and not pool.taints}
 
 
 def members_of(store: Store) -> int:

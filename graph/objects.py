@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
+from derive.databases import DatabasePlan, ManagedDatabasePlan
 from derive.plan import SystemPlan
 from derive.shapes import Part
 
@@ -61,12 +62,14 @@ def objects(plan: SystemPlan) -> dict[Key, Any]:
 
 
 def _all(plan: SystemPlan) -> Iterator[tuple[Key, Any]]:
-    network = asdict(plan.network)
-    for group in network.pop("groups"):
-        yield Key("network", f"security group {group['name']}"), group
-    yield Key("network", "network"), {**network, "private_zone": plan.private_zone}
+    if plan.own_network:
+        network = asdict(plan.own_network)
+        for group in network.pop("groups"):
+            yield Key("network", f"security group {group['name']}"), group
+        yield Key("network", "network"), {**network, "private_zone": plan.private_zone}
     yield Key("cluster", f"cluster {plan.cluster.name}"), plan.cluster
-    for database in plan.databases:
+    placed: tuple[DatabasePlan | ManagedDatabasePlan, ...] = (*plan.databases, *plan.managed)
+    for database in placed:
         yield Key("databases", f"database {database.name}"), database
     app = plan.application
     for part in (*app.namespaces, *app.services, *app.stores, *app.edge):
@@ -78,7 +81,7 @@ def _all(plan: SystemPlan) -> Iterator[tuple[Key, Any]]:
     for secret in plan.secrets:
         yield Key("secrets", f"Secret {secret.namespace}/{secret.name}"), secret
     for addon in plan.addons:
-        yield Key("add-ons", f"add-on {addon.name}"), {"requires": addon.requires}
+        yield Key("add-ons", f"add-on {addon.name}"), {"requires": addon.requires, "chart": addon.chart}
         yield from _part(Part(addon.name, "", (*addon.objects, *addon.settings)), "add-ons")
     yield Key("rights", "rights in the cloud"), plan.grants
     for door in plan.doors:

@@ -1,4 +1,4 @@
-"""Controllers of pods: Deployment, StatefulSet, CronJob."""
+"""Controllers of pods: Deployment, StatefulSet, CronJob, Job."""
 
 from __future__ import annotations
 
@@ -90,3 +90,11 @@ def cron_job(
         "jobTemplate": {"spec": {"activeDeadlineSeconds": deadline, "backoffLimit": 0, "template": template}},
     }
     return manifest("batch/v1", "CronJob", name, namespace, labels, spec=spec)
+
+
+def job(
+    name: str, namespace: str, deadline: int, template: Manifest, labels: Mapping[str, str] | None = None
+) -> Manifest:
+    """Runs once; tried again until ``deadline`` seconds are over."""
+    spec = {"activeDeadlineSeconds": deadline, "backoffLimit": 10, "template": template}
+    return manifest("batch/v1", "Job", name, namespace, labels, spec=spec)

@@ -27,7 +27,7 @@ from model.addons import (
 from model.base import DeclarationError, days, hours, minutes, seconds
 from model.delivery import AccountWatch, Deployer, GithubActions, Registry
 from model.edge import ApiTokens, Endpoint, Message, PublicApi, Site, WebFirewall
-from model.environment import Budget, DatabaseHosts, Environment, Nodes
+from model.environment import Budget, DatabaseHosts, Environment, ManagedDatabases, Nodes
 from model.gitops import Flux
 from model.ingress import Identity, IstioGateway, Nginx, RateLimit, Traefik
 from model.network import HubAndSpoke, SingleVpc, Tier
@@ -145,6 +145,7 @@ __all__ = [
     "Kafka",
     "Kiali",
     "Loki",
+    "ManagedDatabases",
     "Message",
     "Metric",
     "MetricsServer",

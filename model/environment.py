@@ -19,6 +19,10 @@ class Nodes(Declared):
     count: int = Field(ge=1)
     maximum: int | None = None
     """Absent: the group does not grow."""
+    spot: bool = False
+    """Whether they are spare capacity, cheap until AWS takes it back; where the cluster manages its groups itself."""
+    alternatives: tuple[str, ...] = ()
+    """Further instance types of the same size that a group of spare capacity may take."""
     disk: Gp3 = Gp3(size=50)
 
     @model_validator(mode="after")
@@ -52,6 +56,27 @@ class Budget(Declared):
     """Shares of the amount, in percent, that are told when they are spent."""
 
 
+class ManagedDatabases(Declared):
+    """Size of each managed database instance, and whether it has a standby in another zone."""
+
+    instance: str = Field(pattern=r"^db\.")
+    storage: int = Field(20, ge=20)
+    """GiB to begin with."""
+    maximum: int | None = None
+    """GiB up to which the storage grows by itself. Absent: it does not."""
+    standby: bool = False
+    backup_days: int = Field(7, ge=1, le=35)
+
+    @model_validator(mode="after")
+    def _can_grow(self) -> ManagedDatabases:
+        if self.maximum is not None and self.maximum < self.storage * 1.1:
+            raise DeclarationError(
+                f"managed_databases: maximum {self.maximum} leaves no room to grow from {self.storage} GiB; RDS asks "
+                "for at least a tenth more (RDS user guide, storage autoscaling)"
+            )
+        return self
+
+
 class Environment(Declared):
     """Sizes, replicas, zones and protection of one deployment of the system."""
 
@@ -59,11 +84,18 @@ class Environment(Declared):
     domain: Host
     zones: int = Field(1, ge=1, le=3)
     nat_per_zone: bool = False
-    servers: Nodes
-    pools: dict[Name, Nodes]
-    """Size of each of the platform's pools of workers."""
+    servers: Nodes | None = None
+    """The control plane's machines. Absent: it has none of its own (EKS, an existing cluster)."""
+    pools: dict[Name, Nodes | None] = Field(default_factory=dict)
+    """Size of each of the platform's pools of workers. None: the environment goes without the pool, and what names it
+    runs on whichever workers are open to all."""
     databases: DatabaseHosts | None = None
     """Size of the database machines. Absent: no database stands on machines."""
+    managed_databases: ManagedDatabases | None = None
+    """Size of the managed databases. Absent: there are none."""
+    envelope_encryption: bool = True
+    """Whether a managed control plane encrypts Secrets with a KMS key of the stack, beside AWS' own encryption of its
+    disks. K3s always encrypts them with a key of its own."""
     replicas: int = Field(1, ge=1)
     autoscale: bool = False
     """Whether declared autoscalers are made; otherwise ``replicas`` is fixed."""
@@ -93,9 +125,14 @@ class Environment(Declared):
         return vpc_range("cidr", value)
 
     @property
+    def sizes(self) -> dict[str, Nodes]:
+        """Of the pools that the environment has."""
+        return {name: nodes for name, nodes in self.pools.items() if nodes}
+
+    @property
     def machines(self) -> int:
         """Nodes of the cluster to begin with."""
-        return self.servers.count + sum(nodes.count for nodes in self.pools.values())
+        return (self.servers.count if self.servers else 0) + sum(nodes.count for nodes in self.sizes.values())
 
     @model_validator(mode="after")
     def _standby_elsewhere(self) -> Environment:

@@ -12,10 +12,12 @@ from model.ingress import Sources
 
 
 class Tier(Declared):
-    """One kind of subnet, repeated per zone. Zone ``n`` (from 0) gets the /24 number ``stride * n + offset``."""
+    """One kind of subnet, repeated per zone. Zone ``n`` (from 0) gets the network number ``stride * n + offset`` of all
+    that have the tier's prefix."""
 
     name: Name
     offset: int = Field(ge=0, le=255)
+    prefix: int = Field(24, ge=17, le=28)
     egress: Literal["internet", "nat", "none"]
     """Where its default route leads."""
     admits: tuple[Name, ...] | None = None
@@ -81,9 +83,13 @@ class SingleVpc(_Tiers):
     stride: int = Field(1, ge=1, le=100)
     public_sources: Sources | None = None
     """Who may open connections to the edge. Absent: everybody."""
-    edge: Literal["public", "nodes"] = "public"
+    edge: Literal["public", "internal", "nodes"] = "public"
     """A load balancer in front of the ingress, or none: with ``nodes``, the servers themselves have public addresses
-    that stay, administrators reach them by SSH and the Kubernetes API there, and the control tier is the public one."""
+    that stay, administrators reach them by SSH and the Kubernetes API there, and the control tier is the public one.
+    ``internal``: something inside the VPC, for example an API Gateway's link, is the load balancer's only client."""
+    endpoints: tuple[Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")], ...] = ()
+    """AWS services that have interface endpoints in the control plane's tier, e.g. ``sts`` or ``ecr.api``. S3 has its
+    gateway endpoint in any case."""
 
     @model_validator(mode="after")
     def _where_nodes_answer(self) -> SingleVpc:

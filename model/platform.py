@@ -28,10 +28,17 @@ class K3s(Declared):
 
 
 class Eks(Declared):
-    """A managed control plane."""
+    """A control plane that AWS manages, with managed node groups; pods have addresses of the VPC. Its version and
+    those of its add-ons are pinned in versions."""
 
     kind: Literal["eks"] = "eks"
     services: str = "172.20.0.0/16"
+    logs: tuple[Literal["api", "audit", "authenticator", "controllerManager", "scheduler"], ...] = (
+        "api",
+        "audit",
+        "authenticator",
+    )
+    """What of the control plane is logged."""
 
 
 class ExistingCluster(Declared):
@@ -200,7 +207,8 @@ class Platform(Declared):
     ingress: Ingress = IstioGateway()
     """Who serves the routes. The mesh's gateway is there only where there is a mesh."""
     delivery: Literal["helm-chart", "helm-release", "argo-cd"] | Flux = "helm-chart"
-    """``helm-chart``: K3s' HelmChart objects."""
+    """``helm-chart``: HelmChart objects, which the controller inside K3s installs; a cluster without it gets the same
+    charts as ``helm-release``, from whoever runs the update."""
     registry: Registry | None = None
     """Where the services' images are kept. Absent: in a registry that is there already, see ``wheelhouse:registry``."""
     pipeline: Pipeline | None = None

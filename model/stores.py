@@ -127,7 +127,8 @@ def _mebibytes(quantity: str) -> float:
 
 
 class OnRds(Declared):
-    """A managed instance."""
+    """A managed instance, in the newest minor version that is pinned of the database's major one. Its size is the
+    environment's ``managed_databases``."""
 
     kind: Literal["rds"] = "rds"
 
@@ -185,6 +186,9 @@ class PostgreSQL(_Pods):
     port: Port = 5432
     pooler: Pooler | None = None
     """What clients connect to instead. Absent: they connect to the database itself."""
+    rights: dict[Name, Literal["writer", "reader"]] = Field(default_factory=dict)
+    """By service: what its own user may do beside the owner, who alone changes the schema. Empty: all share the owner's
+    user. For managed databases."""
     resources: Resources = Resources(cpu="250m", memory="512Mi", cpu_limit="1", memory_limit="1Gi")
 
     @property
@@ -361,4 +365,5 @@ def helpers_of(store: Store) -> tuple[str, ...]:
     pooler = (store.pooler.name, f"{store.name}-headless") if store.pooler else ()
     watcher = (f"{store.name}-backup-exporter",) if backup_of(store) else ()
     several = isinstance(store.placement, InCluster) and store.placement.members > 1
-    return (*pooler, *jobs, *watcher, *((f"{store.name}-replicas",) if several else ()))
+    roles = (f"{store.name}-roles",) if isinstance(store.placement, OnRds) else ()
+    return (*pooler, *jobs, *watcher, *((f"{store.name}-replicas",) if several else ()), *roles)

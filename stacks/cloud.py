@@ -41,8 +41,9 @@ def _bucket(stack: Stack, plan: BucketPlan, elsewhere: Mapping[str, aws.Provider
     return made
 
 
-def cloud(stack: Stack, made: Mapping[str, PrivateBucket]) -> Cloud:
-    """What each reference of the plan stands for."""
+def cloud(stack: Stack, made: Mapping[str, PrivateBucket], databases: Mapping[str, pulumi.Output[str]]) -> Cloud:
+    """What each reference of the plan stands for, but for the roles, which the cluster knows. ``databases``: the name
+    of each managed one."""
     keys: dict[str, EncryptionKey] = {}
     found: dict[Reference, pulumi.Output[str]] = {}
     for reference in sorted(stack.plan.references):
@@ -54,6 +55,8 @@ def cloud(stack: Stack, made: Mapping[str, PrivateBucket]) -> Cloud:
             found[reference] = made[name].bucket
         elif reference.kind == "bucket-arn":
             found[reference] = made[name].arn
+        elif reference.kind == "database-host":
+            found[reference] = databases[name]
         elif reference.kind == "key-arn":
             found[reference] = keys[name].arn
     return found

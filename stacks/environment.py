@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from components.cluster.k3s import K3sCluster, K3sClusterArgs
+from components.cluster.contract import Cluster
+from components.data.managed import ManagedDatabases, ManagedDatabasesArgs
 from components.data.postgres import PostgresTier, PostgresTierArgs, password_names
 from components.identity.authority import Authority, AuthorityArgs
-from components.identity.cloud import Cloud
 from components.identity.passwords import Passwords
 from components.mesh.objects import Target
 from components.mesh.parts import Addon, AddonArgs, MeshNamespace, MicroService, Objects, PartArgs
@@ -20,11 +19,13 @@ from components.storage.bucket import PrivateBucket
 from derive import gitops
 from derive.addons.flux import DEPLOY_KEY
 from derive.buckets import BACKUPS
-from derive.firewall import DATABASES, ENTRY, nodes_of
+from derive.firewall import DATABASES, MANAGED
 from derive.plan import SystemPlan, system_plan
 from derive.shapes import STACK_CA, Deployment, Part
+from derive.stores.postgres_managed import master_password
 from model import DeclarationError
 from model.gitops import LAYERS, LayerName
+from stacks import clusters
 from stacks.account import budget, deliver
 from stacks.cloud import buckets, cloud
 from stacks.common import Stack, account, machine_image, tags
@@ -32,53 +33,110 @@ from stacks.network import Site, single, spoke
 from stacks.outputs import EnvironmentOutputs, HubOutputs, together
 from stacks.settings import Settings, SettingsError
 
+Values = Mapping[str, pulumi.Output[str]]
+"""What operators gave, by name."""
+
 
 def deploy(settings: Settings) -> None:
     """Register one environment and export what others need of it."""
     deployment = settings.deployment()
     plan = _planned(deployment)
-    generated = (plan.passwords | set(password_names(plan.databases))) - {STACK_CA}
+    generated = (plan.passwords | set(password_names(plan.databases)) | _masters(plan)) - {STACK_CA}
     settings.check_rotations(generated, pulumi.get_stack())
-    hub = HubOutputs.load(settings.hub_stack) if plan.network.hub_cidr else None
-    provider = account(settings, pulumi.ResourceOptions(depends_on=hub.up) if hub else None)
-    stack = Stack(deployment, plan, provider, tags(settings))
     given = {
         name: pulumi.Output.secret(value) for name, value in settings.given(plan.given, pulumi.get_stack()).items()
     }
+    if plan.own_network is None:
+        _on_existing(settings, deployment, plan, generated, given)
+    else:
+        _on_aws(settings, deployment, plan, generated, given)
+
+
+def _on_existing(
+    settings: Settings, deployment: Deployment, plan: SystemPlan, generated: Set[str], given: Values
+) -> None:
+    """On a cluster that is there already: nothing but what goes into it."""
+    stack = Stack(deployment, plan, account(settings), tags(settings))
+    authority, passwords = _identities(stack, generated, settings)
+    cluster = clusters.existing(stack, given)
+    values = {**passwords.values, STACK_CA: authority.certificate}
+    target = clusters.target(stack, cluster, {})
+    filled = _platform(stack, target, SecretsArgs(plan.secrets, values, authority, target, given), [])
+    replace(_outputs(stack, cluster), flux_deploy_public_key=filled.public_keys.get(DEPLOY_KEY)).export()
+
+
+def _on_aws(settings: Settings, deployment: Deployment, plan: SystemPlan, generated: Set[str], given: Values) -> None:
+    """In a network of our own, with a cluster and databases in it."""
+    hub = HubOutputs.load(settings.hub_stack) if plan.network.hub_cidr else None
+    provider = account(settings, pulumi.ResourceOptions(depends_on=hub.up) if hub else None)
+    stack = Stack(deployment, plan, provider, tags(settings))
     site = spoke(stack, hub) if hub else single(stack)
     image = machine_image(stack.provider)
     made = buckets(stack)
     bucket = made[BACKUPS]
-    authority = Authority(f"{stack.name}-authority", AuthorityArgs(f"{stack.name} platform"), stack.options)
-    passwords = Passwords(f"{stack.name}-passwords", generated, settings.rotations, stack.options)
+    authority, passwords = _identities(stack, generated, settings)
     tier = _databases(stack, site, bucket, image, authority, passwords) if plan.databases else None
-    known = cloud(stack, made)
-    cluster = _cluster(stack, site, bucket, settings.ssh_key, known)
+    managed = _managed(stack, site, passwords) if plan.managed else None
+    known = cloud(stack, made, managed.hosts if managed else {})
+    cluster = clusters.own(stack, site, bucket, settings.ssh_key, known)
     values = {**passwords.values, STACK_CA: authority.certificate}
-    target = _target(stack, cluster, known)
+    target = clusters.target(stack, cluster, known)
+    outside: list[pulumi.Resource] = [item for item in (tier, managed) if item]
+    hosts: dict[str, pulumi.Output[str] | str] = {**(tier.hosts if tier else {}), **(managed.hosts if managed else {})}
     delivery = deliver(stack)
     budget(stack)
-    secrets = SecretsArgs(plan.secrets, values, authority, target, given)
-    filled = _platform(stack, target, secrets, [tier] if tier else [])
-    EnvironmentOutputs(
-        application_url=pulumi.Output.from_input(f"https://{plan.doors[0].host}"),
-        urls=pulumi.Output.from_input([f"https://{door.host}{door.prefix}" for door in plan.doors]),
-        cluster_endpoint=cluster.url,
+    filled = _platform(stack, target, SecretsArgs(plan.secrets, values, authority, target, given), outside)
+    replace(
+        _outputs(stack, cluster),
         vpc_id=site.vpc.vpc_id,
         edge_dns_name=site.edge_dns_name,
         flux_deploy_public_key=filled.public_keys.get(DEPLOY_KEY),
         node_ip=cluster.public.first if cluster.public else None,
         ssh_private_key=cluster.public.private_key if cluster.public else None,
         load_balancer_dns=site.edge_dns_name,
-        cluster_name=pulumi.Output.from_input(plan.cluster.name),
-        database_hosts=pulumi.Output.from_input(tier.hosts if tier else {}),
+        database_hosts=pulumi.Output.from_input(hosts),
         backup_bucket=bucket.bucket,
-        recovery_objectives=pulumi.Output.from_input(plan.recovery),
         repositories=together(delivery.repositories),
         pipeline_roles=together(delivery.roles),
-        notes=pulumi.Output.from_input(list(plan.application.notes)),
-        kubeconfig=cluster.kubeconfig,
     ).export()
+
+
+def _masters(plan: SystemPlan) -> set[str]:
+    """Names of the passwords of those who make the managed databases' users."""
+    return {master_password(database.name) for database in plan.managed}
+
+
+def _identities(stack: Stack, generated: Set[str], settings: Settings) -> tuple[Authority, Passwords]:
+    """The stack's authority, and every generated value."""
+    authority = Authority(f"{stack.name}-authority", AuthorityArgs(f"{stack.name} platform"), stack.options)
+    return authority, Passwords(f"{stack.name}-passwords", generated, settings.rotations, stack.options)
+
+
+def _outputs(stack: Stack, cluster: Cluster) -> EnvironmentOutputs:
+    """What every kind of environment has to say."""
+    doors = stack.plan.doors
+    return EnvironmentOutputs(
+        application_url=pulumi.Output.from_input(f"https://{doors[0].host}"),
+        urls=pulumi.Output.from_input([f"https://{door.host}{door.prefix}" for door in doors]),
+        cluster_endpoint=cluster.url,
+        cluster_name=pulumi.Output.from_input(stack.plan.cluster.name),
+        recovery_objectives=pulumi.Output.from_input(stack.plan.recovery),
+        notes=pulumi.Output.from_input(list(stack.plan.application.notes)),
+        kubeconfig=cluster.kubeconfig,
+    )
+
+
+def _managed(stack: Stack, site: Site, passwords: Passwords) -> ManagedDatabases:
+    return ManagedDatabases(
+        f"{stack.name}-data",
+        ManagedDatabasesArgs(
+            plans=stack.plan.managed,
+            subnets=site.vpc.ids(stack.plan.network.managed),
+            security_group=site.groups.ids[MANAGED],
+            passwords=passwords.values,
+        ),
+        stack.options,
+    )
 
 
 def _planned(deployment: Deployment) -> SystemPlan:
@@ -118,43 +176,6 @@ def _databases(
         ),
         pulumi.ResourceOptions(provider=stack.provider, depends_on=site.ready),
     )
-
-
-def _cluster(stack: Stack, site: Site, bucket: PrivateBucket, ssh_key: str | None, known: Cloud) -> K3sCluster:
-    return K3sCluster(
-        f"{stack.name}-cluster",
-        K3sClusterArgs(
-            plan=stack.plan.cluster,
-            vpc=site.vpc,
-            node_groups={tier: site.groups.ids[nodes_of(tier)] for tier in stack.plan.network.machines},
-            entry_group=site.groups.ids.get(ENTRY),
-            entry_addresses=stack.plan.network.entry,
-            image=machine_image(stack.provider, stack.plan.cluster.settings.machines),
-            snapshot_bucket=bucket.bucket,
-            snapshot_bucket_arn=bucket.arn,
-            resolving_vpcs=site.resolving_vpcs,
-            entry_ingress=site.entry_ingress,
-            ingress_target_groups=site.ingress_target_groups,
-            tags=stack.tags,
-            grants=stack.plan.grants,
-            cloud=known,
-            ssh_key=ssh_key,
-            snapshot_days=stack.deployment.environment.snapshot_days,
-            protect=stack.deployment.environment.protect,
-        ),
-        pulumi.ResourceOptions(provider=stack.provider, depends_on=site.ready),
-    )
-
-
-def _target(stack: Stack, cluster: K3sCluster, known: Cloud) -> Target:
-    provider = kubernetes.Provider(
-        "cluster",
-        kubeconfig=cluster.kubeconfig,
-        cluster_identifier=stack.name,
-        enable_server_side_apply=True,
-        delete_unreachable=True,
-    )
-    return Target(provider=provider, lifetime=cluster.first_server, cloud=known)
 
 
 def _platform(stack: Stack, target: Target, secrets: SecretsArgs, outside: Sequence[pulumi.Resource]) -> Secrets:

@@ -9,10 +9,11 @@ import pulumi
 
 from components.edge.forward import Forward, to_nodes
 from components.edge.load_balancer import PORTS, Edge, EdgeArgs, EdgeTargets, EdgeTargetsArgs
+from components.network.endpoints import Endpoints, EndpointsArgs
 from components.network.security_groups import SecurityGroups, SecurityGroupsArgs
 from components.network.transit import SpokeArgs, SpokeAttachment
 from components.network.vpc import Vpc, VpcArgs
-from derive.firewall import EDGE, S3
+from derive.firewall import EDGE, ENDPOINTS, S3
 from stacks.common import Stack
 from stacks.outputs import HubOutputs
 
@@ -85,25 +86,37 @@ def single(stack: Stack) -> Site:
         f"{stack.name}-edge",
         EdgeArgs(
             vpc_id=vpc.vpc_id,
-            subnets=vpc.ids(plan.public),
+            subnets=vpc.ids(plan.control if plan.edge.internal else plan.public),
             security_group=groups.ids[EDGE],
             load_balancer=plan.edge.name,
             forwards=to_nodes(stack.plan.network.ingress),
+            internal=plan.edge.internal,
         ),
         stack.options,
     )
     return Site(
         vpc=vpc,
         groups=groups,
-        routes=[],
+        routes=_endpoints(stack, vpc, groups),
         edge_dns_name=edge.dns_name,
         ingress_target_groups=list(edge.target_groups.values()),
     )
 
 
+def _endpoints(stack: Stack, vpc: Vpc, groups: SecurityGroups) -> list[pulumi.Resource]:
+    plan = stack.plan.network
+    if not plan.endpoints:
+        return []
+    args = EndpointsArgs(
+        plan.endpoints, stack.deployment.facts.region, vpc.vpc_id, vpc.ids(plan.control), groups.ids[ENDPOINTS]
+    )
+    return [Endpoints(f"{stack.name}-endpoints", args, stack.options)]
+
+
 def _vpc(stack: Stack) -> Vpc:
     plan, environment = stack.plan.network, stack.deployment.environment
-    args = VpcArgs(plan.addresses, stack.deployment.facts.region, plan.nat_zones, environment.flow_log_days)
+    region = stack.deployment.facts.region
+    args = VpcArgs(plan.addresses, region, plan.nat_zones, environment.flow_log_days, plan.balanced)
     return Vpc(f"{stack.name}-network", args, stack.options)
 
 

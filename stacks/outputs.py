@@ -64,25 +64,26 @@ class EnvironmentOutputs:
     application_url: pulumi.Output[str]
     urls: pulumi.Output[list[str]]
     cluster_endpoint: pulumi.Output[str]
-    vpc_id: pulumi.Output[str]
-    edge_dns_name: pulumi.Output[str] | None
-    """Absent: the servers are the edge."""
-    load_balancer_dns: pulumi.Output[str] | None
-    """The same, as what the domain's records lead to."""
     cluster_name: pulumi.Output[str]
-    database_hosts: pulumi.Output[dict[str, str]]
-    backup_bucket: pulumi.Output[str]
     recovery_objectives: pulumi.Output[dict[str, dict[str, str]]]
     """``rto`` and ``rpo`` -> what is lost -> time. Empty: nothing is promised."""
-    repositories: pulumi.Output[dict[str, str]]
-    """Name of each repository for images that this stack owns -> its address."""
-    pipeline_roles: pulumi.Output[dict[str, str]]
-    """What workflows do -> ARN of the role that they take for it."""
     notes: pulumi.Output[list[str]]
     kubeconfig: pulumi.Output[str]
     """Secret."""
     flux_deploy_public_key: pulumi.Output[str] | None = None
     """What the Git server must accept, for reading. Absent: no repository is followed."""
+    vpc_id: pulumi.Output[str] | None = None
+    """Absent, as are the buckets and databases: the cluster was there already."""
+    edge_dns_name: pulumi.Output[str] | None = None
+    """Absent: the servers are the edge, or the cluster was there already."""
+    load_balancer_dns: pulumi.Output[str] | None = None
+    """The same, as what the domain's records lead to."""
+    repositories: pulumi.Output[dict[str, str]] | None = None
+    """Name of each repository for images that this stack owns -> its address."""
+    pipeline_roles: pulumi.Output[dict[str, str]] | None = None
+    """What workflows do -> ARN of the role that they take for it."""
+    database_hosts: pulumi.Output[dict[str, pulumi.Output[str] | str]] | None = None
+    backup_bucket: pulumi.Output[str] | None = None
     node_ip: pulumi.Output[str] | None = None
     """Public address of the first server. Absent: servers have none."""
     ssh_private_key: pulumi.Output[str] | None = None

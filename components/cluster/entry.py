@@ -15,6 +15,14 @@ TO_API = Forward(API, API, "instance", API, "/cacerts", health_tls=True, keeps_c
 
 
 @dataclass(frozen=True)
+class ApiName:
+    """What the Kubernetes API is called, and the private zone that knows it."""
+
+    host: str
+    zone: str
+
+
+@dataclass(frozen=True)
 class ClusterEntryArgs:
     """Where the entry stands and what it is called."""
 
@@ -27,8 +35,8 @@ class ClusterEntryArgs:
     addresses: Mapping[str, str]
     """Fixed address by subnet name."""
     security_group: pulumi.Input[str]
-    zone_name: str
-    api_host: str
+    api: ApiName | None = None
+    """Absent: the API is elsewhere, and the entry leads to the ingress alone."""
     ingress: Sequence[Forward] = ()
     """Where it forwards the public edge's traffic. Empty: the edge reaches the nodes itself."""
     resolving_vpcs: Sequence[pulumi.Input[str]] = ()
@@ -39,12 +47,13 @@ class ClusterEntry(pulumi.ComponentResource):
     """An internal network load balancer with a listener for the API (6443), and for the ingress gateway.
 
     Servers join through it too, hence no client addresses on 6443: a server that is sent back to itself would hang.
-    Costs: one load balancer and one private zone. Outputs: the target group of each port, and the API's record.
+    Costs: one load balancer and one private zone. Outputs: the target group of each port, and the API's address.
     """
 
     target_groups: dict[int, pulumi.Output[str]]
     listeners: list[aws.lb.Listener]
-    url: pulumi.Output[str]
+    url: pulumi.Output[str] | None
+    """The API's address, where that is behind the entry."""
 
     def __init__(self, name: str, args: ClusterEntryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:cluster:ClusterEntry", name, None, opts)
@@ -64,24 +73,35 @@ class ClusterEntry(pulumi.ComponentResource):
             opts=children,
         )
         self.target_groups, self.listeners = {}, []
-        for item in (TO_API, *args.ingress):
+        for item in (*([TO_API] if args.api else []), *args.ingress):
             group, listener = forward(name, item, balancer, args.load_balancer, args.vpc_id, children)
             self.target_groups[item.port] = group.arn
             self.listeners.append(listener)
+        self.url = self._create_name(name, args, args.api, balancer, children) if args.api else None
+        self.register_outputs({"url": self.url})
+
+    def _create_name(
+        self,
+        name: str,
+        args: ClusterEntryArgs,
+        api: ApiName,
+        balancer: aws.lb.LoadBalancer,
+        children: pulumi.ResourceOptions,
+    ) -> pulumi.Output[str]:
         zone = aws.route53.Zone(
             f"{name}-zone",
-            name=args.zone_name,
+            name=api.zone,
             vpcs=[
                 aws.route53.ZoneVpcArgs(vpc_id=vpc, vpc_region=args.region)
                 for vpc in (args.vpc_id, *args.resolving_vpcs)
             ],
-            tags={"Name": args.zone_name},
+            tags={"Name": api.zone},
             opts=children,
         )
         record = aws.route53.Record(
             f"{name}-api",
             zone_id=zone.zone_id,
-            name=args.api_host,
+            name=api.host,
             type="A",
             aliases=[
                 aws.route53.RecordAliasArgs(
@@ -90,5 +110,4 @@ class ClusterEntry(pulumi.ComponentResource):
             ],
             opts=children,
         )
-        self.url = pulumi.Output.concat("https://", record.fqdn, f":{API}")
-        self.register_outputs({"url": self.url})
+        return pulumi.Output.concat("https://", record.fqdn, f":{API}")

@@ -11,7 +11,7 @@ import pulumi_aws as aws
 import pulumi_random as random
 
 from components.cluster.certificates import ClusterCertificates, ClusterCertificatesArgs
-from components.cluster.entry import API, ClusterEntry, ClusterEntryArgs
+from components.cluster.entry import API, ApiName, ClusterEntry, ClusterEntryArgs
 from components.cluster.nodes import NodeGroup, NodeGroupArgs
 from components.cluster.public import PublicAddresses, PublicAddressesArgs
 from components.cluster.server import PublicServer, PublicServerArgs
@@ -23,14 +23,14 @@ from components.network.bastion import SESSION_MANAGER
 from components.network.vpc import Vpc
 from derive.bootstrap import k3s, k3s_policies
 from derive.cloud import Grant
-from derive.cluster import ClusterPlan, PoolPlan
+from derive.cluster import K3sPlan, PoolPlan
 
 
 @dataclass(frozen=True)
 class K3sClusterArgs:
     """The plan and the network under it."""
 
-    plan: ClusterPlan
+    plan: K3sPlan
     vpc: Vpc
     node_groups: Mapping[str, pulumi.Input[str]]
     """Security group of the nodes by tier."""
@@ -73,7 +73,8 @@ class K3sCluster(pulumi.ComponentResource):
 
     kubeconfig: pulumi.Output[str]
     url: pulumi.Output[str]
-    first_server: NodeGroup | PublicServer
+    lifetime: pulumi.Resource | None
+    roles: Cloud
     public: PublicAddresses | None = None
 
     def __init__(self, name: str, args: K3sClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -81,10 +82,11 @@ class K3sCluster(pulumi.ComponentResource):
         self._name, self._args = name, args
         self._children = pulumi.ResourceOptions(parent=self)
         plan = args.plan
+        self.roles = {}
         entry = self._create_entry(args.entry_group) if args.entry_group is not None else None
         if entry is None:
             self.public = self._create_addresses()
-        self.url = entry.url if entry else self._public.url
+        self.url = entry.url if entry and entry.url else self._public.url
         certificates = ClusterCertificates(
             f"{name}-certificates",
             ClusterCertificatesArgs(plan.name, f"https://{plan.api_host}:{API}" if entry else self.url),
@@ -98,13 +100,15 @@ class K3sCluster(pulumi.ComponentResource):
                 lambda values: k3s.server_secret(values[0], values[1], values[2], {}, rules)
             ),
         )
+        first: NodeGroup | PublicServer
         ready: pulumi.Output[str]
         if entry:
             servers = self._create_servers(entry, server_secret)
-            self.first_server, ready = servers[0], servers[0].group_name
+            first, ready = servers[0], servers[0].group_name
         else:
             exposed = self._create_public_servers(server_secret)
-            self.first_server, ready = exposed[0], exposed[0].ready
+            first, ready = exposed[0], exposed[0].ready
+        self.lifetime = first
         if plan.pools:
             agent_secret = self._secret(
                 "agent",
@@ -112,7 +116,7 @@ class K3sCluster(pulumi.ComponentResource):
                     lambda values: k3s.agent_secret(values[0], values[1])
                 ),
             )
-            self._create_workers(entry, agent_secret)
+            self._create_workers(entry, agent_secret, first)
         self.kubeconfig = pulumi.Output.secret(
             pulumi.Output.all(certificates.kubeconfig, self.url, ready).apply(lambda values: str(values[0]))
         )
@@ -135,8 +139,7 @@ class K3sCluster(pulumi.ComponentResource):
                 subnets={subnet: args.vpc.subnets[subnet].id for subnet in args.entry_addresses},
                 addresses=args.entry_addresses,
                 security_group=group,
-                zone_name=plan.zone_name,
-                api_host=plan.api_host,
+                api=ApiName(plan.api_host, plan.zone_name),
                 ingress=args.entry_ingress,
                 resolving_vpcs=args.resolving_vpcs,
             ),
@@ -278,7 +281,9 @@ class K3sCluster(pulumi.ComponentResource):
         Snapshots(f"{self._name}-snapshots", SnapshotsArgs(self._name, args.snapshot_days), self._children)
         return servers
 
-    def _create_workers(self, entry: ClusterEntry | None, secret: aws.secretsmanager.SecretVersion) -> None:
+    def _create_workers(
+        self, entry: ClusterEntry | None, secret: aws.secretsmanager.SecretVersion, first: pulumi.Resource
+    ) -> None:
         args, plan = self._args, self._args.plan
         granted, managed = self._granted()
         join = Statement(["secretsmanager:GetSecretValue"], [secret.secret_id])
@@ -301,18 +306,18 @@ class K3sCluster(pulumi.ComponentResource):
                     tags={**args.tags, **pool.tags},
                     metadata_hops=2 if args.grants else 1,
                 ),
-                pulumi.ResourceOptions(parent=self, depends_on=[secret, self.first_server]),
+                pulumi.ResourceOptions(parent=self, depends_on=[secret, first]),
             )
 
 
-def _server_data(plan: ClusterPlan, index: int, values: Sequence[str]) -> str:
+def _server_data(plan: K3sPlan, index: int, values: Sequence[str]) -> str:
     """User data of a server, from its secret's ARN and the snapshots' bucket."""
     secret_arn, bucket = values
     return k3s.user_data(plan.server(index, secret_arn, bucket))
 
 
 def _public_data(
-    plan: ClusterPlan,
+    plan: K3sPlan,
     index: int,
     secret: pulumi.Output[str],
     bucket: pulumi.Input[str],
@@ -325,6 +330,6 @@ def _public_data(
     )
 
 
-def _worker_data(plan: ClusterPlan, pool: PoolPlan, secret_arn: str) -> str:
+def _worker_data(plan: K3sPlan, pool: PoolPlan, secret_arn: str) -> str:
     """User data of a pool's machines, from their secret's ARN."""
     return k3s.user_data(plan.agent(pool, secret_arn))

@@ -31,10 +31,12 @@ class EdgeArgs:
     hosts: Sequence[str] = ()
     """Names that lead to it in the public zone."""
     zone_id: pulumi.Input[str] | None = None
+    internal: bool = False
+    """Whether only the network itself reaches it."""
 
 
 class Edge(pulumi.ComponentResource):
-    """A public network load balancer in front of an ingress gateway, and the names that lead to it.
+    """A network load balancer in front of an ingress gateway, and the names that lead to it.
 
     TLS passes through: the certificates live at the ingress gateway. Targets are registered by the cluster's side.
     Costs: one load balancer by the hour and by traffic. Outputs: its DNS name and the target group of each port.
@@ -50,7 +52,7 @@ class Edge(pulumi.ComponentResource):
             f"{name}-balancer",
             name=args.load_balancer,
             load_balancer_type="network",
-            internal=False,
+            internal=args.internal,
             subnets=list(args.subnets),
             security_groups=[args.security_group],
             enable_cross_zone_load_balancing=True,

@@ -46,7 +46,11 @@ def policy(statements: Sequence[Statement]) -> pulumi.Output[str]:
 
 def trusted(service: str) -> str:
     """The trust of a role that one AWS service assumes."""
-    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
+    return _trust({"Service": service})
+
+
+def _trust(principal: Mapping[str, str]) -> str:
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
@@ -54,8 +58,8 @@ def trusted(service: str) -> str:
 class ServiceRoleArgs:
     """Who may assume the role and what it may do."""
 
-    service: str
-    """The AWS service principal, for example ``ec2.amazonaws.com``."""
+    service: str | None = None
+    """The AWS service principal, for example ``ec2.amazonaws.com``. Absent: whom IAM of the account lets take it."""
     statements: Sequence[Statement] = ()
     managed: Sequence[str] = ()
     """ARNs of AWS managed policies."""
@@ -74,7 +78,8 @@ class ServiceRole(pulumi.ComponentResource):
     def __init__(self, name: str, args: ServiceRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:identity:ServiceRole", name, None, opts)
         children = pulumi.ResourceOptions(parent=self)
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=trusted(args.service), opts=children)
+        trust = trusted(args.service) if args.service else _by_account(children)
+        role = aws.iam.Role(f"{name}-role", assume_role_policy=trust, opts=children)
         _grant(name, role, args.statements, args.managed, children)
         self.arn = role.arn
         self.profile = None
@@ -143,3 +148,9 @@ def _grant(
         aws.iam.RolePolicyAttachment(f"{name}-{arn.rsplit('/', 1)[-1]}", role=role.name, policy_arn=arn, opts=children)
     if statements:
         aws.iam.RolePolicy(f"{name}-policy", role=role.name, policy=policy(statements), opts=children)
+
+
+def _by_account(children: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """The trust of a role that IAM of the account gives to people."""
+    account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=children.parent)).account_id
+    return account.apply(lambda number: _trust({"AWS": f"arn:aws:iam::{number}:root"}))

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.identity.cloud import Cloud, resolved
+from derive.shapes import ChartPlan
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,8 @@ class Target:
     """The cluster that objects go to."""
 
     provider: kubernetes.Provider
-    lifetime: pulumi.Resource
-    """When this is deleted, the cluster is gone and its objects need no deletion of their own."""
+    lifetime: pulumi.Resource | None
+    """When this is deleted, the cluster is gone and its objects need no deletion of their own. Absent: it stays."""
     cloud: Cloud = field(default_factory=dict)
     """What the references in objects stand for."""
     retained: bool = False
@@ -69,3 +70,24 @@ def register(
         )
         for manifest in manifests
     ]
+
+
+def install(
+    chart: ChartPlan, target: Target, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()
+) -> kubernetes.helm.v3.Release:
+    """A chart as a release: installed as a whole or not at all, and awaited."""
+    return kubernetes.helm.v3.Release(
+        f"{chart.namespace}/{chart.name}",
+        name=chart.name,
+        chart=chart.chart,
+        version=chart.version,
+        namespace=chart.namespace,
+        repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=chart.repo) if chart.repo else None,
+        values=resolved(chart.values, target.cloud) if target.cloud else chart.values,
+        atomic=True,
+        cleanup_on_fail=True,
+        timeout=chart.timeout,
+        opts=pulumi.ResourceOptions(
+            parent=parent, depends_on=list(depends_on), provider=target.provider, deleted_with=target.lifetime
+        ),
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.mesh.objects import Target, register
+from components.mesh.objects import Target, install, register
 from derive.shapes import AddonPlan, Part
 
 
@@ -102,5 +102,7 @@ class Addon(pulumi.ComponentResource):
         created: list[pulumi.Resource] = []
         for manifest in args.plan.objects:
             created += register([manifest], args.target, self, created[-1:])
+        if args.plan.chart:
+            created.append(install(args.plan.chart, args.target, self, created[-1:]))
         register(args.plan.settings, args.target, self, created[-1:])
         self.register_outputs({})

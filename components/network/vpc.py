@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_aws as aws
@@ -20,6 +21,8 @@ class VpcArgs:
     nat_zones: int = 1
     """In how many zones a NAT gateway stands; the zones beyond use the first one."""
     flow_log_days: int = 30
+    balanced: Mapping[str, str] = field(default_factory=dict)
+    """Tag by tier for whoever looks for subnets for load balancers."""
 
 
 class Vpc(pulumi.ComponentResource):
@@ -77,9 +80,12 @@ class Vpc(pulumi.ComponentResource):
             map_public_ip_on_launch=False,
             private_dns_hostname_type_on_launch="resource-name",
             enable_resource_name_dns_a_record_on_launch=True,
-            tags={"Name": f"{self._name}-{subnet.name}", "Tier": subnet.tier},
+            tags={"Name": f"{self._name}-{subnet.name}", "Tier": subnet.tier, **self._tag(subnet.tier)},
             opts=self._children,
         )
+
+    def _tag(self, tier: str) -> dict[str, str]:
+        return {self._args.balanced[tier]: "1"} if tier in self._args.balanced else {}
 
     def _create_route_table(self, subnet: SubnetPlan) -> aws.ec2.RouteTable:
         table = aws.ec2.RouteTable(

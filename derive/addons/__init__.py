@@ -8,6 +8,7 @@ from dataclasses import replace
 from derive import choices, naming
 from derive.addons import (
     cilium,
+    ebs_csi,
     fluent_bit,
     istio,
     kube_prometheus_stack,
@@ -17,7 +18,7 @@ from derive.addons import (
 )
 from derive.addons.additions import EARLY, additions
 from derive.addons.chart import Addition, Release
-from derive.addons.delivery import deliver, gate_account
+from derive.addons.delivery import deliver, gates
 from derive.addons.layers import layered
 from derive.addons.spaces import namespaces, plan_name
 from derive.observability import fluent_bit as logs
@@ -29,21 +30,23 @@ from model import Cilium, Flux, Istio, Traefik
 def addons(deployment: Deployment) -> tuple[AddonPlan, ...]:
     """Every add-on in the order of its installation; ``requires`` names earlier ones only."""
     platform = deployment.system.platform
-    gate = gate_account()
+    gate = gates(platform)
     asked = additions(deployment)
 
     def plan(release: Release, *before: Manifest, settings: tuple[Manifest, ...] = ()) -> AddonPlan:
         made = deliver(release, platform)
-        return AddonPlan(made.name, (*before, *made.objects), (gate.name, *made.requires), settings)
+        requires = (*(item.name for item in gate), *made.requires)
+        return replace(made, objects=(*before, *made.objects), requires=requires, settings=settings)
 
     def added(addition: Addition) -> AddonPlan:
         made = plan(addition.release, *addition.before, settings=addition.settings)
         space = plan_name(deployment, addition.namespace)
         return replace(made, requires=(*made.requires, space), grants=addition.grants)
 
-    found = [gate]
+    found = [*gate]
     if isinstance(platform.cni, Cilium):
         found.append(plan(cilium.release(deployment)))
+    found.extend(ebs_csi.managed(deployment))
     found.extend(namespaces(deployment, tuple(asked.values())))
     found.extend(added(addition) for kind, addition in asked.items() if kind in EARLY)
     if isinstance(platform.mesh, Istio):

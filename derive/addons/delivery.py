@@ -7,25 +7,29 @@ must admit) is sent too early.
 
 ``flux``: a HelmRelease, which Flux installs, upgrades and, when that fails, undoes. The engine waits for its condition
 ``Ready``.
+``helm-release``: whoever runs the update installs the chart, and waits for its workloads.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from derive.addons import flux
 from derive.addons.chart import Release
 from derive.addons.values import plain, values_text
-from derive.shapes import AddonPlan
+from derive.shapes import AddonPlan, ChartPlan
 from derive.versions import KUBECTL_IMAGE, ChartVersion
 from manifests import core
 from manifests.base import Manifest, manifest
 from model import DeclarationError, Flux, minutes
-from model.platform import Platform
+from model.platform import K3s, Platform
 
 CONTROLLER_NAMESPACE: Final = "kube-system"
 """Where K3s' Helm controller looks for HelmChart objects and runs its Jobs."""
+HELM_CHART: Final = "helm-chart"
+HELM_RELEASE: Final = "helm-release"
 GATE: Final = "addon-gate"
 BEFORE_NETWORK: Final = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6444"}
 """K3s' API on every node's loopback (docs.k3s.io, requirements, local ports): needs no pod network and no Service."""
@@ -38,16 +42,29 @@ def deliver(release: Release, platform: Platform) -> AddonPlan:
 
     Raises DeclarationError for a delivery that installs no charts by objects.
     """
-    delivery = platform.delivery
+    delivery = kind_of(platform)
     if isinstance(delivery, Flux) and not release.by_cluster:
         requires = (*release.requires, flux.NAME, flux.SOURCES)
-        return AddonPlan(release.name, (_helm_release(release, delivery),), requires)
-    if not isinstance(delivery, Flux) and delivery != "helm-chart":
+        return AddonPlan(release.name, (_flux_release(release, delivery),), requires)
+    maker = _helm_chart if isinstance(delivery, Flux) else _KINDS.get(delivery)
+    if maker is None:
         raise DeclarationError(
-            f"platform.delivery '{delivery}' cannot install add-on '{release.name}'; possible are: 'helm-chart' and "
-            "Flux(...)"
+            f"platform.delivery '{delivery}' cannot install add-on '{release.name}'; possible are: 'helm-chart', "
+            "'helm-release' and Flux(...)"
         )
-    return AddonPlan(name=release.name, objects=_helm_chart(release), requires=release.requires)
+    return maker(release)
+
+
+def kind_of(platform: Platform) -> str | Flux:
+    """The declared delivery, unless that is the controller inside K3s and there is none."""
+    if platform.delivery == HELM_CHART and not isinstance(platform.cluster, K3s):
+        return HELM_RELEASE
+    return platform.delivery
+
+
+def gates(platform: Platform) -> tuple[AddonPlan, ...]:
+    """What the delivery itself needs in the cluster: for whoever waits for the controller inside K3s."""
+    return () if kind_of(platform) == HELM_RELEASE else (gate_account(),)
 
 
 def gate_account() -> AddonPlan:
@@ -79,7 +96,22 @@ def gate_account() -> AddonPlan:
     )
 
 
-def _helm_chart(release: Release) -> tuple[Manifest, ...]:
+def _helm_release(release: Release) -> AddonPlan:
+    source = release.source
+    where = _where(source)
+    chart = ChartPlan(
+        name=release.name,
+        chart=where["chart"],
+        repo=where.get("repo"),
+        version=source.version,
+        namespace=source.namespace,
+        values=plain(release.values),
+        timeout=int(WAIT.total_seconds()),
+    )
+    return AddonPlan(name=release.name, objects=(), requires=release.requires, chart=chart)
+
+
+def _helm_chart(release: Release) -> AddonPlan:
     source = release.source
     spec: dict[str, Any] = {
         **_where(source),
@@ -94,10 +126,10 @@ def _helm_chart(release: Release) -> tuple[Manifest, ...]:
     if release.bootstrap:
         spec["bootstrap"] = True
     chart = manifest("helm.cattle.io/v1", "HelmChart", release.name, CONTROLLER_NAMESPACE, spec=spec)
-    return (chart, _gate(release))
+    return AddonPlan(name=release.name, objects=(chart, _gate(release)), requires=release.requires)
 
 
-def _helm_release(release: Release, delivery: Flux) -> Manifest:
+def _flux_release(release: Release, delivery: Flux) -> Manifest:
     """In the release's own namespace, under its own name: Flux would prefix the name of one that targets another."""
     source = release.source
     waits: dict[str, Any] = {} if release.awaited else {"disableWait": True}
@@ -198,3 +230,6 @@ def _step(name: str, arguments: list[str], release: Release) -> Manifest:
 
 def _go_duration(value: timedelta) -> str:
     return f"{int(value.total_seconds())}s"
+
+
+_KINDS: Final[Mapping[str, Callable[[Release], AddonPlan]]] = {HELM_CHART: _helm_chart, HELM_RELEASE: _helm_release}

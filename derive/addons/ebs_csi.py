@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive import cloud, naming, versions
+from derive import choices, cloud, naming, versions
 from derive.addons import aws
 from derive.addons.chart import Addition, Measured, Release, resources
 from derive.addons.istio import replicas_over_zones
 from derive.cloud import Allow, Grant
 from derive.placement import placement
-from derive.shapes import Deployment
-from model import EbsCsi
+from derive.shapes import AddonPlan, Deployment
+from manifests.base import manifest
+from model import EbsCsi, Eks
 
 NAME: Final = "aws-ebs-csi-driver"
 ACCOUNT: Final = "ebs-csi-controller-sa"
@@ -21,7 +22,10 @@ CONTROLLER: Final = {"app": "ebs-csi-controller"}
 METRICS_PORT: Final = 3301
 
 
-def addition(deployment: Deployment, choice: EbsCsi) -> Addition:
+def addition(deployment: Deployment, choice: EbsCsi) -> Addition | None:
+    """None on EKS, which installs the same driver by itself."""
+    if isinstance(deployment.system.platform.cluster, Eks):
+        return None
     namespace = versions.EBS_CSI.namespace
     return Addition(
         release=Release(
@@ -31,9 +35,26 @@ def addition(deployment: Deployment, choice: EbsCsi) -> Addition:
             requires=("cilium",),
             ready=("deployment/ebs-csi-controller", "daemonset/ebs-csi-node"),
         ),
-        grants=(Grant(namespace, ACCOUNT, _key_use() if choice.own_key else (), (versions.EBS_CSI_POLICY,)),),
+        grants=(_grant(namespace, choice),),
         measured=(Measured({**CONTROLLER, naming.APP: NAME}, METRICS_PORT),),
     )
+
+
+def managed(deployment: Deployment) -> tuple[AddonPlan, ...]:
+    """The storage class of the driver that EKS installs, and the driver's rights. EKS itself makes no default
+    class (EKS user guide, "Create a storage class", since 1.30)."""
+    choice = choices.choice(deployment, EbsCsi)
+    if choice is None or not isinstance(deployment.system.platform.cluster, Eks):
+        return ()
+    made = storage_class(choice)
+    name, annotations = made.pop("name"), made.pop("annotations")
+    found = manifest("storage.k8s.io/v1", "StorageClass", name, None, annotations=annotations)
+    objects = ({**found, "provisioner": "ebs.csi.aws.com", **made},)
+    return (AddonPlan(NAME, objects=objects, grants=(_grant(versions.EBS_CSI.namespace, choice),)),)
+
+
+def _grant(namespace: str, choice: EbsCsi) -> Grant:
+    return Grant(namespace, ACCOUNT, _key_use() if choice.own_key else (), (versions.EBS_CSI_POLICY,))
 
 
 def _key_use() -> tuple[Allow, ...]:

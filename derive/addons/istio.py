@@ -9,13 +9,13 @@ from typing import Any, Final
 from derive import choices, naming, versions
 from derive.addons.chart import Release
 from derive.choices import Collector
+from derive.doorman import doorman
 from derive.egress import gateway_callers
 from derive.shapes import Deployment
 from derive.tokens import PROXIES_FETCH_KEYS
 from manifests import istio
 from manifests.base import Manifest, manifest
-from model import Cilium, Environment, Identity, Istio, IstioGateway, NetworkPolicies
-from model.platform import Platform
+from model import Eks, Environment, Identity, Istio, IstioGateway, K3s, NetworkPolicies, Platform
 
 BASE: Final = "istio-base"
 CNI: Final = "istio-cni"
@@ -35,7 +35,7 @@ def releases(deployment: Deployment, mesh: Istio) -> tuple[Release, ...]:
     found = [
         Release(BASE, versions.ISTIO_BASE, {"base": {"validationFailurePolicy": "Fail"}}, before),
         Release(
-            CNI, versions.ISTIO_CNI, cni_values(deployment.system.platform.cni), (BASE,), ("daemonset/istio-cni-node",)
+            CNI, versions.ISTIO_CNI, cni_values(deployment.system.platform), (BASE,), ("daemonset/istio-cni-node",)
         ),
         Release(
             ISTIOD,
@@ -47,7 +47,7 @@ def releases(deployment: Deployment, mesh: Istio) -> tuple[Release, ...]:
     ]
     chosen = deployment.system.platform.ingress
     if isinstance(chosen, IstioGateway):
-        values = gateway_values(chosen, replicas)
+        values = gateway_values(chosen, replicas, deployment.system.platform)
         found.append(Release(GATEWAY, versions.ISTIO_GATEWAY, values, (ISTIOD,), (f"deployment/{GATEWAY}",)))
     if mesh.egress_gateway:
         name = naming.EGRESS_GATEWAY
@@ -73,10 +73,10 @@ def replicas_over_zones(environment: Environment) -> int:
     return 2 if environment.zones > 1 else 1
 
 
-def cni_values(cni: Cilium | NetworkPolicies) -> dict[str, Any]:
+def cni_values(platform: Platform) -> dict[str, Any]:
     """containerd's default directories, unless the plug-in that K3s bundles runs, which has K3s' own (Istio
     documentation, "Platform prerequisites: k3s")."""
-    bundled = isinstance(cni, NetworkPolicies)
+    bundled = isinstance(platform.cluster, K3s) and isinstance(platform.cni, NetworkPolicies)
     return {
         "cniConfDir": "/var/lib/rancher/k3s/agent/etc/cni/net.d" if bundled else "/etc/cni/net.d",
         "cniBinDir": "/var/lib/rancher/k3s/data/cni" if bundled else "/opt/cni/bin",
@@ -151,15 +151,22 @@ def _hours(time: timedelta) -> str:
 TRACING: Final = "otel-tracing"
 
 
-def gateway_values(gateway: IstioGateway, replicas: int) -> dict[str, Any]:
-    """Behind K3s' service load balancer: ports 80, 443 and 15021 of every node lead here. The policy ``Cluster`` lets
-    a node without a gateway pod answer, so every node is a target of the edge."""
+def gateway_values(gateway: IstioGateway, replicas: int, platform: Platform) -> dict[str, Any]:
+    """Every node leads here, also those without a pod of the gateway (the policy ``Cluster``), so every node is a
+    target of the edge: on K3s by its service load balancer, which opens ports 80, 443 and 15021, on EKS by ports that
+    Kubernetes gives out. An existing cluster brings a load balancer of its own."""
+    managed = isinstance(platform.cluster, Eks)
+    ports = _service_ports(GATEWAY_PORTS)
+    if managed:
+        known = doorman(platform).ports
+        numbers = {15021: known.health, **known.ports}
+        ports = [{**port, "nodePort": numbers[port["port"]]} for port in ports]
     return {
         "serviceAccount": {"create": True, "name": gateway.account},
         "service": {
-            "type": "LoadBalancer",
+            "type": "NodePort" if managed else "LoadBalancer",
             "externalTrafficPolicy": "Cluster",
-            "ports": _service_ports(GATEWAY_PORTS),
+            "ports": ports,
         },
         **_gateway_pods(replicas),
     }

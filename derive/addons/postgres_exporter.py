@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from derive import versions
+from derive import cloud, versions
 from derive.addons import kube_prometheus_stack
 from derive.addons.chart import Release, housed
-from derive.databases import placed_on_ec2
+from derive.databases import place_of, placed_on_ec2
 from derive.shapes import CA_FILE, STACK_CA, Deployment, SecretPlan
 from derive.stores.postgres import monitoring_password
 from derive.stores.postgres_server import MONITORING
-from model import PostgreSQL
+from model import OnRds, PostgreSQL
 
 PORT: Final = 9187
 _AUTHORITY: Final = "/etc/database"
@@ -28,6 +28,7 @@ class Target:
     name: str
     host: str
     port: int
+    managed: bool = False
 
     @property
     def release(self) -> str:
@@ -40,17 +41,15 @@ class Target:
 
 
 def targets(deployment: Deployment) -> tuple[Target, ...]:
-    """The databases on machines, by the names of the private zone."""
-    placements = dict(deployment.facts.placements)
-    outside = [
-        store
-        for store in deployment.system.stores
-        if isinstance(store, PostgreSQL) and placed_on_ec2(store, placements)
-    ]
-    if not outside:
-        return ()
-    zone = deployment.system.network.private_zone
-    return tuple(Target(store.name, f"{store.name}.{zone}", store.port) for store in outside)
+    """The databases on machines, by the names of the private zone, and those that AWS runs and names."""
+    placements, zone = deployment.facts.placements, deployment.system.network.private_zone
+    found = []
+    for store in deployment.system.stores:
+        if isinstance(store, PostgreSQL) and placed_on_ec2(store, placements):
+            found.append(Target(store.name, f"{store.name}.{zone}", store.port))
+        elif isinstance(store, PostgreSQL) and place_of(store, placements) == OnRds().kind:
+            found.append(Target(store.name, cloud.database_host(store.name), store.port, managed=True))
+    return tuple(found)
 
 
 def release(target: Target, namespace: str) -> Release:
@@ -67,11 +66,13 @@ def secret(target: Target, namespace: str) -> SecretPlan:
         name=target.secret,
         namespace=namespace,
         literals={"username": MONITORING},
-        passwords={"password": target.secret, CA_FILE: STACK_CA},
+        passwords={"password": target.secret} | ({} if target.managed else {CA_FILE: STACK_CA}),
     )
 
 
 def values(target: Target) -> dict[str, Any]:
+    # A machine proves its name with the stack's own authority.
+    known = {"sslmode": "verify-full", "extraParams": f"sslrootcert={_AUTHORITY}/{CA_FILE}"}
     return {
         "fullnameOverride": target.release,
         "podLabels": {"sidecar.istio.io/inject": "false", "database": target.name},
@@ -85,15 +86,18 @@ def values(target: Target) -> dict[str, Any]:
                 "user": MONITORING,
                 "passwordSecret": {"name": target.secret, "key": "password"},
                 "database": target.name,
-                # The server proves its name with the stack's own authority.
-                "sslmode": "verify-full",
-                "extraParams": f"sslrootcert={_AUTHORITY}/{CA_FILE}",
+                **({"sslmode": "require"} if target.managed else known),
             },
             "extraArgs": ["--collector.stat_statements", "--collector.long_running_transactions"],
         },
-        "extraVolumes": [
-            {"name": "authority", "secret": {"secretName": target.secret, "items": [{"key": CA_FILE, "path": CA_FILE}]}}
-        ],
-        "extraVolumeMounts": [{"name": "authority", "mountPath": _AUTHORITY, "readOnly": True}],
+        **({} if target.managed else _authority(target)),
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+    }
+
+
+def _authority(target: Target) -> dict[str, Any]:
+    items = [{"key": CA_FILE, "path": CA_FILE}]
+    return {
+        "extraVolumes": [{"name": "authority", "secret": {"secretName": target.secret, "items": items}}],
+        "extraVolumeMounts": [{"name": "authority", "mountPath": _AUTHORITY, "readOnly": True}],
     }

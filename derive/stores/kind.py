@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, Literal, TypeVar
 
+from derive import cloud
 from derive.cloud import Grant, bucket
 from derive.database_state import DatabaseState
 from derive.graph import Exit, Links
@@ -38,6 +39,11 @@ class Place:
     """What is published on it."""
     buckets: Mapping[str, Bucket] = field(default_factory=dict)
     """Those that are declared, by name."""
+
+    @property
+    def managed(self) -> bool:
+        """Whether AWS runs it, and names it when it is there."""
+        return self.host is not None and bool(cloud.references(self.host))
 
 
 @dataclass(frozen=True)

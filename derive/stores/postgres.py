@@ -15,6 +15,7 @@ from derive.stores import (
     pgbouncer,
     postgres_backup,
     postgres_dump,
+    postgres_managed,
     postgres_members,
     postgres_server,
     postgres_single,
@@ -44,6 +45,8 @@ def members(store: PostgreSQL, place: Place) -> tuple[Member, ...]:
     """The server or servers, unless they stand elsewhere, what backs them up, and their pooler."""
     pooler = store.pooler
     found = () if place.host else _inside(store, place)
+    if place.managed:
+        found = postgres_managed.members(store, place)
     if pooler is None:
         return found
     reaches = {} if place.host else {store.name: (store.port,)}
@@ -79,8 +82,8 @@ def _inside(store: PostgreSQL, place: Place) -> tuple[Member, ...]:
 
 
 def trusted(store: PostgreSQL, place: Place) -> bool:
-    """A server outside proves its name with the stack's own authority; a pooler checks that for its clients."""
-    return place.host is not None and store.pooler is None
+    """A machine outside proves its name with the stack's own authority; a pooler checks that for its clients."""
+    return place.host is not None and not place.managed and store.pooler is None
 
 
 def owner_of(store: PostgreSQL, users: tuple[str, ...]) -> str:
@@ -110,6 +113,9 @@ def replication_password(database: str) -> str:
 
 def secrets(store: PostgreSQL, place: Place) -> Iterable[SecretPlan]:
     """The owner's credentials; at home the exporter's and the replicas' too; for a pooler its list of users."""
+    if place.managed:
+        yield from postgres_managed.secrets(store, place)
+        return
     owner = role(owner_of(store, place.users))
     placement = None if place.host else postgres_server.grown(store)
     single = not place.host and placement is None
@@ -148,9 +154,11 @@ def variables(store: PostgreSQL, place: Place, service: str, prefix: str) -> Ite
         name = store.database_name
         yield pods.value(f"{prefix}_READ_HOST", readers)
         yield pods.value(f"{prefix}_READ_NAME", pgbouncer.read_only(name) if pooler else name)
-    yield pods.secret_value(f"{prefix}_USER", credentials_name(store.name), "username")
-    yield pods.secret_value(f"{prefix}_PASSWORD", credentials_name(store.name), "password")
-    yield pods.value(f"{prefix}_SSLMODE", "verify-full" if trusted(store, place) else "disable")
+    credentials = credentials_name(store.name, service if place.managed else None)
+    yield pods.secret_value(f"{prefix}_USER", credentials, "username")
+    yield pods.secret_value(f"{prefix}_PASSWORD", credentials, "password")
+    mode = "verify-full" if trusted(store, place) else "require" if place.managed else "disable"
+    yield pods.value(f"{prefix}_SSLMODE", mode)
     if trusted(store, place):
         yield pods.value(f"{prefix}_SSLROOTCERT", ca_path(store.name))
 
@@ -171,6 +179,8 @@ def plans(store: PostgreSQL, place: Place, links: Mapping[str, Links], site: Sit
     found: dict[str, StorePlan] = {}
     if placement:
         found |= postgres_members.plans(store, placement, place, role(owner_of(store, place.users)), links, site)
+    elif place.managed:
+        found |= postgres_managed.plans(store, place, links, site)
     elif not place.host:
         found[store.name] = postgres_single.plan(store, links[store.name], site)
     dump = None if place.host else copies_of(store)

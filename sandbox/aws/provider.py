@@ -286,6 +286,7 @@ class AwsProvider:
         keys |= {str(key) for key in (context.id, outputs.get("arn")) if key and key not in inputs.values()}
         if row.auto_name and inputs.get(row.auto_name):
             keys.add(f"{type_}#{inputs[row.auto_name]}")
+        keys |= {f"{kind}#{brought}" for brought, kind in row.brings(outputs).items()}
         refers = {ref for _, ref in references(inputs, self.account)} - keys
         refers |= {f"{kind}#{name}" for kind, _, name in self._links(row, inputs)}
         self.cloud.index.add(

@@ -80,6 +80,8 @@ class Row:
     """The create operation also updates."""
     store: bool = False
     """moto lacks the operation: the request is validated against AWS's description and kept in the index."""
+    brings: Callable[[Mapping[str, Any]], Mapping[str, str]] = lambda outputs: {}
+    """From the outputs: what AWS makes along with it, type by name; it stands and falls with the resource."""
     links: Mapping[str, str] = field(default_factory=dict)
     """Input that names another resource by its name or id, to that resource's type."""
     auto_name: str = "name"

@@ -291,7 +291,7 @@ def cluster(environment: str, grants: tuple[Grant, ...] = ()) -> K3sCluster:
     made = K3sCluster(
         "cluster",
         K3sClusterArgs(
-            plan=whole.cluster,
+            plan=whole.k3s,
             vpc=vpc(environment),
             node_groups={"k8s": "node-group"},
             entry_group="entry-group",

@@ -78,11 +78,13 @@ def test_an_environment_takes_what_the_configuration_changes_and_keeps_the_rest(
     settings = loaded({"aws:region": "eu-west-1", "wheelhouse:environments": {"dev": change}})
     declared = Settings(environment="dev", region="eu-west-1").declaration
     found = settings.declaration
+    servers = declared.environments["dev"].servers
+    assert servers
     assert found.environments["dev"] == declared.environments["dev"].model_copy(
         update={
             "replicas": 2,
             "domain": "dev.example.com",
-            "servers": declared.environments["dev"].servers.model_copy(update={"instance": "t3.large"}),
+            "servers": servers.model_copy(update={"instance": "t3.large"}),
         }
     )
     assert found.environments["prod"] == declared.environments["prod"]

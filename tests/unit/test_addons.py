@@ -267,8 +267,8 @@ def test_another_version_is_another_job() -> None:
 
 
 def test_a_delivery_that_cannot_install_charts_is_refused() -> None:
-    with pytest.raises(DeclarationError, match=r"^platform\.delivery 'helm-release' cannot install add-on 'one'; "):
-        deliver(Release("one", versions.CERT_MANAGER, {}), Platform(delivery="helm-release"))
+    with pytest.raises(DeclarationError, match=r"^platform\.delivery 'argo-cd' cannot install add-on 'one'; "):
+        deliver(Release("one", versions.CERT_MANAGER, {}), Platform(delivery="argo-cd"))
 
 
 def test_values_are_written_without_aliases() -> None:

@@ -164,9 +164,9 @@ def test_every_volume_is_of_the_class_that_was_asked_for() -> None:
     assert values("loki", system)["singleBinary"]["persistence"]["storageClass"] == "gp3"
     assert values("tempo", system)["persistence"]["storageClassName"] == "gp3"
     assert values("vault", system)["server"]["dataStorage"]["storageClass"] == "gp3"
-    cluster = system_plan(deployed(system)).cluster
+    cluster = system_plan(deployed(system)).k3s
     assert cluster.server(0, "arn", "bucket").local_storage is False
-    assert system_plan(deployed(shop())).cluster.server(0, "arn", "bucket").local_storage is True
+    assert system_plan(deployed(shop())).k3s.server(0, "arn", "bucket").local_storage is True
 
 
 def test_the_storage_class() -> None:
@@ -191,7 +191,7 @@ def test_the_autoscaler_finds_its_pools_and_knows_its_bounds() -> None:
         "--startup-taint=node.cilium.io/agent-not-ready",
         "--startup-taint=cni.istio.io/not-ready",
     ]
-    pools = {pool.name: pool.tags for pool in system_plan(deployed(equipped())).cluster.pools}
+    pools = {pool.name: pool.tags for pool in system_plan(deployed(equipped())).k3s.pools}
     owned = {"k8s.io/cluster-autoscaler/enabled": "true", "k8s.io/cluster-autoscaler/shop-dev": "owned"}
     template = "k8s.io/cluster-autoscaler/node-template"
     assert pools == {
@@ -202,7 +202,7 @@ def test_the_autoscaler_finds_its_pools_and_knows_its_bounds() -> None:
             f"{template}/taint/tier": "watching:NoSchedule",
         },
     }
-    assert [pool.tags for pool in system_plan(deployed(shop())).cluster.pools] == [{}]
+    assert [pool.tags for pool in system_plan(deployed(shop())).k3s.pools] == [{}]
 
 
 def test_vault_is_no_toy() -> None:

@@ -299,7 +299,17 @@ def test_on_eks_each_account_has_a_role_of_its_own() -> None:
     system = equipped(cluster=Eks())
     plans: dict[str, AddonPlan] = {plan.name: plan for plan in addons(deployed(system))}
     assert not any("169.254.169.254" in str(plan.settings) for plan in plans.values())
-    for name in ("loki", "velero", "vault", "cluster-autoscaler", "aws-ebs-csi-driver"):
+    for name in ("loki", "velero", "vault", "cluster-autoscaler"):
         (grant,) = plans[name].grants
-        chart = next(item for item in plans[name].objects if item["kind"] == "HelmChart")
-        assert f"role-arn: ${{role-arn:{grant.namespace}/{grant.account}}}" in chart["spec"]["valuesContent"]
+        chart = plans[name].chart
+        assert chart
+        assert f"${{role-arn:{grant.namespace}/{grant.account}}}" in str(chart.values)
+
+
+def test_eks_installs_the_driver_of_volumes_itself_and_the_platform_its_class() -> None:
+    plan = next(plan for plan in addons(deployed(equipped(cluster=Eks()))) if plan.name == "aws-ebs-csi-driver")
+    (storage,) = plan.objects
+    assert plan.chart is None
+    assert (storage["kind"], storage["provisioner"]) == ("StorageClass", "ebs.csi.aws.com")
+    assert storage["parameters"]["encrypted"] == "true"
+    assert [grant.account for grant in plan.grants] == ["ebs-csi-controller-sa"]

@@ -111,6 +111,19 @@ def test_two_tiers_in_one_place_are_refused() -> None:
     with pytest.raises(DeclarationError) as caught:
         address_plan("10.1.0.0/16", tiers, ZONES[:1], STRIDE)
     assert str(caught.value) == (
-        "tiers 'web' in zone eu-west-1a and 'data' in zone eu-west-1a both get 10.1.1.0/24: a tier takes the /24 of "
-        "its offset plus 10 per zone; set their offsets further apart, or raise network.stride"
+        "tiers 'web' in zone eu-west-1a and 'data' in zone eu-west-1a meet: 10.1.1.0/24 and 10.1.1.0/24; a tier takes "
+        "the network of its offset plus 10 per zone: set their offsets further apart, or raise network.stride"
     )
+
+
+def test_tiers_of_different_sizes_are_counted_in_their_own_and_do_not_meet() -> None:
+    tiers = (
+        Tier(name="public", offset=1, egress="internet"),
+        Tier(name="private", offset=1, prefix=18, egress="nat"),
+    )
+    plan = address_plan("10.1.0.0/16", tiers, ZONES[:3], 1)
+    assert plan.cidrs("public") == ("10.1.1.0/24", "10.1.2.0/24", "10.1.3.0/24")
+    assert plan.cidrs("private") == ("10.1.64.0/18", "10.1.128.0/18", "10.1.192.0/18")
+    meeting = (Tier(name="public", offset=64, egress="internet"), tiers[1])
+    with pytest.raises(DeclarationError, match="'public' in zone eu-west-1a and 'private' in zone eu-west-1a meet"):
+        address_plan("10.1.0.0/16", meeting, ZONES[:1], 1)

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from derive.cluster import ClusterPlan
+from derive.cluster import K3sPlan
 from derive.plan import system_plan
 from model import DeclarationError, Eks, NetworkPolicies, Nodes, Platform, Pool, Route, SingleVpc, Tier
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, environment, shop
 
 
-def plan(environment: str) -> ClusterPlan:
-    return system_plan(deployed(SYSTEM, environment)).cluster
+def plan(environment: str) -> K3sPlan:
+    return system_plan(deployed(SYSTEM, environment)).k3s
 
 
 @pytest.mark.parametrize(("environment", "servers"), [("dev", ("k8s-a",)), ("prod", ("k8s-a", "k8s-b", "k8s-c"))])
@@ -68,7 +68,7 @@ def test_pools_stand_in_their_tiers_and_carry_their_labels() -> None:
         platform=Platform(pools=pools),
         environments={"dev": environment(zones=2, pools={"application": size, "data": size})},
     )
-    found = system_plan(deployed(system)).cluster
+    found = system_plan(deployed(system)).k3s
     assert {pool.name: (pool.tier, pool.subnets, pool.ingress) for pool in found.pools} == {
         "application": ("application", ("application-a", "application-b"), True),
         "data": ("data", ("data-a", "data-b"), False),
@@ -85,9 +85,9 @@ def test_kube_proxy_goes_only_where_cilium_replaces_it() -> None:
     assert (server.kube_proxy_replacement, server.own_network, server.kube_proxy_args) == (False, True, ())
 
 
-def standard(cni: NetworkPolicies) -> ClusterPlan:
+def standard(cni: NetworkPolicies) -> K3sPlan:
     system = shop(routes=(Route(host="@", to="web"),), platform=Platform(cni=cni))
-    return system_plan(deployed(system)).cluster
+    return system_plan(deployed(system)).k3s
 
 
 def test_ipvs_is_asked_of_every_node_and_its_modules_are_loaded_first() -> None:
@@ -101,6 +101,7 @@ def test_ipvs_is_asked_of_every_node_and_its_modules_are_loaded_first() -> None:
 def test_an_even_number_of_servers_is_refused() -> None:
     """Two servers stop when one is lost, and cost twice as much as one."""
     prod = SYSTEM.environments["prod"]
+    assert prod.servers
     servers = prod.servers.model_copy(update={"count": 2})
     system = SYSTEM.model_copy(update={"environments": {"prod": prod.model_copy(update={"servers": servers})}})
     with pytest.raises(DeclarationError) as caught:
@@ -113,7 +114,10 @@ def test_an_entry_s_name_that_aws_refuses_is_refused_before_anything_is_made() -
         system_plan(deployed(shop(name="a-system-with-a-very-long-name")))
 
 
-def test_a_cluster_that_cannot_be_deployed_is_refused() -> None:
+def test_eks_in_one_zone_is_refused_before_aws_does_so() -> None:
     with pytest.raises(DeclarationError) as caught:
         system_plan(deployed(shop(platform=Platform(cluster=Eks()))))
-    assert str(caught.value) == "platform.cluster 'eks' of 'shop' cannot be deployed; use K3s()"
+    assert str(caught.value) == (
+        "platform.cluster 'eks' of 'shop-dev' needs two zones at least (EKS user guide, \"Subnet requirements\"), "
+        "environment 'dev' has one; set its zones to 2 or 3"
+    )

@@ -74,7 +74,7 @@ def test_servers_have_addresses_that_stay_in_every_zone() -> None:
 
 def boots(index: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
     """The cloud-config, and K3s' configuration in it."""
-    node = system_plan(deployed(exposed())).cluster.server(index, "arn:x", "bucket", "vol-1", "198.51.100.7")
+    node = system_plan(deployed(exposed())).k3s.server(index, "arn:x", "bucket", "vol-1", "198.51.100.7")
     document = yaml.safe_load(k3s.user_data(node))
     files = {item["path"]: item["content"] for item in document["write_files"]}
     return {**document, "files": files}, yaml.safe_load(files["/etc/rancher/k3s/config.yaml"])

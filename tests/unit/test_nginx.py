@@ -286,4 +286,4 @@ def test_nodes_admit_the_edge_on_the_ingress_ports() -> None:
 def test_k3s_runs_no_load_balancer_for_an_ingress_that_needs_none() -> None:
     """It would bind port 80 of every node for whoever asks."""
     for system, wanted in ((fronted(network=HUB), False), (shop(platform=Platform()), True)):
-        assert system_plan(deployed(system)).cluster.service_load_balancer is wanted
+        assert system_plan(deployed(system)).k3s.service_load_balancer is wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -34,8 +35,43 @@ def _vpc_config(context: Context) -> dict[str, Any]:
 
 
 def _issuer(context: Context) -> list[dict[str, Any]]:
-    found = ((context.view.get("identity") or {}).get("oidc") or {}).get("issuer", "")
-    return [{"oidcs": [{"issuer": found}]}]
+    """moto gives every cluster the same one."""
+    identity = hashlib.sha256(f"{context.account}/{context.inputs['name']}".encode()).hexdigest()[:32].upper()
+    return [{"oidcs": [{"issuer": f"https://oidc.eks.{context.region}.amazonaws.com/id/{identity}"}]}]
+
+
+def _group_name(described: Mapping[str, Any]) -> str:
+    """Of the Auto Scaling group that EKS makes for a node group."""
+    return str(described["resources"]["autoScalingGroups"][0]["name"])
+
+
+def _make_group(context: Context) -> None:
+    """moto names the Auto Scaling group of a node group, but makes none; nor the launch template of EKS' own."""
+    given = {"clusterName": context.inputs["clusterName"], "nodegroupName": context.inputs["nodeGroupName"]}
+    name = _group_name(context.call("DescribeNodegroup", **given)["nodegroup"])
+    data = {"InstanceType": (context.inputs.get("instanceTypes") or ["t3.medium"])[0]}
+    context.call_service("ec2", "CreateLaunchTemplate", LaunchTemplateName=name, LaunchTemplateData=data)
+    context.call_service(
+        "autoscaling",
+        "CreateAutoScalingGroup",
+        AutoScalingGroupName=name,
+        LaunchTemplate={"LaunchTemplateName": name, "Version": "$Latest"},
+        MinSize=0,
+        MaxSize=int(context.inputs["scalingConfig"]["maxSize"]),
+        DesiredCapacity=0,
+        VPCZoneIdentifier=",".join(context.inputs["subnetIds"]),
+    )
+
+
+def _drop_group(context: Context) -> None:
+    name = context.outputs["resources"][0]["autoscalingGroups"][0]["name"]
+    context.call_service("autoscaling", "DeleteAutoScalingGroup", AutoScalingGroupName=name, ForceDelete=True)
+    context.call_service("ec2", "DeleteLaunchTemplate", LaunchTemplateName=name)
+
+
+def _groups(outputs: Mapping[str, Any]) -> dict[str, str]:
+    kind = "aws:autoscaling/group:Group"
+    return {group["name"]: kind for item in outputs["resources"] for group in item["autoscalingGroups"]}
 
 
 def _taints(taints: list[Mapping[str, str]]) -> dict[str, Any]:
@@ -103,6 +139,9 @@ ROWS: Final[Mapping[str, Row]] = {
                 }
             ],
         },
+        after_create=_make_group,
+        before_delete=_drop_group,
+        brings=_groups,
         delete="DeleteNodegroup",
     ),
     "aws:eks/addon:Addon": Row(

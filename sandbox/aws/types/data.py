@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sandbox.aws.context import Context
+from sandbox.aws.context import Context, random_hex
 from sandbox.aws.row import Call, Row
 from sandbox.provider import ResourceError
 
@@ -106,7 +106,8 @@ ROWS: Final[Mapping[str, Row]] = {
     "aws:rds/instance:Instance": Row(
         "rds",
         "CreateDBInstance",
-        id="DBInstance.DbiResourceId",
+        # moto gives every instance the same.
+        id=lambda context: f"db-{random_hex(26).upper()}",
         key={"DBInstanceIdentifier": "{identifier}"},
         auto_name="identifier",
         name_max=63,

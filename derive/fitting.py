@@ -1,0 +1,38 @@
+"""A system as one environment has it: without the pools of workers that the environment leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from derive.shapes import Deployment
+from model.base import Declared
+
+D = TypeVar("D", bound=Declared)
+
+
+def fitted(deployment: Deployment) -> Deployment:
+    """The same deployment with the pools that are there. What names another runs wherever no taint keeps it off."""
+    system, there = deployment.system, deployment.environment.sizes
+    platform = system.platform
+    if all(pool.name in there for pool in platform.pools):
+        return deployment
+
+    def freed(item: D) -> D:
+        missing = getattr(item, "pool", None) not in (None, *there)
+        return item.model_copy(update={"pool": None}) if missing else item
+
+    def all_freed(items: Sequence[D]) -> tuple[D, ...]:
+        return tuple(freed(item) for item in items)
+
+    fitting = platform.model_copy(
+        update={
+            "pools": tuple(pool for pool in platform.pools if pool.name in there),
+            "addons": all_freed(platform.addons),
+            "observability": freed(platform.observability),
+            "ingress": freed(platform.ingress),
+        }
+    )
+    parts = {"platform": fitting, "services": all_freed(system.services), "stores": all_freed(system.stores)}
+    return replace(deployment, system=system.model_copy(update=parts))

@@ -1,0 +1,213 @@
+"""myHealth: Oura Ring data, collected every five minutes, stored and shown. Row ids refer to its requirements."""
+
+from model import (
+    Call,
+    ClusterAutoscaler,
+    ConnectionPool,
+    EbsCsi,
+    Eks,
+    Environment,
+    External,
+    ExternalSecrets,
+    Gp3,
+    Istio,
+    Jaeger,
+    Kiali,
+    ManagedDatabases,
+    Metric,
+    MetricsServer,
+    NetworkPolicies,
+    Nodes,
+    Observability,
+    OnRds,
+    OutlierDetection,
+    Platform,
+    Pool,
+    PostgreSQL,
+    Probe,
+    PrometheusAdapter,
+    Resources,
+    Retry,
+    Route,
+    Scale,
+    Schedule,
+    SecretKey,
+    Service,
+    ServicePolicy,
+    SidecarResources,
+    SingleVpc,
+    System,
+    Tier,
+    TrafficPolicy,
+    Velero,
+    days,
+    seconds,
+)
+
+SIZE = Resources(cpu="250m", memory="256Mi", cpu_limit="500m", memory_limit="512Mi")
+"""MH-SVC-09."""
+HEALTH = Probe(path="/health", delay=seconds(10), period=seconds(10), timeout=seconds(3))
+"""MH-SVC-06."""
+BREAKER = TrafficPolicy(
+    pool=ConnectionPool(connections=100, pending_requests=50),
+    outliers=OutlierDetection(consecutive_5xx=5, interval=seconds(30), ejection=seconds(30), max_ejected=50),
+)
+"""MH-MSH-04."""
+TRIES = Retry(attempts=3, per_try=seconds(3), on=("5xx", "reset", "connect-failure"))
+"""MH-MSH-03."""
+
+SYSTEM = System(
+    name="myhealth",
+    domain="eric-n.com",
+    stores=(
+        PostgreSQL(
+            name="myhealth",
+            owner="data-processor",
+            version=17,
+            placement=OnRds(),
+            rights={"data-processor": "writer", "api-service": "reader"},
+        ),
+    ),
+    services=(
+        Service(
+            name="oura-collector",
+            runtime="python",
+            schedule=Schedule(cron="*/5 * * * *", deadline=seconds(240)),
+            env={
+                "OURA_API_KEY": SecretKey(secret="oura-api-key", key="oura-api-key"),
+                "PROCESSOR_URL": "http://data-processor:8080",
+                "LOG_LEVEL": "info",
+            },
+            resources=Resources(cpu="100m", memory="128Mi", cpu_limit="200m", memory_limit="256Mi"),
+        ),
+        Service(
+            name="data-processor",
+            runtime="python",
+            port=8080,
+            metrics=9090,
+            uses=("myhealth",),
+            resources=SIZE,
+            liveness=HEALTH,
+            readiness=HEALTH,
+            scale=Scale(minimum=2, maximum=5, cpu=70),
+        ),
+        Service(
+            name="api-service",
+            runtime="python",
+            port=8080,
+            metrics=9090,
+            uses=("myhealth",),
+            env={"JWT_EXPIRY": "24h", "JWT_PRIVATE_KEY": SecretKey(secret="jwt-secret", key="jwt-secret")},
+            resources=SIZE,
+            liveness=HEALTH,
+            readiness=HEALTH,
+            scale=Scale(
+                minimum=3,
+                maximum=10,
+                cpu=None,
+                metrics=(
+                    Metric(
+                        name="http_requests_per_second",
+                        target="100",
+                        query='sum by (namespace, pod) (rate(istio_requests_total{reporter="destination", '
+                        'destination_workload="api-service"}[2m]))',
+                    ),
+                ),
+            ),
+        ),
+    ),
+    calls=(
+        Call(caller="oura-collector", callee="data-processor", methods=("POST",), paths=("/api/v1/ingest",)),
+        Call(caller="api-service", callee="data-processor", methods=("GET",), paths=("/api/v1/metrics/*",)),
+    ),
+    policies=(
+        ServicePolicy(to="data-processor", traffic=BREAKER),
+        ServicePolicy(to="api-service", traffic=BREAKER),
+    ),
+    routes=(
+        Route(host="api", prefix="/auth/login", to="api-service", timeout=seconds(10), retry=TRIES),
+        Route(host="api", prefix="/api/v1/", to="api-service", timeout=seconds(10), retry=TRIES),
+        Route(host="api", prefix="/health", to="api-service", timeout=seconds(10), retry=TRIES),
+    ),
+    externals=(External(name="oura", hosts=("api.ouraring.com",), used_by=("oura-collector",), through_gateway=True),),
+    platform=Platform(
+        cluster=Eks(),
+        cni=NetworkPolicies(),
+        delivery="helm-release",
+        pools=(
+            Pool(name="general", labels={"role": "general"}),
+            Pool(name="platform", labels={"role": "platform"}),
+        ),
+        mesh=Istio(
+            mtls="STRICT",
+            sidecar=SidecarResources(cpu="50m", memory="64Mi", cpu_limit="200m", memory_limit="128Mi"),
+            egress_gateway=True,
+            traces=10,
+        ),
+        observability=Observability(metrics_days=15, scrape=seconds(30), logs="none"),
+        addons=(
+            EbsCsi(),
+            MetricsServer(),
+            ExternalSecrets(),
+            PrometheusAdapter(),
+            ClusterAutoscaler(max_nodes_total=10),
+            Jaeger(),
+            Kiali(),
+            Velero(schedule="0 2 * * *", keep=days(30), volumes="snapshots"),
+        ),
+    ),
+    network=SingleVpc(
+        tiers=(
+            Tier(name="public", offset=1, egress="internet"),
+            Tier(name="private", offset=1, prefix=18, egress="nat"),
+        ),
+        control="private",
+        edge="internal",
+        endpoints=("ecr.api", "ecr.dkr", "secretsmanager", "sts"),
+    ),
+    environments={
+        "dev": Environment(
+            cidr="10.0.0.0/16",
+            domain="dev.myhealth.eric-n.com",
+            zones=3,
+            pools={
+                "general": Nodes(
+                    instance="t3.medium",
+                    count=2,
+                    maximum=10,
+                    spot=True,
+                    alternatives=("t3a.medium",),
+                    disk=Gp3(size=30),
+                ),
+                "platform": None,
+            },
+            managed_databases=ManagedDatabases(instance="db.t3.micro", storage=20, maximum=100),
+            envelope_encryption=False,
+            autoscale=True,
+            log_days=7,
+            flow_log_days=7,
+            observability_volume="50Gi",
+            moving_tags=False,
+            without=("alertmanager", "jaeger", "kiali", "velero"),
+        ),
+        "prod": Environment(
+            cidr="10.1.0.0/16",
+            domain="myhealth.eric-n.com",
+            zones=3,
+            nat_per_zone=True,
+            pools={
+                "general": Nodes(instance="t3.large", count=2, maximum=6),
+                "platform": Nodes(instance="t3.large", count=2, maximum=4),
+            },
+            managed_databases=ManagedDatabases(
+                instance="db.r6g.large", storage=100, maximum=500, standby=True, backup_days=7
+            ),
+            autoscale=True,
+            protect=True,
+            snapshot_days=30,
+            log_days=30,
+            observability_volume="50Gi",
+            moving_tags=False,
+        ),
+    },
+)
