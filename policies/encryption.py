@@ -32,10 +32,11 @@ KEYS: Final[Mapping[str, str]] = {
     "aws:secretsmanager/secret:Secret": "kmsKeyId",
     "aws:cloudwatch/logGroup:LogGroup": "kmsKeyId",
     "aws:efs/fileSystem:FileSystem": "kmsKeyId",
+    "aws:eks/cluster:Cluster": "encryptionConfig.provider.keyArn",
     "aws:sns/topic:Topic": "kmsMasterKeyId",
     "aws:sqs/queue:Queue": "kmsMasterKeyId",
 }
-"""Type that AWS encrypts with a key of its own -> the property that names yours."""
+"""Type that AWS encrypts with a key of its own (EKS since 1.28) -> the property that names yours."""
 
 
 def _switch(path: str) -> ResourceCheck:
@@ -77,13 +78,6 @@ def _launch_template(args: ResourceValidationArgs) -> Iterator[Violation]:
             yield _open(f"{path}.ebs.encrypted")
 
 
-def _eks(args: ResourceValidationArgs) -> Iterator[Violation]:
-    if "secrets" not in (at(args.props, "encryptionConfig.resources") or ()):
-        yield Violation(
-            "encryptionConfig.resources", "does not hold 'secrets'", "add it, with the key that encrypts Secrets"
-        )
-
-
 def _own_key(path: str) -> ResourceCheck:
     def check(args: ResourceValidationArgs) -> Iterator[Violation]:
         if not at(args.props, path):
@@ -95,12 +89,11 @@ def _own_key(path: str) -> ResourceCheck:
 POLICIES: Final = [
     resource_policy(
         "encryption-at-rest",
-        "Volumes, file systems, databases, machines and a cluster's Secrets are encrypted at rest.",
+        "Volumes, file systems, databases and machines are encrypted at rest.",
         {
             **{type_: _switch(path) for type_, path in SWITCHES.items()},
             **{type_: _machine(*paths) for type_, paths in MACHINES.items()},
             "aws:ec2/launchTemplate:LaunchTemplate": _launch_template,
-            "aws:eks/cluster:Cluster": _eks,
             "aws:rds/instance:Instance": _rds_instance,
         },
     ),

@@ -57,12 +57,12 @@ ENCRYPTION: Final = [
     _encryption("aws:efs/fileSystem:FileSystem", {"encrypted": True}, {}, "encrypted"),
     _encryption("aws:opensearch/domain:Domain", {"encryptAtRest": {"enabled": True}}, {}, "encryptAtRest.enabled"),
     Case(
-        "encryption-at-rest",
-        [resource("aws:eks/cluster:Cluster", {"encryptionConfig": {"resources": ["secrets"]}})],
+        "encryption-own-key",
+        [resource("aws:eks/cluster:Cluster", {"encryptionConfig": {"provider": {"keyArn": "own"}}})],
         [resource("aws:eks/cluster:Cluster")],
         [
-            "aws:eks/cluster:Cluster 'it': encryptionConfig.resources does not hold 'secrets'; "
-            "add it, with the key that encrypts Secrets."
+            "aws:eks/cluster:Cluster 'it': encryptionConfig.provider.keyArn is missing; "
+            "name a KMS key of your own to decide who may decrypt."
         ],
         about="Secrets of EKS",
     ),

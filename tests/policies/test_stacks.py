@@ -16,7 +16,8 @@ from tests.unit.test_manifests_valid import everything
 STACKS = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
 
 ADVICE_NOT_TAKEN = {
-    "encryption-own-key": "AWS' own keys do for log groups and for secrets that only nodes of the same account read"
+    "encryption-own-key": "AWS' own keys do for log groups and for secrets that only nodes of the same account read",
+    "database-deletion": "what is not protected goes with its environment, its managed database included",
 }
 """Advisory policy -> why this project goes without. docs/policies.md has what is allowed of mandatory ones."""
 
