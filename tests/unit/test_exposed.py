@@ -67,7 +67,7 @@ def test_there_is_neither_an_edge_nor_an_entry() -> None:
 
 def test_servers_have_addresses_that_stay_in_every_zone() -> None:
     """etcd knows its members by their addresses."""
-    cluster = system_plan(deployed(exposed(count=3, zones=2))).cluster
+    cluster = system_plan(deployed(exposed(count=3, zones=2))).k3s
     assert cluster.addresses == ("10.1.1.10", "10.1.2.10", "10.1.1.11")
     assert cluster.zones == ("eu-central-1a", "eu-central-1b", "eu-central-1a")
 
