@@ -78,8 +78,15 @@ def vertical(service: Service, links: Links, bounds: Replicas, target: Mapping[s
             f"service '{service.name}' would be scaled on its use of CPU or memory and resized by the same use; "
             f"set services['{service.name}'].vertical to 'Off' or 'Initial'"
         )
+    evicts = service.vertical in ("Recreate", "InPlaceOrRecreate")
     return scaling.vertical_pod_autoscaler(
-        service.name, links.workload.namespace, target, service.vertical, left_alone=("istio-proxy",)
+        service.name,
+        links.workload.namespace,
+        target,
+        service.vertical,
+        left_alone=("istio-proxy",),
+        # By itself it never touches a single pod.
+        least=1 if evicts and bounds.minimum == 1 else None,
     )
 
 

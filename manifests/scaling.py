@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from manifests.base import Manifest, manifest, match_labels
+from manifests.base import Manifest, compact, manifest, match_labels
 
 
 def resource_metric(resource: str, percent: int) -> Manifest:
@@ -42,11 +42,17 @@ def horizontal_pod_autoscaler(
 
 
 def vertical_pod_autoscaler(
-    name: str, namespace: str, target: Mapping[str, str], mode: str, left_alone: Sequence[str] = ()
+    name: str,
+    namespace: str,
+    target: Mapping[str, str],
+    mode: str,
+    left_alone: Sequence[str] = (),
+    least: int | None = None,
 ) -> Manifest:
-    """``left_alone``: containers whose requests are fixed elsewhere."""
+    """``left_alone``: containers whose requests are fixed elsewhere. ``least``: pods that there must be before one is
+    replaced; absent: the updater's own number, two."""
     policies = [{"containerName": container, "mode": "Off"} for container in left_alone]
-    spec: Manifest = {"targetRef": dict(target), "updatePolicy": {"updateMode": mode}}
+    spec: Manifest = {"targetRef": dict(target), "updatePolicy": compact(updateMode=mode, minReplicas=least)}
     if policies:
         spec["resourcePolicy"] = {"containerPolicies": policies}
     return manifest("autoscaling.k8s.io/v1", "VerticalPodAutoscaler", name, namespace, spec=spec)

@@ -106,7 +106,7 @@ def _authorization(body: dict[str, Any]) -> Found:
 
 def _peer_authentication(body: dict[str, Any]) -> Found:
     spec = body["spec"]
-    for mode in ("PERMISSIVE", "DISABLE"):
+    for mode in sorted({"STRICT", "PERMISSIVE", "DISABLE"} - {spec["mtls"]["mode"]}):
         yield f"is {mode}", (MTLS,), "", put(("spec", "mtls", "mode"), mode)
     yield "is gone", (MTLS,), "", None
     for port in spec.get("portLevelMtls") or ():

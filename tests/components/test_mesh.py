@@ -204,3 +204,16 @@ def test_a_certificate_is_issued_for_its_names() -> None:
     request = secrets().of("tls:index/certRequest:CertRequest")["shop-web-tls-request"].inputs
     assert request["dnsNames"] == ["app.shop.example"]
     assert own.parent == "secrets"
+
+
+def test_what_a_controller_writes_is_left_alone() -> None:
+    """An update during a release would otherwise undo it."""
+    route, plain_route = made("VirtualService", "web"), made("VirtualService", "other")
+    moved = {("VirtualService", "web"): ("spec.http[*].route[*].weight",)}
+    part = Part("web", "shop", (route, plain_route), moved)
+    for found in (
+        run(lambda target: MicroService("web", PartArgs(part, target))),
+        run(lambda target: Objects("web", PartArgs(part, target))),
+    ):
+        assert found["VirtualService/shop/web"].ignore_changes == ("spec.http[*].route[*].weight",)
+        assert found["VirtualService/shop/other"].ignore_changes == ()

@@ -62,3 +62,15 @@ def reconfigured(platforms: Platforms) -> Registered:
 def orion(platforms: Platforms) -> Registered:
     """Orion's production."""
     return Registered(platforms.bench("orion-prod"), "orion-prod")
+
+
+@pytest.fixture(scope="session")
+def gyms(platforms: Platforms) -> dict[str, Registered]:
+    """Gym's environments by name."""
+    return {name: Registered(platforms.bench(f"gym-{name}"), f"gym-{name}") for name in ("dev", "prod")}
+
+
+@pytest.fixture(scope="session", params=["dev", "prod"])
+def gym(request: pytest.FixtureRequest, gyms: dict[str, Registered]) -> Registered:
+    """Each of them in turn."""
+    return gyms[request.param]

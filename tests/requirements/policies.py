@@ -18,8 +18,8 @@ GATEWAY = "istio-system/istio=ingressgateway"
 NAMESPACE = "k8s:io.kubernetes.pod.namespace"
 
 Permission = tuple[str, str, int]
-"""Peer, protocol, port; ``ANY`` and 0 are every port. A peer is ``namespace/label=value,...``, ``fqdn:<name>`` or
-``entity:<name>``."""
+"""Peer, protocol, port; ``ANY`` and 0 are every port. A peer is ``namespace/label=value,...``, ``fqdn:<name>``,
+``cidr:<range>`` or ``entity:<name>``."""
 
 
 def fields(item: dict[str, Any], *known: str) -> None:
@@ -45,12 +45,13 @@ def permissions(rule: dict[str, Any], side: str, namespace: str) -> set[Permissi
     """What one rule of a CiliumNetworkPolicy allows; ``side`` is ``from`` or ``to``. An empty rule allows nothing."""
     if not rule:
         return set()
-    fields(rule, f"{side}Endpoints", f"{side}Entities", f"{side}FQDNs", "toPorts")
+    fields(rule, f"{side}Endpoints", f"{side}Entities", f"{side}FQDNs", f"{side}CIDR", "toPorts")
     peers = [name for item in rule.get(f"{side}Endpoints", ()) for name in peer(item, namespace)]
     peers += [f"entity:{name}" for name in rule.get(f"{side}Entities", ())]
     for item in rule.get(f"{side}FQDNs", ()):
-        fields(item, "matchName")
-        peers.append(f"fqdn:{item['matchName']}")
+        fields(item, "matchName", "matchPattern")
+        peers += [f"fqdn:{name}" for name in item.values()]
+    peers += [f"cidr:{name}" for name in rule.get(f"{side}CIDR", ())]
     assert peers, "a rule without peers is a rule for everybody"
     ports = [] if "toPorts" in rule else [("ANY", 0)]
     for item in rule.get("toPorts", ()):

@@ -31,6 +31,34 @@ def series(target: Labels, metrics: Mapping[str, str]) -> dict[str, Labels]:
 CATALOGUE: Mapping[str, Labels] = {
     "istio_requests_total": POD | ISTIO | {"app"},
     "istio_request_duration_milliseconds_bucket": POD | ISTIO | {"app", "le"},
+    **series(
+        POD | ISTIO | {"app"},
+        {f"{name}_{part}": "" for name in ("istio_request_bytes", "istio_response_bytes") for part in ("sum", "count")},
+    ),
+    # Envoy (its documentation, "Cluster manager statistics"), where the mesh is told to export them
+    **series(
+        POD | {"cluster_name"},
+        dict.fromkeys(
+            (
+                "envoy_cluster_upstream_cx_active",
+                "envoy_cluster_upstream_rq_pending_active",
+                "envoy_cluster_circuit_breakers_default_cx_open",
+                "envoy_cluster_circuit_breakers_default_rq_pending_open",
+                "envoy_cluster_outlier_detection_ejections_active",
+            ),
+            "",
+        ),
+    ),
+    # the kubelet's cAdvisor
+    **series(
+        SERVICE,
+        {
+            "container_cpu_usage_seconds_total": "cpu id image name node",
+            "container_memory_working_set_bytes": "id image name node",
+            "container_network_receive_bytes_total": "interface id image name node",
+            "container_network_transmit_bytes_total": "interface id image name node",
+        },
+    ),
     # redis_exporter
     **series(
         SERVICE,

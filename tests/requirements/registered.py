@@ -127,7 +127,7 @@ class Registered:
 
     def pods(self) -> Iterator[tuple[str, str, Manifest]]:
         """Kind, ``namespace/name`` and pod template of everything that runs pods."""
-        for kind in ("Deployment", "StatefulSet", "DaemonSet", "Job"):
+        for kind in ("Deployment", "Rollout", "StatefulSet", "DaemonSet", "Job"):
             for name, item in self.manifests(kind).items():
                 yield kind, name, item["spec"]["template"]
         for name, item in self.manifests("CronJob").items():

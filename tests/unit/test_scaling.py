@@ -111,7 +111,7 @@ def test_a_recommender_leaves_the_sidecar_alone() -> None:
     plan = derived(shop(services=(Service(name="orders", port=1, vertical="Recreate"),)))
     assert objects(plan, "VerticalPodAutoscaler")["orders"]["spec"] == {
         "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "orders"},
-        "updatePolicy": {"updateMode": "Recreate"},
+        "updatePolicy": {"updateMode": "Recreate", "minReplicas": 1},
         "resourcePolicy": {"containerPolicies": [{"containerName": "istio-proxy", "mode": "Off"}]},
     }
 
