@@ -14,6 +14,7 @@ from model import (
     Bucket,
     Call,
     CertManager,
+    Dashboard,
     Email,
     Environment,
     External,
@@ -30,6 +31,7 @@ from model import (
     NoMesh,
     Observability,
     PagerDuty,
+    Panel,
     Platform,
     Pooler,
     PostgreSQL,
@@ -82,6 +84,112 @@ telemetry:
         listen: 0.0.0.0:9090
         path: /metrics
 """
+
+PODS = 'namespace="production",container!=""'
+RECEIVED = "http_server_request_duration_seconds"
+SENT = "http_client_request_duration_seconds"
+SLOWEST = "histogram_quantile(0.95, sum by ({by}, le) (rate({metric}_bucket[5m])))"
+DASHBOARDS = (
+    Dashboard(
+        title="Kubernetes Cluster",
+        panels=(
+            Panel(
+                title="CPU of the nodes",
+                query='1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))',
+                unit="percentunit",
+            ),
+            Panel(
+                title="Memory of the nodes",
+                query="1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes",
+                legend="{{instance}}",
+                unit="percentunit",
+            ),
+            Panel(
+                title="Disk of the nodes",
+                query='1 - node_filesystem_avail_bytes{fstype=~"ext4|xfs"} / node_filesystem_size_bytes',
+                legend="{{instance}} {{mountpoint}}",
+                unit="percentunit",
+            ),
+            Panel(title="CPU by pod", query=f"sum by (pod) (rate(container_cpu_usage_seconds_total{{{PODS}}}[5m]))"),
+            Panel(
+                title="Memory by pod",
+                query=f"sum by (pod) (container_memory_working_set_bytes{{{PODS}}})",
+                unit="bytes",
+            ),
+            Panel(
+                title="Share of the quota in use",
+                query='sum by (resource) (kube_resourcequota{namespace="production",type="used"}) '
+                '/ sum by (resource) (kube_resourcequota{namespace="production",type="hard"} > 0)',
+                unit="percentunit",
+            ),
+        ),
+    ),
+    Dashboard(
+        title="PostgreSQL",
+        panels=(
+            Panel(title="Connections by state", query="sum by (state) (pg_stat_activity_count)"),
+            Panel(
+                title="Transactions",
+                query='rate(pg_stat_database_xact_commit{datname="neotool"}[5m]) '
+                '+ rate(pg_stat_database_xact_rollback{datname="neotool"}[5m])',
+                unit="ops",
+            ),
+            Panel(
+                title="Mean time of a statement",
+                query="sum(rate(pg_stat_statements_seconds_total[5m])) / sum(rate(pg_stat_statements_calls_total[5m]))",
+                unit="s",
+            ),
+            Panel(title="Size", query='pg_database_size_bytes{datname="neotool"}', unit="bytes"),
+            Panel(title="Clients that wait in PgBouncer", query="sum(pgbouncer_pools_client_waiting_connections)"),
+            Panel(title="Locks", query='sum by (mode) (pg_locks_count{datname="neotool"})'),
+        ),
+    ),
+    Dashboard(
+        title="GraphQL",
+        panels=(
+            Panel(title="Operations", query=f"sum(rate({RECEIVED}_count[5m]))", unit="reqps", shape="number"),
+            Panel(
+                title="Answers by status",
+                query=f"sum by (http_response_status_code) (rate({RECEIVED}_count[5m]))",
+                unit="reqps",
+            ),
+            Panel(title="Latency, P95", query=SLOWEST.format(by="service", metric=RECEIVED), unit="s"),
+            Panel(title="Latency of subgraphs, P95", query=SLOWEST.format(by="subgraph_name", metric=SENT), unit="s"),
+            Panel(title="Errors by code", query="sum by (code) (rate(apollo_router_graphql_error_total[5m]))"),
+        ),
+    ),
+    Dashboard(
+        title="Neotool Applications",
+        panels=(
+            Panel(
+                title="Requests by application",
+                query="sum by (exported_service) (rate(traefik_service_requests_total[5m]))",
+                unit="reqps",
+            ),
+            Panel(
+                title="Share of errors by application",
+                query='sum by (exported_service) (rate(traefik_service_requests_total{code=~"5.."}[5m])) '
+                "/ sum by (exported_service) (rate(traefik_service_requests_total[5m]))",
+                unit="percentunit",
+            ),
+            Panel(
+                title="Latency by application, P95",
+                query=SLOWEST.format(by="exported_service", metric="traefik_service_request_duration_seconds"),
+                unit="s",
+            ),
+            Panel(
+                title="Lag of consumers",
+                query="sum by (consumergroup, topic) (kafka_consumergroup_lag)",
+                legend="{{consumergroup}} {{topic}}",
+            ),
+            Panel(
+                title="Messages by topic",
+                query="sum by (topic) (rate(kafka_topic_partition_current_offset[5m]))",
+                unit="ops",
+            ),
+        ),
+    ),
+)
 
 SYSTEM = System(
     name="neotool",
@@ -164,6 +272,7 @@ SYSTEM = System(
             used_by=("apollo-router",),
         ),
     ),
+    dashboards=DASHBOARDS,
     quota=Quota(cpu="8", cpu_limit="12", memory="16Gi", memory_limit="24Gi", pods=50, claims=10, storage="340Gi"),
     defaults=Resources(cpu="50m", memory="64Mi", cpu_limit="500m", memory_limit="512Mi"),
     viewers="neotool:viewers",

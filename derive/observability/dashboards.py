@@ -16,6 +16,7 @@ from model import Dashboard, Panel, System
 MESH: Final = "Service Mesh Overview"
 SECURITY: Final = "Security Dashboard"
 PLATFORM: Final = "Platform"
+JVM: Final = "JVM Metrics"
 SOURCE: Final = {"type": "prometheus", "uid": "prometheus"}
 """The data source that kube-prometheus-stack provisions."""
 LABEL: Final = {"grafana_dashboard": "1"}
@@ -39,6 +40,8 @@ def _derived(scope: Scope) -> Iterator[Dashboard]:
         yield Dashboard(title=MESH, panels=tuple(_mesh(scope)))
         yield Dashboard(title=SECURITY, panels=tuple(_security(scope)))
     yield Dashboard(title=PLATFORM, panels=tuple(_platform(scope)))
+    if scope.jvm:
+        yield Dashboard(title=JVM, panels=tuple(_jvm(scope)))
 
 
 def _mesh(scope: Scope) -> Iterator[Panel]:
@@ -159,13 +162,13 @@ def _cluster(scope: Scope) -> Iterator[Panel]:
     spaces = (*scope.spaces, *scope.platform)
     yield Panel(
         title="K3s: node CPU",
-        query='1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))',
+        query=queries.node_cpu(),
         legend="{{instance}}",
         unit="percentunit",
     )
     yield Panel(
         title="K3s: node memory",
-        query="1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes",
+        query=queries.node_memory(),
         legend="{{instance}}",
         unit="percentunit",
     )
@@ -177,6 +180,21 @@ def _cluster(scope: Scope) -> Iterator[Panel]:
         legend="{{namespace}}/{{persistentvolumeclaim}}",
         unit="percentunit",
     )
+
+
+def _jvm(scope: Scope) -> Iterator[Panel]:
+    """By the names that Micrometer gives them."""
+    where, named = one_of("service", scope.jvm), "{{pod}}"
+    heap = f'sum by (pod) (jvm_memory_used_bytes{{area="heap",{where}}})'
+    most = f'sum by (pod) (jvm_memory_max_bytes{{area="heap",{where}}})'
+    pauses = f"sum by (pod) (rate(jvm_gc_pause_seconds_sum{{{where}}}[5m]))"
+    requests = f"sum by (service) (rate(http_server_requests_seconds_count{{{where}}}[5m]))"
+    yield Panel(title="Requests", query=requests, legend="{{service}}", unit="reqps")
+    yield Panel(title="Heap in use", query=heap, legend=named, unit="bytes")
+    yield Panel(title="Share of the heap in use", query=f"{heap} / {most}", legend=named, unit="percentunit")
+    yield Panel(title="Time spent in garbage collection", query=pauses, legend=named, unit="percentunit")
+    yield Panel(title="Threads", query=f"jvm_threads_live_threads{{{where}}}", legend=named)
+    yield Panel(title="CPU", query=f"process_cpu_usage{{{where}}}", legend=named, unit="percentunit")
 
 
 def _graph(scope: Scope) -> dict[str, Any]:

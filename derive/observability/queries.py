@@ -102,3 +102,30 @@ def restarts(spaces: Iterable[str], window: str = "1h") -> str:
     return (
         f"sum by (namespace, pod, container) (increase(kube_pod_container_status_restarts_total{{{where}}}[{window}]))"
     )
+
+
+def node_cpu() -> str:
+    """Share of each node's processors that is in use."""
+    return '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))'
+
+
+def node_memory() -> str:
+    return "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes"
+
+
+def node_disk() -> str:
+    """Share of each file system on a disk that is in use."""
+    where = '{fstype=~"ext4|xfs"}'
+    return f"1 - node_filesystem_avail_bytes{where} / node_filesystem_size_bytes{where}"
+
+
+def door_errors() -> str:
+    """Share of the requests by Traefik that the server answered with an error."""
+    rate, failed = "sum by (exported_service) (rate(traefik_service_requests_total{}[5m]))", '{code=~"5.."}'
+    return f"{rate.format(failed)} / {rate.format('')}"
+
+
+def door_latency(quantile: float) -> str:
+    """Seconds that the given share of the requests by Traefik stays below."""
+    buckets = "sum by (exported_service, le) (rate(traefik_service_request_duration_seconds_bucket[5m]))"
+    return f"histogram_quantile({quantile:g}, {buckets})"

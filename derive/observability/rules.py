@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from derive.observability import egress_rules, queries
+from derive.observability import egress_rules, platform_rules, queries
 from derive.observability.alert import Severity, alert
 from derive.observability.monitors import API
 from derive.observability.queries import one_of
@@ -26,6 +26,8 @@ def prometheus_rule(scope: Scope) -> Manifest:
     groups = [
         ("services", list(_services(scope))),
         ("traffic", list(_traffic(scope)) if scope.mesh else []),
+        ("ingress", list(platform_rules.doors(scope)) if scope.ingress else []),
+        ("nodes", list(platform_rules.nodes(scope)) if scope.fixed else []),
         ("egress", [*egress_rules.recordings(), *egress_rules.alerts(scope)] if scope.egress else []),
         *store_groups(scope),
         ("logs", list(_logs(scope))),

@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Literal
 
 from derive import choices, naming
-from derive.addons import postgres_exporter
+from derive.addons import discovery, postgres_exporter
 from derive.shapes import Deployment
 from derive.stores import copies, kafka
 from derive.stores.postgres_backup import oldest_backup
 from derive.stores.postgres_members import services
-from model import Alloy, Cilium, Istio, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, System, Velero
+from model import Alloy, Cilium, Istio, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, System, Traefik, Velero
 from model.schedules import gaps
 from model.stores import copies_of
 
@@ -61,6 +61,12 @@ class Scope:
     """Age that the last backup of a database in the cluster may reach, by its archive's name."""
     backups: bool
     """Whether Velero backs the cluster up."""
+    ingress: bool
+    """Whether Traefik counts what comes in."""
+    fixed: bool
+    """Whether nobody adds nodes: the servers work, too."""
+    jvm: tuple[str, ...]
+    """Services of the Java virtual machine that are measured."""
     mesh: bool
     egress: bool
     """Whether calls leave by the egress gateway."""
@@ -112,6 +118,9 @@ def scope(deployment: Deployment) -> Scope:
         logs=logs,
         archives={store.name: limit for store in inside if (limit := oldest_backup(store))},
         backups=choices.choice(deployment, Velero) is not None,
+        ingress=isinstance(system.platform.ingress, Traefik) and bool(discovery.scrapes(deployment)),
+        fixed=not system.platform.pools,
+        jvm=tuple(service.name for service in running if service.runtime == "jvm" and service.metrics),
         mesh=isinstance(system.platform.mesh, Istio),
         egress=any(external.through_gateway for external in system.externals),
         network=isinstance(system.platform.cni, Cilium),
