@@ -37,6 +37,7 @@ from derive import (
     web_firewall,
     workloads,
 )
+from derive.addons import argo_cd
 from derive.cloud import Grant
 from derive.connections import links, pooler_labels
 from derive.databases import placed_on_ec2
@@ -52,6 +53,7 @@ from derive.stores.kind import Site, StorePlan
 from manifests import ingress as objects
 from manifests.base import Manifest
 from model import (
+    ArgoCd,
     Bucket,
     CertManager,
     Cilium,
@@ -77,6 +79,8 @@ class ApplicationPlan:
     edge: tuple[Part, ...]
     """The doors in and out, and the account of whoever deploys from outside."""
     secrets: tuple[SecretPlan, ...]
+    delivery: tuple[Part, ...] = ()
+    """What deploys the services from elsewhere: after all that they stand on is there."""
     vaulted: tuple[Part, ...] = ()
     """What fills Secrets from Vault: after ``secrets`` and one after the other, before whatever reads the Secrets."""
     grants: tuple[Grant, ...] = ()
@@ -132,6 +136,7 @@ def application(deployment: Deployment, hosts: Mapping[str, str]) -> Application
         stores=store_parts,
         edge=(*_edge(context), *_pipeline(context)),
         secrets=(*filled.secrets, *_own_certificates(context)),
+        delivery=_delivery(context),
         vaulted=filled.parts,
         grants=grants(system, context.outside, deployment.facts.region),
         notes=notes,
@@ -396,6 +401,15 @@ def _issued_certificates(context: _Context) -> Iterator[Manifest]:
 def _pipeline(context: _Context) -> tuple[Part, ...]:
     objects: list[Manifest | None] = [*pipeline.account_objects(context.deployment)]
     return (_part(context, "pipeline", context.deployment.system.home, objects),) if objects else ()
+
+
+def _delivery(context: _Context) -> tuple[Part, ...]:
+    """Argo CD's Application, and the project that bounds it."""
+    deployment = context.deployment
+    chosen = choices.choice(deployment, ArgoCd)
+    if chosen is None:
+        return ()
+    return (_part(context, "delivery", argo_cd.home(chosen), [*argo_cd.followed(deployment, chosen)]),)
 
 
 def _edge(context: _Context) -> tuple[Part, ...]:

@@ -86,6 +86,8 @@ class SecretPlan:
     given: Mapping[str, str] = field(default_factory=dict)
     """Key -> name of a value that the operators give in the stack's settings: a token that another company issued."""
 
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """By which whoever reads it finds it."""
     fills: tuple[str, str] | None = None
     """Namespace and name of another Secret that gets its values by way of Vault. Absent: none."""
 

@@ -69,6 +69,7 @@ EXTERNAL_DNS: Final = ChartVersion(
     "https://kubernetes-sigs.github.io/external-dns", "external-dns", "1.21.1", "external-dns"
 )
 VAULT: Final = ChartVersion("https://helm.releases.hashicorp.com", "vault", "0.34.1", "vault")
+ARGO_CD: Final = ChartVersion("https://argoproj.github.io/argo-helm", "argo-cd", "10.1.1", "argocd")
 ARGO_ROLLOUTS: Final = ChartVersion("https://argoproj.github.io/argo-helm", "argo-rollouts", "2.41.0", "argo-rollouts")
 VELERO: Final = ChartVersion("https://vmware-tanzu.github.io/helm-charts", "velero", "12.1.0", "velero")
 VELERO_AWS_PLUGIN: Final = "docker.io/velero/velero-plugin-for-aws:v1.13.2"

@@ -135,22 +135,22 @@ class Vault(Housed):
 
 
 class ArgoCd(Housed):
-    """Argo CD, which deploys a chart of the system's own repository into the namespace of its services.
+    """Argo CD, which deploys a chart of the system's own repository into the namespace of its services, and nothing
+    else anywhere.
 
-    Objects that this program makes too stay its own: Argo CD takes over what it alone declares, the images' tags. The
-    webhook's secret is the stack's setting ``argocd-webhook``.
+    This program declares the same objects: Argo CD takes over the images, whose tags a pipeline commits, and leaves the
+    number of replicas to the autoscalers. It asks Git every three minutes, and at once when a webhook tells it; the
+    webhook's secret is the generated value ``argocd-webhook``.
     """
 
     kind: Literal["argo-cd"] = "argo-cd"
     repository: str = Field(pattern=r"^https://[a-z0-9.-]+/[^\s]+$")
-    """The repository's URL; the only source that the project admits."""
+    """The repository's URL; the only source that its project admits."""
     path: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
     """The chart's folder in it."""
     values: str = Field("values-{environment}.yaml", pattern=r"^[A-Za-z0-9][A-Za-z0-9._{}/-]*$")
     """The file beside the chart; ``{environment}`` stands for the environment's name."""
     branch: str = "main"
-    tells: bool = True
-    """Whether the receivers of alerts that are Slack channels hear of every synchronisation, too."""
 
 
 class ArgoRollouts(Housed):
@@ -233,7 +233,8 @@ class Velero(Housed):
 
 
 AddonChoice = Annotated[
-    EbsCsi
+    ArgoCd
+    | EbsCsi
     | MetricsServer
     | PrometheusAdapter
     | ClusterAutoscaler

@@ -198,9 +198,9 @@ def _platform(stack: Stack, target: Target, secrets: SecretsArgs, outside: Seque
     after = pulumi.ResourceOptions(depends_on=[*namespaces, *readable, *outside])
     stores = [MicroService(part.name, PartArgs(part, targets["data"]), after) for part in plan.application.stores]
     services = pulumi.ResourceOptions(depends_on=[*namespaces, *readable, *outside, *stores])
-    for part in plan.application.services:
-        MicroService(part.name, PartArgs(part, targets["apps"]), services)
+    running = [MicroService(part.name, PartArgs(part, targets["apps"]), services) for part in plan.application.services]
     _groups(targets["apps"], plan.application.edge, after)
+    _groups(targets["apps"], plan.application.delivery, pulumi.ResourceOptions(depends_on=[*running]))
     _groups(targets["observability"], plan.observability, after)
     return filled
 

@@ -56,10 +56,11 @@ class Secrets(pulumi.ComponentResource):
             pair = tls.PrivateKey(f"{plan.name}-key", algorithm="ED25519", opts=pulumi.ResourceOptions(parent=self))
             values |= {"identity": pair.private_key_openssh, "identity.pub": pair.public_key_openssh}
             self.public_keys[plan.name] = pair.public_key_openssh.apply(str.strip)
+        labels = {"labels": dict(plan.labels)} if plan.labels else {}
         return {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": plan.name, "namespace": plan.namespace},
+            "metadata": {"name": plan.name, "namespace": plan.namespace, **labels},
             "type": "kubernetes.io/tls" if plan.certificate else "Opaque",
             "stringData": {key: pulumi.Output.secret(value) for key, value in values.items()},
         }

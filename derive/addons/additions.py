@@ -8,6 +8,7 @@ from typing import Any, Final
 from derive import choices
 from derive.addons import (
     alloy,
+    argo_cd,
     argo_rollouts,
     cert_manager,
     cluster_autoscaler,
@@ -50,6 +51,7 @@ MAKERS: Final[dict[str, Callable[[Deployment, Any], Addition | None]]] = {
     "headlamp": headlamp.addition,
     "external-dns": external_dns.addition,
     "velero": velero.addition,
+    "argo-cd": argo_cd.addition,
 }
 """By kind. Volumes before what claims them, certificates before what is secured by them, metrics before their users."""
 EARLY: Final = frozenset({flux.NAME, "ebs-csi", "metrics-server", "cert-manager", "external-secrets", "argo-rollouts"})

@@ -113,10 +113,11 @@ def secrets(settings: Observability) -> tuple[SecretPlan, ...]:
 
 def told(settings: Observability) -> tuple[Flow, ...]:
     """The ways out to the receivers."""
-    return tuple(dict.fromkeys(_way(receiver) for receiver in settings.receivers))
+    return tuple(dict.fromkeys(way(receiver) for receiver in settings.receivers))
 
 
-def _way(receiver: Receiver) -> Flow:
+def way(receiver: Receiver) -> Flow:
+    """The way out to one receiver."""
     match receiver:
         case Slack():
             return Flow(Hosts(("hooks.slack.com",)), (443,))

@@ -13,6 +13,7 @@ from manifests.base import Manifest
 from model import (
     Acme,
     Alloy,
+    ArgoCd,
     ArgoRollouts,
     CertManager,
     ClusterAutoscaler,
@@ -71,6 +72,7 @@ EVERYTHING: tuple[AddonChoice, ...] = (
     ExternalSecrets(store="vault"),
     Vault(namespace="shop-system"),
     ArgoRollouts(),
+    ArgoCd(repository="https://git.example/shop/shop", path="helm/shop"),
     CertManager(issuer=Acme(email="ops@shop.example", staging=("test",)), namespace="shop-ingress"),
     EbsCsi(own_key=True),
 )

@@ -77,6 +77,7 @@ def test_the_order_avoids_every_race() -> None:
         "headlamp",
         "external-dns",
         "velero",
+        "argocd",
     ]
     found = {plan.name: plan.requires for plan in addons(deployed(equipped()))}
     assert "aws-ebs-csi-driver" in found["kube-prometheus-stack"]

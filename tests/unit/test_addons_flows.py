@@ -156,7 +156,7 @@ def test_each_namespace_denies_by_default(kind: str) -> None:
         item["metadata"]["namespace"] for item in policies(kind, system) if item["metadata"]["name"] == "default-deny"
     }
     assert closed == spaces
-    assert len(spaces) == 9
+    assert len(spaces) == 10
 
 
 def test_pod_security_is_as_strict_as_the_pods_allow() -> None:
@@ -172,6 +172,7 @@ def test_pod_security_is_as_strict_as_the_pods_allow() -> None:
         "shop-ingress": "restricted",
         "external-secrets": "restricted",
         "argo-rollouts": "restricted",
+        "argocd": "restricted",
         "shop-system": "restricted",
         "headlamp": "restricted",
         "external-dns": "restricted",
