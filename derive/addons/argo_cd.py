@@ -64,18 +64,14 @@ def addition(deployment: Deployment, choice: ArgoCd) -> Addition:
         rules=_rules(choice, receivers),
         secrets=(
             SecretPlan(WEBHOOK, source.namespace, passwords={"github": WEBHOOK}, labels=OWN),
-            *(
-                [
-                    SecretPlan(
-                        NOTIFICATIONS, source.namespace, given={item.name: item.name for item in receivers}, labels=OWN
-                    )
-                ]
-                if receivers
-                else []
-            ),
+            *([_told(receivers, source.namespace)] if receivers else []),
         ),
         measured=(Measured(CONTROLLER, 8082), Measured(SERVER, 8083), Measured(REPOSITORIES, 8084)),
     )
+
+
+def _told(receivers: tuple[Slack, ...], namespace: str) -> SecretPlan:
+    return SecretPlan(NOTIFICATIONS, namespace, given={item.name: item.name for item in receivers}, labels=OWN)
 
 
 def _rules(choice: ArgoCd, receivers: tuple[Slack, ...]) -> tuple[Rule, ...]:
