@@ -62,7 +62,7 @@ def actors(registry: Registry, scope: Scope, releases: Iterable[Release]) -> lis
             listens=frozenset({("UDP", 53), ("TCP", 53), ("TCP", 9153)}),
             hosts=("kube-dns.kube-system.svc.cluster.local",),
         ),
-        *_nodes(registry),
+        *_nodes(registry, scope),
         *_outside(registry, scope),
     ]
     return _named(found)
@@ -197,11 +197,13 @@ def _strangers(namespaces: Mapping[str, Mapping[str, str]], injector: bool) -> I
     yield Actor("any pod elsewhere", "pod", ELSEWHERE, account="default", role=ELSEWHERE)
 
 
-def _nodes(registry: Registry) -> Iterator[Actor]:
+def _nodes(registry: Registry, scope: Scope) -> Iterator[Actor]:
     groups = registry.of("aws:autoscaling/group:Group", "aws:eks/nodeGroup:NodeGroup")
     names = {
         name for group in groups for key in ("vpcZoneIdentifiers", "subnetIds") for name in group.values.get(key) or ()
     }
+    if scope.exposed:
+        names |= {item.values.get("subnetId") for item in registry.of("aws:ec2/instance:Instance")}
     subnets = [item.values["cidrBlock"] for item in registry.of("aws:ec2/subnet:Subnet") if item.id in names]
     where = ranges(*subnets)
     yield Actor(OWN_NODE, "host", addresses=where, role=NODES)

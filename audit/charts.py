@@ -66,6 +66,11 @@ def releases(registry: Registry) -> list[Release]:
         )
         for item in registry.objects("HelmChart", group="helm.cattle.io")
     ]
+    found += [
+        # Of a chart that K3s brings along, its settings alone are registered.
+        Release(item.name, item.name, item.namespace, _yaml(item.spec.get("valuesContent")))
+        for item in registry.objects("HelmChartConfig", group="helm.cattle.io")
+    ]
     found += [_helm_release(item) for item in registry.of("kubernetes:helm.sh/v3:Release")]
     found += [_flux(item) for item in registry.objects("HelmRelease", group="helm.toolkit.fluxcd.io")]
     found += [item for app in registry.objects("Application", group="argoproj.io") for item in _argo(app)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from audit import policies
@@ -11,7 +11,7 @@ from audit.authorization import Authorization
 from audit.charts import Release
 from audit.cilium import CiliumPolicies
 from audit.doors import Door, Doors
-from audit.ingresses import NGINX_CHART, Ingresses
+from audit.ingresses import NGINX_CHART, TRAEFIK_CHART, Ingresses, TraefikIngresses
 from audit.layers import ANY_OTHER, AUTHORIZATION, EGRESS, INGRESS, MTLS, ROUTING, Question, Verdicts
 from audit.mtls import ACCEPTED, ClientModes, PeerModes, accepts
 from audit.platform import DNS, SIDECAR_METRICS
@@ -53,12 +53,7 @@ class Cluster:
         self._clients = ClientModes(registry, root)
         self.routing = Routing(registry, population, self.hosts, self._clients, root, mode)
         self.entrances = population.role("ingress-gateway")
-        nginx = charts.get(NGINX_CHART)
-        self.doors: Doors | Ingresses = (
-            Ingresses(registry, population, self.hosts, self.routing, nginx, self.entrances)
-            if nginx
-            else Doors(registry, population, self.routing, self.entrances)
-        )
+        self.doors = self._doors(registry, charts)
         self._mutual = self._mutual_ports(registry)
         """Ports of gateways that take the mesh's own TLS, by pod."""
         self._sidecars: Mask = 0
@@ -69,6 +64,12 @@ class Cluster:
         """Everybody but a pod's own node, whose probes no policy can refuse."""
         self._published = self.doors.published()
         self._known: dict[tuple[int, Port], tuple[Verdicts, Mask]] = {}
+
+    def _doors(self, registry: Registry, charts: Mapping[str, Release]) -> Doors | Ingresses:
+        for chart, kind in ((NGINX_CHART, Ingresses), (TRAEFIK_CHART, TraefikIngresses)):
+            if chart in charts:
+                return kind(registry, self.population, self.hosts, self.routing, charts[chart], self.entrances)
+        return Doors(registry, self.population, self.routing, self.entrances)
 
     def _mutual_ports(self, registry: Registry) -> dict[int, set[int]]:
         found: dict[int, set[int]] = defaultdict(set)

@@ -26,7 +26,7 @@ from audit.sites import (
     Site,
     Sites,
 )
-from model import Bucket, HubAndSpoke
+from model import Bucket, Flux, HubAndSpoke, K3s
 from model.platform import Receiver
 
 ANYWHERE: Final = "anywhere"
@@ -35,7 +35,7 @@ MACHINE_KINDS: Final = ("postgresql", "redis")
 WEB_PORTS: Final = (80, 443)
 WEB: Final = ("TCP 80", "TCP 443")
 HTTPS: Final = ("TCP 443",)
-INGRESS_PORTS: Final = {"istio": (80, 443, 15021), "nginx": (30080, 30443, 30081)}
+INGRESS_PORTS: Final = {"istio": (80, 443, 15021), "nginx": (30080, 30443, 30081), "traefik": (80, 443)}
 """Redirect, TLS and health on the nodes, by kind of ingress."""
 ADMINISTRATION: Final = ("TCP 22", "TCP 6443")
 API: Final = ("TCP 6443",)
@@ -97,12 +97,18 @@ class NetworkExpectation:
         """The database group admits every node on the ports of all such stores: it knows subnets, not services."""
 
     def _entering(self) -> tuple[Row, ...]:
-        """Who opens connections to the edge: everybody, or the declared part of the public addresses."""
+        """Who opens connections to the edge: everybody, or the declared part of the public addresses. Of servers that
+        are their own edge, administrators reach more."""
         network = self._scope.system.network
+        machine, tier = EDGE, ""
+        administered: tuple[Row, ...] = ()
+        if self._scope.exposed:
+            machine, tier = NODE, network.control
+            administered = (Row(NODE, OPERATORS, ADMINISTRATION, VPN, tier),)
         if isinstance(network, HubAndSpoke) or network.public_sources is None:
-            return (Row(EDGE, ANYWHERE, WEB),)
+            return (Row(machine, ANYWHERE, WEB, tier=tier), *administered)
         part = tuple(f"{port} (a part of it)" for port in WEB)
-        return tuple(Row(EDGE, place, part, "") for place in (INTERNET, S3))
+        return (*(Row(machine, place, part, "", tier) for place in (INTERNET, S3)), *administered)
 
     def _admitted(self, tier: str) -> tuple[str, ...]:
         """Tiers whose nodes may speak to those of a tier."""
@@ -117,7 +123,11 @@ class NetworkExpectation:
         """What nodes may ask of anybody: HTTPS, and the ports of what is declared outside."""
         declared = {port for external in self._scope.system.externals for port in external.ports}
         mail = {int(receiver.server.rpartition(":")[2]) for receiver in self._receivers() if receiver.kind == "email"}
-        return (*HTTPS, *(f"TCP {port}" for port in sorted((declared | mail) - {443})))
+        platform = self._scope.system.platform
+        git = {platform.delivery.port} if isinstance(platform.delivery, Flux) else set()
+        ubuntu = isinstance(platform.cluster, K3s) and platform.cluster.machines.startswith("ubuntu")
+        packages = {80} if ubuntu else set()
+        return (*HTTPS, *(f"TCP {port}" for port in sorted((declared | mail | git | packages) - {443})))
 
     def _receivers(self) -> tuple[Receiver, ...]:
         return self._scope.system.platform.observability.receivers
@@ -151,7 +161,7 @@ class NetworkExpectation:
             return ENDPOINT
         if place.vpc == source.vpc:
             return LOCAL
-        if place.role == INTERNET:
+        if place.role == INTERNET or (self._scope.exposed and place.role == OPERATORS):
             return {"internet": INTERNET_GATEWAY, "nat": NAT}.get(self._egress(source), NOWHERE)
         if source.owner == HUB:
             known = place.owner in (*self._scope.system.environments, VPN)

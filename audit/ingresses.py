@@ -1,4 +1,5 @@
-"""The doors behind an ingress controller: what NGINX answers for every host, port and path (Ingress objects)."""
+"""The doors behind an ingress controller: what NGINX, or Traefik, answers for every host, port and path (Ingress
+objects)."""
 
 from __future__ import annotations
 
@@ -16,9 +17,12 @@ from audit.routing import Routing
 from audit.services import Hosts, target
 
 NGINX_CHART: Final = "nginx-ingress"
+TRAEFIK_CHART: Final = "traefik"
 MERGED: Final = "nginx.org/mergeable-ingress-type"
 BY_SERVICE: Final = "nginx.org/use-cluster-ip"
 PLAIN, TLS = 80, 443
+_TO_HTTPS: Final = "--entrypoints.web.http.redirections.entrypoint"
+_ENTRANCES: Final = "traefik.ingress.kubernetes.io/router.entrypoints"
 _REFUSED: Final = re.compile(r"location (=|\^~) (\S+) \{ return 40[34]; \}")
 
 
@@ -34,8 +38,11 @@ class Ingresses:
         settings = release.value("controller.config.entries", {})
         self._redirects = str(settings.get("ssl-redirect", "true")).lower() == "true"
         self._refused = _REFUSED.findall(str(settings.get("server-snippets", "")))
+        self._read(registry, str(release.value("controller.ingressClass.name", "nginx")))
+
+    def _read(self, registry: Registry, own: str) -> None:
+        """Ingresses of the controller's own class, and of the default one."""
         self._objects: dict[str, list[Object]] = defaultdict(list)
-        own = str(release.value("controller.ingressClass.name", "nginx"))
         for item in registry.objects("Ingress", group="networking.k8s.io"):
             if item.spec.get("ingressClassName") in (own, None):
                 for rule in item.spec.get("rules") or ():
@@ -116,6 +123,52 @@ class Ingresses:
                     if number is not None:
                         found.append((1 << index, number))
         return led(self._population, tuple(found))
+
+
+class TraefikIngresses(Ingresses):
+    """Ingresses of Traefik: it knows a certificate wherever a host's is named, and redirects before it looks at hosts.
+
+    What it answers for a host that no Ingress names comes from nobody behind it: the door counts as closed.
+    """
+
+    def __init__(
+        self, registry: Registry, population: Population, hosts: Hosts, routing: Routing, release: Release, pods: Mask
+    ) -> None:
+        self._population, self._names, self._routing, self._pods = population, hosts, routing, pods
+        self._secrets = set(secrets(registry))
+        arguments = [str(item).lower() for item in release.value("additionalArguments", ())]
+        self._redirects = f"{_TO_HTTPS}.scheme=https" in arguments and f"{_TO_HTTPS}.to=:443" in arguments
+        self._refused = []
+        self._read(registry, TRAEFIK_CHART)
+
+    def answer(self, door: Door) -> Answer:
+        names = sorted((name for name in self._objects if host_covers(name, door.host)), key=lambda name: -len(name))
+        if not names or door.port not in (PLAIN, TLS):
+            return Answer(CLOSED)
+        host = names[0]
+        if door.port == PLAIN:
+            return Answer(REDIRECT) if self._redirects else self._served(host, door, "web", "{} in plain text")
+        named = [
+            (item.namespace, str(tls.get("secretName")))
+            for item in self._objects[host]
+            for tls in item.spec.get("tls") or ()
+            if host in (tls.get("hosts") or ())
+        ]
+        if not any(secret in self._secrets for secret in named):
+            missing = ", ".join(f"{name} in {namespace}" for namespace, name in named) or "none is named"
+            return Answer(f"no certificate: {missing}")
+        return self._served(host, door, "websecure", "{}")
+
+    def _served(self, host: str, door: Door, entrance: str, form: str) -> Answer:
+        """By the Ingresses that stand at an entrance; all do that name none."""
+        every = self._objects[host]
+        try:
+            self._objects[host] = [
+                item for item in every if entrance in _annotations(item).get(_ENTRANCES, entrance).split(",")
+            ]
+            return self._led(host, door, form)
+        finally:
+            self._objects[host] = every
 
 
 def _annotations(item: Object) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from audit.firewall import EVERYTHING, Firewall, Way
 from audit.resources import Registry
 from audit.routes import NOWHERE, Routes, outside
 from audit.scope import Scope
-from audit.sites import DATABASE, EDGE, ENTRY, INTERNET, NODE, Site, Sites
+from audit.sites import DATABASE, EDGE, ENTRY, INTERNET, NODE, OPERATORS, Site, Sites
 from model import HubAndSpoke
 
 ROUTE = "route"
@@ -60,8 +60,10 @@ class Machines:
         return self._leads(source, target) and self._leads(target, source)
 
     def _leads(self, source: Site, target: Site) -> bool:
-        if source.role == INTERNET:
-            return target.is_machine and target.role == EDGE and self._leads(target, source)
+        exposed = self._scope.exposed
+        if source.role == INTERNET or (exposed and source.role == OPERATORS):
+            door = target.role == EDGE or (exposed and target.role == NODE)
+            return target.is_machine and door and self._leads(target, source)
         if not source.is_machine:
             return all(NOWHERE not in self.routes.path(source, place) for place in self._places(target))
         starts = [self.sites.by_subnet[name] for name in source.subnets if name in self.sites.by_subnet]

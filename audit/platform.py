@@ -42,10 +42,11 @@ ENTRANCES: Final[Mapping[str, tuple[Link, ...]]] = {
         Link("prometheus", "ingress-gateway", 9113),
         Link("ingress-gateway", API_SERVER, None),
     ),
+    "traefik": (*(Link(INTERNET, "ingress-gateway", port, at_callee=EVERYBODY) for port in (8000, 8443)),),
 }
 """By kind of ingress."""
 
-REFUSED: Final[Mapping[str, tuple[str, ...]]] = {"istio": (), "nginx": ("/metrics",)}
+REFUSED: Final[Mapping[str, tuple[str, ...]]] = {"istio": (), "nginx": ("/metrics",), "traefik": ()}
 """Paths that no host publishes, by kind of ingress."""
 
 

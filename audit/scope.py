@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from model import Bucket, DeclarationError, InCluster, Istio, Kafka, PostgreSQL, RabbitMQ, Redis, System
+from model import Bucket, DeclarationError, InCluster, Istio, Kafka, PostgreSQL, RabbitMQ, Redis, SingleVpc, System
 from model.environment import Environment
 from model.stores import Pooler, Store, backup_of, copies_of
 from model.workloads import Service
@@ -52,6 +52,12 @@ class Scope:
         control = self.system.network.control
         entered = {pool.tier or control for pool in self.system.platform.pools if pool.ingress}
         return tuple(name for name in self.node_tiers if name in entered)
+
+    @property
+    def exposed(self) -> bool:
+        """Whether the servers are their own edge."""
+        network = self.system.network
+        return isinstance(network, SingleVpc) and network.edge == "nodes"
 
     @property
     def private_zone(self) -> str:

@@ -99,7 +99,9 @@ class Sites:
             vpc = str(where.values["vpcId"]) if where else ""
             owner = self.owner_of.get(vpc, "")
             known = names.get(str(address))
-            role = DATABASE if known else BASTION if owner == HUB else UNKNOWN_MACHINE
+            tier = (where.values.get("tags") or {}).get("Tier") if where else None
+            serves = self._scope.exposed and tier in self._scope.node_tiers
+            role = DATABASE if known else BASTION if owner == HUB else NODE if serves else UNKNOWN_MACHINE
             tags = item.values.get("tags") or {}
             yield Site(
                 name=known.removesuffix(f".{zone}") if known else str(tags.get("Name") or item.name),
@@ -163,14 +165,15 @@ class Sites:
         found.append(Site("other networks behind the VPN", VPN, VPN, addresses=behind))
         covered = merged([*known, *(part for site in found for part in site.addresses)])
         found.append(Site("other private addresses", REST, addresses=without(PRIVATE, covered)))
-        found.append(Site("the internet", INTERNET, addresses=PUBLIC))
+        public = without(PUBLIC, operators)
+        found.append(Site("the internet", INTERNET, addresses=public))
         found.append(Site("the internet over IPv6", INTERNET6))
         prefixes = {
             str(item.values.get("prefixListId", ""))
             for item in self._registry.of("aws:ec2/vpcEndpoint:VpcEndpoint")
             if str(item.values.get("serviceName", "")).endswith(".s3")
         }
-        found += [Site("S3", S3, addresses=PUBLIC, prefix_list=prefix) for prefix in sorted(prefixes)]
+        found += [Site("S3", S3, addresses=public, prefix_list=prefix) for prefix in sorted(prefixes)]
         yield from (site for site in found if site.addresses or site.role == INTERNET6)
 
     def _vpc(self, owner: str) -> str:
