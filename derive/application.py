@@ -12,6 +12,7 @@ from functools import partial
 
 from derive import (
     authorization,
+    certificates,
     choices,
     configuration,
     egress,
@@ -50,12 +51,10 @@ from derive.shapes import Deployment, Part, SecretPlan
 from derive.stores import grants, kind_of, place_of
 from derive.stores.common import configuration_hash
 from derive.stores.kind import Site, StorePlan
-from manifests import ingress as objects
 from manifests.base import Manifest
 from model import (
     ArgoCd,
     Bucket,
-    CertManager,
     Cilium,
     DeclarationError,
     Istio,
@@ -135,8 +134,8 @@ def application(deployment: Deployment, hosts: Mapping[str, str]) -> Application
         services=service_parts,
         stores=store_parts,
         edge=(*_edge(context), *_pipeline(context)),
-        secrets=(*filled.secrets, *_own_certificates(context)),
         delivery=_delivery(context),
+        secrets=(*filled.secrets, *certificates.own(deployment)),
         vaulted=filled.parts,
         grants=grants(system, context.outside, deployment.facts.region),
         notes=notes,
@@ -383,21 +382,6 @@ def _doors(context: _Context) -> Iterator[Manifest]:
         yield from ingress_rules.rules(system, environment)
 
 
-def _own_certificates(context: _Context) -> Iterator[SecretPlan]:
-    """Of the stack's own authority, where no cert-manager issues them."""
-    deployment = context.deployment
-    if choices.choice(deployment, CertManager) is None and (context.mesh or deployment.system.routes):
-        for (secret, namespace), hosts in ingress.certificates(deployment.system, deployment.environment).items():
-            yield SecretPlan(name=secret, namespace=namespace, certificate=tuple(hosts))
-
-
-def _issued_certificates(context: _Context) -> Iterator[Manifest]:
-    deployment = context.deployment
-    if choices.choice(deployment, CertManager):
-        for (secret, namespace), hosts in ingress.certificates(deployment.system, deployment.environment).items():
-            yield objects.certificate(secret, namespace, hosts, naming.ISSUER)
-
-
 def _pipeline(context: _Context) -> tuple[Part, ...]:
     objects: list[Manifest | None] = [*pipeline.account_objects(context.deployment)]
     return (_part(context, "pipeline", context.deployment.system.home, objects),) if objects else ()
@@ -418,7 +402,8 @@ def _edge(context: _Context) -> tuple[Part, ...]:
     system = deployment.system
     parts = []
     if system.routes:
-        parts.append(_part(context, "edge", system.home, [*_doors(context), *_issued_certificates(context)]))
+        issued = certificates.issued(deployment, context.around.doorman)
+        parts.append(_part(context, "edge", system.home, [*_doors(context), *issued]))
     if egress.through_gateway(system):
         mesh = context.mesh
         if mesh is None or not mesh.egress_gateway:

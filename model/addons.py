@@ -74,13 +74,21 @@ class CloudflareDns(Declared):
     kind: Literal["cloudflare"] = "cloudflare"
 
 
+class HttpProof(Declared):
+    """Proof of ownership by HTTP-01: the authority asks at the public names themselves, which must lead here already.
+    Without wildcards; behind an ingress controller."""
+
+    kind: Literal["http"] = "http"
+
+
 class Acme(Declared):
-    """Certificates of Let's Encrypt, wildcards among them."""
+    """Certificates of Let's Encrypt."""
 
     kind: Literal["acme"] = "acme"
     email: str = Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
     """Where the authority writes to before a certificate expires."""
-    dns: CloudflareDns = CloudflareDns()
+    proof: Annotated[CloudflareDns | HttpProof, Field(discriminator="kind")] = CloudflareDns()
+    """How the authority is shown whose the names are. By DNS, wildcards are possible, too."""
     staging: tuple[Name, ...] = ()
     """Environments that ask the staging server: no rate limits, and no browser trusts what it issues."""
 

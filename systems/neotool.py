@@ -9,9 +9,11 @@ from typing import Any
 
 from model import (
     R2,
+    Acme,
     Alloy,
     Backup,
     Bucket,
+    Budget,
     Call,
     CertManager,
     Dashboard,
@@ -22,6 +24,7 @@ from model import (
     Flux,
     Gp3,
     Grafana,
+    HttpProof,
     InCluster,
     K3s,
     Kafka,
@@ -302,7 +305,7 @@ SYSTEM = System(
             ),
         ),
         addons=(
-            CertManager(),
+            CertManager(issuer=Acme(email="operations@neotool.io", proof=HttpProof(), staging=("dev",))),
             Vault(namespace="production", members=1, volume="10Gi", tls=False, auto_unseal=False, token_ttl=hours(24)),
             ExternalSecrets(store="vault", refresh=minutes(5)),
             Grafana(),
@@ -321,6 +324,7 @@ SYSTEM = System(
             domain="dev.neotool.io",
             servers=Nodes(instance="m7i.xlarge", count=1, disk=Gp3(size=350)),
             pools={},
+            budget=Budget(amount=250, notify=("operations@neotool.io",)),
         ),
         "prod": Environment(
             cidr="10.20.0.0/16",
@@ -331,6 +335,7 @@ SYSTEM = System(
             protect=True,
             observability_volume="50Gi",
             moving_tags=False,
+            budget=Budget(amount=500, notify=("operations@neotool.io",)),
         ),
     },
 )

@@ -8,11 +8,13 @@ from derive import naming, versions
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Addresses, Flow, Hosts, Rule, webhook
 from derive.addons.istio import replicas_over_zones
+from derive.doorman import INGRESS_CLASS, TRAEFIK
+from derive.network import public_hosts
 from derive.placement import placement
 from derive.shapes import Deployment, SecretPlan
 from manifests import pods
 from manifests.base import Manifest, manifest
-from model import Acme, CertManager
+from model import Acme, CertManager, CloudflareDns, DeclarationError, HttpProof, IstioGateway, Traefik
 
 NAME: Final = "cert-manager"
 ISSUER: Final = naming.ISSUER
@@ -27,7 +29,7 @@ _API: Final = "cert-manager.io/v1"
 def addition(deployment: Deployment, choice: CertManager) -> Addition:
     source = housed(versions.CERT_MANAGER, choice.namespace)
     parts = {part: {naming.APP: part} for part in (NAME, "webhook", "cainjector", "startupapicheck")}
-    acme = isinstance(choice.issuer, Acme)
+    token = isinstance(choice.issuer, Acme) and isinstance(choice.issuer.proof, CloudflareDns)
     asks = _acme(deployment, choice.issuer) if isinstance(choice.issuer, Acme) else ()
     return Addition(
         release=Release(
@@ -44,15 +46,20 @@ def addition(deployment: Deployment, choice: CertManager) -> Addition:
             Rule(f"{NAME}-startupapicheck", parts["startupapicheck"], (), (API_SERVER,)),
         ),
         settings=issuers(deployment, choice, source.namespace),
-        secrets=(SecretPlan(name=TOKEN, namespace=source.namespace, given={TOKEN: TOKEN}),) if acme else (),
+        secrets=(SecretPlan(name=TOKEN, namespace=source.namespace, given={TOKEN: TOKEN}),) if token else (),
         measured=(Measured(parts[NAME], 9402),),
     )
 
 
 def _acme(deployment: Deployment, issuer: Acme) -> tuple[Flow, ...]:
-    """To the authority, to the zone, and to who says whether the zone's answer is out."""
+    """To the authority; to the zone, and to who says whether the zone's answer is out; or to the names themselves, to
+    see whether they lead here."""
+    directory = _directory(deployment, issuer)
+    if isinstance(issuer.proof, HttpProof):
+        names = public_hosts(deployment.system, deployment.environment.domain)
+        return (Flow(Hosts((directory,)), (443,)), Flow(Hosts(names), (80, 443)))
     return (
-        Flow(Hosts((_directory(deployment, issuer), "api.cloudflare.com")), (443,)),
+        Flow(Hosts((directory, "api.cloudflare.com")), (443,)),
         Flow(Addresses(tuple(f"{address}/32" for address in RESOLVERS)), (443,)),
     )
 
@@ -68,13 +75,11 @@ def _directory(deployment: Deployment, issuer: Acme) -> str:
 def issuers(deployment: Deployment, choice: CertManager, namespace: str) -> tuple[Manifest, ...]:
     """The ClusterIssuer, and what it signs with."""
     if isinstance(choice.issuer, Acme):
-        token = {"apiTokenSecretRef": {"name": TOKEN, "key": TOKEN}}
-        solver = {"dns01": {"cloudflare": token}, "selector": {"dnsZones": [deployment.system.domain]}}
         acme = {
             "email": choice.issuer.email,
             "server": f"https://{_directory(deployment, choice.issuer)}/directory",
             "privateKeySecretRef": {"name": "acme-account"},
-            "solvers": [solver],
+            "solvers": [_solver(deployment, choice.issuer)],
         }
         return (manifest(_API, "ClusterIssuer", ISSUER, None, spec={"acme": acme}),)
     authority = {
@@ -90,6 +95,20 @@ def issuers(deployment: Deployment, choice: CertManager, namespace: str) -> tupl
         manifest(_API, "Certificate", AUTHORITY, namespace, spec=authority),
         manifest(_API, "ClusterIssuer", ISSUER, None, spec={"ca": {"secretName": AUTHORITY}}),
     )
+
+
+def _solver(deployment: Deployment, issuer: Acme) -> dict[str, Any]:
+    if isinstance(issuer.proof, CloudflareDns):
+        token = {"apiTokenSecretRef": {"name": TOKEN, "key": TOKEN}}
+        return {"dns01": {"cloudflare": token}, "selector": {"dnsZones": [deployment.system.domain]}}
+    ingress = deployment.system.platform.ingress
+    if isinstance(ingress, IstioGateway):
+        raise DeclarationError(
+            "platform.addons['cert-manager'].issuer proves names by HTTP, which the mesh's gateway does not lead to; "
+            "set issuer.proof to CloudflareDns(), or platform.ingress to Nginx() or Traefik()"
+        )
+    own = TRAEFIK if isinstance(ingress, Traefik) else INGRESS_CLASS
+    return {"http01": {"ingress": {"ingressClassName": own}}}
 
 
 def values(deployment: Deployment, choice: CertManager) -> dict[str, Any]:
