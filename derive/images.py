@@ -19,6 +19,8 @@ KAFKA_EXPORTER: Final = "docker.io/danielqsj/kafka-exporter:v1.9.0"
 RABBITMQ_PATCH: Final = {"4.2": "4.2.9"}
 """Newest patch of each RabbitMQ release in use (Docker Hub, library/rabbitmq)."""
 AWS_CLI: Final = "docker.io/amazon/aws-cli:2.37.5"
+LOGCLI: Final = "docker.io/grafana/logcli:3.7.6"
+"""Of Loki's own release; with a shell (Loki, cmd/logcli/Dockerfile)."""
 HAPROXY: Final = "haproxy:3.2.19-alpine"
 POSTGRES_EXPORTER: Final = "quay.io/prometheuscommunity/postgres-exporter:v0.20.1"
 PGBACKREST: Final = "ghcr.io/woblerr/pgbackrest:2.58.0-alpine-v0.36"

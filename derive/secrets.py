@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from derive import configuration, naming, object_stores
 from derive.shapes import SecretPlan
 from derive.stores import kind_of, place_of
-from model import Bucket, SecretKey, System
+from model import Bucket, Loki, SecretKey, System
 from model.stores import copies_of
 
 
@@ -48,5 +48,7 @@ def _bucket_secrets(system: System) -> Iterator[SecretPlan]:
             continue
         copied = [store for store in system.stores if (copy := copies_of(store)) and copy.bucket == bucket.name]
         users = [naming.service_namespace(system, system.service(name)) for name in system.users(bucket.name)]
-        spaces = dict.fromkeys([*(naming.store_namespace(system, store) for store in copied), *users])
+        logs = [addon.archive for addon in system.platform.addons if isinstance(addon, Loki) and addon.archive]
+        archived = [system.platform.observability.namespace for log in logs if log.bucket == bucket.name]
+        spaces = dict.fromkeys([*(naming.store_namespace(system, store) for store in copied), *users, *archived])
         yield from (object_stores.credentials(bucket.at, space) for space in spaces)

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from model.base import DeclarationError, Declared, MemoryQuantity, Name, days, hours, minutes
+from model.schedules import Cron
 
 
 class Placed(Declared):
@@ -167,6 +168,16 @@ class ArgoRollouts(Housed):
     kind: Literal["argo-rollouts"] = "argo-rollouts"
 
 
+class LogArchive(Declared):
+    """Every day's logs in a bucket, after it is over."""
+
+    bucket: Name = "backups"
+    """Which of the stack's buckets; ``backups`` is the one that every stack has."""
+    schedule: Cron = "30 0 * * *"
+    keep: timedelta = Field(days(90), ge=days(1))
+    """In whole days."""
+
+
 class Loki(Placed):
     """Logs in Loki, beside Prometheus and in Grafana. It takes the place of OpenSearch."""
 
@@ -177,6 +188,8 @@ class Loki(Placed):
     """Of each member. Absent: the environment's ``observability_volume``."""
     retention: timedelta | None = None
     """Absent: the environment's ``log_days``."""
+    archive: LogArchive | None = None
+    """Absent: what Loki deletes is gone."""
 
 
 class Alloy(Declared):

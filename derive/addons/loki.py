@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from derive import choices, cloud, naming, versions
-from derive.addons import alloy, aws, ebs_csi
+from derive import choices, cloud, labels, naming, versions
+from derive.addons import alloy, aws, ebs_csi, log_archive
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import Flow, Pods, Rule
 from derive.cloud import Grant
@@ -30,7 +30,9 @@ def addition(deployment: Deployment, choice: Loki) -> Addition:
     askers = [Pods({naming.APP: "grafana"})]
     if choices.choice(deployment, Alloy):
         askers.append(Pods(alloy.LABELS, versions.ALLOY.namespace))
-    bucket = choice.store == "bucket"
+    bucket, archive = choice.store == "bucket", choice.archive
+    if archive:
+        askers.append(Pods(labels.selector(log_archive.NAME)))
     return Addition(
         release=Release(
             name=NAME,
@@ -46,8 +48,13 @@ def addition(deployment: Deployment, choice: Loki) -> Addition:
                 (Flow(tuple(askers), (naming.LOKI_PORT,)), *members),
                 (*members, *(aws.flows(deployment, "s3") if bucket else ())),
             ),
+            *((log_archive.rule(deployment, archive, log_archive.loki_flow(LABELS)),) if archive else ()),
         ),
-        grants=(Grant(home, NAME, cloud.objects(BUCKET)),) if bucket else (),
+        settings=log_archive.objects(deployment, archive, home) if archive else (),
+        grants=(
+            *((Grant(home, NAME, cloud.objects(BUCKET)),) if bucket else ()),
+            *(log_archive.grants(deployment, archive, home) if archive else ()),
+        ),
         measured=(Measured(LABELS, naming.LOKI_PORT),),
     )
 

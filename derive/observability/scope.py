@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Literal
 
 from derive import choices, naming
-from derive.addons import discovery, postgres_exporter
+from derive.addons import discovery, log_archive, postgres_exporter
 from derive.shapes import Deployment
 from derive.stores import copies, kafka
 from derive.stores.postgres_backup import oldest_backup
 from derive.stores.postgres_members import services
-from model import Alloy, Cilium, Istio, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, System, Traefik, Velero
+from model import Alloy, Cilium, Istio, Kafka, Loki, MySQL, PostgreSQL, RabbitMQ, Redis, Traefik, Velero
 from model.schedules import gaps
 from model.stores import copies_of
 
@@ -113,7 +113,7 @@ def scope(deployment: Deployment) -> Scope:
         mysql={store.name: store.max_connections for store in system.stores if isinstance(store, MySQL)},
         brokers={store.name: store.members for store in brokers},
         streams={kafka.exporter_name(store): store.brokers for store in system.stores if isinstance(store, Kafka)},
-        copies=_copies(system),
+        copies=_copies(deployment),
         platform=(home, *(("logging",) if logs == "opensearch" else ())),
         logs=logs,
         archives={store.name: limit for store in inside if (limit := oldest_backup(store))},
@@ -127,6 +127,10 @@ def scope(deployment: Deployment) -> Scope:
     )
 
 
-def _copies(system: System) -> dict[str, timedelta]:
-    backups = {store.name: copies_of(store) for store in system.stores}
-    return {copies.name_of(name): gaps(backup.schedule)[1] for name, backup in backups.items() if backup}
+def _copies(deployment: Deployment) -> dict[str, timedelta]:
+    backups = {copies.name_of(store.name): copies_of(store) for store in deployment.system.stores}
+    found = {name: backup.schedule for name, backup in backups.items() if backup}
+    loki = choices.choice(deployment, Loki)
+    if loki and loki.archive:
+        found[log_archive.NAME] = loki.archive.schedule
+    return {name: gaps(schedule)[1] for name, schedule in found.items()}
