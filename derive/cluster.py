@@ -147,9 +147,8 @@ def k3s_plan(
 ) -> K3sPlan:
     """Servers spread over the zones, workers in all of them. ``addons``: those that the environment has.
 
-    Raises DeclarationError for no servers, for machines of spare capacity, which nothing would drain before they go,
-    and for an even number of servers: etcd's majority of four bears no more losses than that of
-    three (etcd documentation, "Fault tolerance"), and of two it bears none.
+    Raises DeclarationError for no servers, and for an even number of them: etcd's majority of four bears no more losses
+    than that of three (etcd documentation, "Fault tolerance"), and of two it bears none.
     """
     servers = environment.servers
     if servers is None:
@@ -159,8 +158,6 @@ def k3s_plan(
             f"servers.count is {servers.count}; etcd needs an odd number to keep a majority: "
             f"use {servers.count - 1} or {servers.count + 1}"
         )
-    if any(nodes.spot for nodes in environment.sizes.values()):
-        raise DeclarationError("pools of spare capacity need a cluster that manages its groups; set spot to False")
     autoscaled = any(isinstance(addon, ClusterAutoscaler) for addon in addons)
 
     def tags(pool: Pool) -> dict[str, str]:

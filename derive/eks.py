@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any, Final
 
-from derive import choices
-from derive.addons import ebs_csi
+from derive.addons import ebs_csi, metrics_server
 from derive.cloud import Grant
 from derive.cluster import PoolPlan, pool_plan
 from derive.network import NetworkPlan
 from derive.shapes import Deployment
 from derive.versions import EKS
-from model import DeclarationError, EbsCsi, NetworkPolicies
+from model import DeclarationError, NetworkPolicies
 from model.platform import Eks
 
 NETWORK: Final = "vpc-cni"
@@ -76,13 +75,13 @@ def eks_plan(deployment: Deployment, settings: Eks, network: NetworkPlan) -> Eks
             f"platform.cluster 'eks' of '{deployment.prefix}' needs two zones at least (EKS user guide, \"Subnet "
             f"requirements\"), environment '{deployment.name}' has one; set its zones to 2 or 3"
         )
-    drives = choices.choice(deployment, EbsCsi)
     policies = isinstance(platform.cni, NetworkPolicies)
     addons = (
         EksAddon(NETWORK, NETWORK_ACCOUNT, _json(network_configuration(policies)), early=True),
         EksAddon("kube-proxy", early=True),
         EksAddon("coredns"),
-        *((EksAddon(ebs_csi.NAME, ebs_csi.ACCOUNT),) if drives else ()),
+        EksAddon(ebs_csi.NAME, ebs_csi.ACCOUNT),
+        EksAddon(metrics_server.NAME),
     )
     return EksPlan(
         name=deployment.prefix,

@@ -10,7 +10,8 @@ from derive import firewall, sources
 from derive.addresses import ENTRY_ADDRESS, AddressPlan, address_plan
 from derive.doorman import IngressPorts, doorman
 from derive.limits import balancer
-from model import DeclarationError, Email, Flux, HubAndSpoke, K3s, SingleVpc, System, Tier
+from derive.shapes import Deployment
+from model import DeclarationError, Email, ExistingCluster, Flux, HubAndSpoke, K3s, SingleVpc, System, Tier
 from model.environment import Environment
 from model.network import Network
 
@@ -109,6 +110,12 @@ def hub_addresses(network: HubAndSpoke, region: str) -> AddressPlan:
 
 def environment_addresses(network: Network, environment: Environment, region: str) -> AddressPlan:
     return address_plan(environment.cidr, network.tiers, zone_names(region, environment.zones), network.stride)
+
+
+def node_range(deployment: Deployment) -> str:
+    """Where the nodes and the API server are, as far as one knows: those of an existing cluster may be anywhere."""
+    existing = isinstance(deployment.system.platform.cluster, ExistingCluster)
+    return firewall.WORLD if existing else deployment.environment.cidr
 
 
 def machine_tiers(system: System) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ class Nodes(Declared):
     maximum: int | None = None
     """Absent: the group does not grow."""
     spot: bool = False
-    """Whether they are spare capacity, cheap until AWS takes it back; where the cluster manages its groups itself."""
+    """Whether they are spare capacity, cheap until AWS takes it back, where the cluster manages its groups itself and
+    drains what goes. Elsewhere they are not."""
     alternatives: tuple[str, ...] = ()
     """Further instance types of the same size that a group of spare capacity may take."""
     disk: Gp3 = Gp3(size=50)
@@ -85,7 +86,7 @@ class Environment(Declared):
     zones: int = Field(1, ge=1, le=3)
     nat_per_zone: bool = False
     servers: Nodes | None = None
-    """The control plane's machines. Absent: it has none of its own (EKS, an existing cluster)."""
+    """The control plane's machines, where it has any of its own: K3s. Absent: it never has."""
     pools: dict[Name, Nodes | None] = Field(default_factory=dict)
     """Size of each of the platform's pools of workers. None: the environment goes without the pool, and what names it
     runs on whichever workers are open to all."""

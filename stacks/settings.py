@@ -13,9 +13,21 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, Valid
 import systems
 from derive.database_state import DatabaseState
 from derive.shapes import Deployment, Facts, LayerOwner
-from model import DeclarationError, Platform, PostgreSQL, Rolling, System, Vault
+from model import (
+    DeclarationError,
+    Eks,
+    ExistingCluster,
+    K3s,
+    NetworkPolicies,
+    Platform,
+    PostgreSQL,
+    Rolling,
+    System,
+    Vault,
+)
 from model.base import did_you_mean
 from model.gitops import LayerName
+from model.platform import Cluster
 
 HUB = "hub"
 """The environment's name of the shared network."""
@@ -50,13 +62,15 @@ class Settings(BaseModel):
     hub_stack: str = HUB
     image_tags: dict[str, str] = Field(default_factory=dict)
     """Tag by service; ``default`` is the tag of every service that has none of its own."""
+    cluster: Literal["k3s", "eks", "existing"] | None = None
+    """Who runs the cluster. Absent: as declared. What is above it stays the same."""
     registry: str = ""
     secrets: dict[str, SecretStr] = Field(default_factory=dict)
     """What others issued and only the operators know: tokens and addresses that the add-ons ask for by name."""
     releases: dict[str, int | Literal["abort"]] = Field(default_factory=dict)
     """By service: the stage that its release may reach, or ``abort``. Absent: all stages, one after the other."""
     databases: dict[str, str] = Field(default_factory=dict)
-    """Placement by database: ``ec2`` or ``cluster``. Absent: as declared."""
+    """Placement by database: ``ec2``, ``rds`` or ``cluster``. Absent: as declared."""
     database_states: dict[str, DatabaseState] = Field(default_factory=dict)
     """By database on machines: promotions and restores, see docs/runbooks/postgresql.md. Absent: none yet."""
     rotations: dict[str, PositiveInt] = Field(default_factory=dict)
@@ -114,6 +128,17 @@ class Settings(BaseModel):
             raise DeclarationError(f"{place}: {first['msg']}" if place else first["msg"]) from error
 
     def _platform(self, system: System) -> Platform:
+        platform = self._unsealing(system)
+        if self.cluster in (None, platform.cluster.kind):
+            return platform
+        kinds: dict[str, Cluster] = {item.kind: item for item in (K3s(), Eks(), ExistingCluster())}
+        # Whatever plug-in an existing cluster has, it enforces the standard policies.
+        own = self.cluster != "existing"
+        return platform.model_copy(
+            update={"cluster": kinds[self.cluster], "cni": platform.cni if own else NetworkPolicies()}
+        )
+
+    def _unsealing(self, system: System) -> Platform:
         if self.vault_auto_unseal is None:
             return system.platform
         if not any(isinstance(addon, Vault) for addon in system.platform.addons):
@@ -205,6 +230,7 @@ KEYS = {
     "environment": "environment",
     "hubStack": "hub_stack",
     "imageTags": "image_tags",
+    "cluster": "cluster",
     "registry": "registry",
     "secrets": "secrets",
     "releases": "releases",
@@ -305,8 +331,8 @@ def _check(settings: Settings) -> None:
             if name not in databases:
                 raise DeclarationError(f"{key} names '{name}', which is no database{did_you_mean(name, databases)}")
     for name, placement in settings.databases.items():
-        if placement not in ("ec2", "cluster"):
-            raise DeclarationError(f"databases.{name} is '{placement}'; it must be 'ec2' or 'cluster'")
+        if placement not in ("ec2", "rds", "cluster"):
+            raise DeclarationError(f"databases.{name} is '{placement}'; it must be 'ec2', 'rds' or 'cluster'")
 
 
 def _check_releases(settings: Settings, system: System) -> None:

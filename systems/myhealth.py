@@ -170,6 +170,7 @@ SYSTEM = System(
             cidr="10.0.0.0/16",
             domain="dev.myhealth.eric-n.com",
             zones=3,
+            servers=Nodes(instance="t3.medium", count=1),
             pools={
                 "general": Nodes(
                     instance="t3.medium",
@@ -195,6 +196,7 @@ SYSTEM = System(
             domain="myhealth.eric-n.com",
             zones=3,
             nat_per_zone=True,
+            servers=Nodes(instance="t3.medium", count=3),
             pools={
                 "general": Nodes(instance="t3.large", count=2, maximum=6),
                 "platform": Nodes(instance="t3.large", count=2, maximum=4),

@@ -1,4 +1,8 @@
-"""Cilium on K3s: pod network, network policies, replacement of kube-proxy, encryption between nodes."""
+"""Cilium. On machines of our own: pod network, network policies, replacement of kube-proxy, encryption between nodes.
+
+On EKS, AWS' plug-in gives pods their addresses and Cilium is chained behind it for the policies alone (Cilium
+documentation, "AWS VPC CNI plugin"): the control plane, which is no node, reaches webhooks as before.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import Any
 from derive import versions
 from derive.addons.chart import Release
 from derive.shapes import Deployment
+from model import K3s
 
 
 def release(deployment: Deployment) -> Release:
@@ -14,10 +19,31 @@ def release(deployment: Deployment) -> Release:
     return Release(
         name="cilium",
         source=versions.CILIUM,
-        values=values(deployment.environment.machines),
+        values=_values(deployment),
         ready=("daemonset/cilium", "deployment/cilium-operator"),
         bootstrap=True,
     )
+
+
+def _values(deployment: Deployment) -> dict[str, Any]:
+    if isinstance(deployment.system.platform.cluster, K3s):
+        return values(deployment.environment.machines)
+    return chained(deployment.environment.machines)
+
+
+def chained(nodes: int) -> dict[str, Any]:
+    """Behind AWS' plug-in: its addresses, the VPC's routes, kube-proxy's Services."""
+    alone = ("k8sServiceHost", "k8sServicePort", "tunnelProtocol", "k8s", "encryption", "defaultLBServiceIPAM")
+    inherited = {key: value for key, value in values(nodes).items() if key not in alone}
+    return {
+        **inherited,
+        "kubeProxyReplacement": False,
+        "routingMode": "native",
+        "ipam": {"mode": "cluster-pool"},
+        "cni": {"chainingMode": "aws-cni", "exclusive": False},
+        "enableIPv4Masquerade": False,
+        "endpointRoutes": {"enabled": True},
+    }
 
 
 def values(nodes: int) -> dict[str, Any]:

@@ -41,11 +41,11 @@ def addition(deployment: Deployment, choice: EbsCsi) -> Addition | None:
 
 
 def managed(deployment: Deployment) -> tuple[AddonPlan, ...]:
-    """The storage class of the driver that EKS installs, and the driver's rights. EKS itself makes no default
-    class (EKS user guide, "Create a storage class", since 1.30)."""
-    choice = choices.choice(deployment, EbsCsi)
-    if choice is None or not isinstance(deployment.system.platform.cluster, Eks):
+    """The storage class of the driver that EKS installs, asked for or not, and the driver's rights. EKS itself makes no
+    default class (EKS user guide, "Create a storage class", since 1.30)."""
+    if not isinstance(deployment.system.platform.cluster, Eks):
         return ()
+    choice = choices.choice(deployment, EbsCsi) or EbsCsi()
     made = storage_class(choice)
     name, annotations = made.pop("name"), made.pop("annotations")
     found = manifest("storage.k8s.io/v1", "StorageClass", name, None, annotations=annotations)

@@ -10,14 +10,15 @@ from derive.addons.istio import replicas_over_zones
 from derive.placement import placement
 from derive.shapes import Deployment
 from manifests import pods
-from model import K3s, MetricsServer
+from model import ExistingCluster, MetricsServer
 
 NAME: Final = "metrics-server"
 
 
 def addition(deployment: Deployment, choice: MetricsServer) -> Addition | None:
-    """None on K3s, which installs the same version by itself (docs.k3s.io, packaged components)."""
-    if isinstance(deployment.system.platform.cluster, K3s):
+    """None on K3s, which installs the same version by itself (docs.k3s.io, packaged components), and on EKS, where it
+    is an add-on of the cluster."""
+    if not isinstance(deployment.system.platform.cluster, ExistingCluster):
         return None
     return Addition(
         Release(

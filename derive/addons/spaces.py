@@ -27,6 +27,7 @@ from derive.addons.fluent_bit import NAME as FLUENT_BIT
 from derive.addons.istio import GATEWAY_PORTS
 from derive.egress import gateway_callers, through_gateway
 from derive.namespaces import POD_SECURITY
+from derive.network import node_range
 from derive.observability.fluent_bit import HTTP_PORT
 from derive.observability.monitors import measured
 from derive.shapes import AddonPlan, Deployment
@@ -153,7 +154,7 @@ def _space(deployment: Deployment, name: str, level: Level, rules: Sequence[Rule
         policies = [cilium_policy(rule, name) for rule in rules]
     else:
         closed = network_policies.standard_default_deny(name)
-        policies = [standard_policy(rule, name, deployment.environment.cidr) for rule in rules]
+        policies = [standard_policy(rule, name, node_range(deployment)) for rule in rules]
     # Where services live too, the default denial comes with them.
     settings = (*(() if both else (closed,)), *policies)
     return AddonPlan(

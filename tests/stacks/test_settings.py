@@ -134,8 +134,8 @@ def test_an_unknown_environment_is_refused() -> None:
     ("values", "message"),
     [
         (
-            {"databases": {"userdb": "rds"}},
-            "Pulumi.dev.yaml: databases.userdb is 'rds'; it must be 'ec2' or 'cluster'",
+            {"databases": {"userdb": "gcp"}},
+            "Pulumi.dev.yaml: databases.userdb is 'gcp'; it must be 'ec2', 'rds' or 'cluster'",
         ),
         (
             {"releases": {"frontend": 1}},

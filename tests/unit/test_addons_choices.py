@@ -12,6 +12,7 @@ from derive.plan import system_plan
 from model import (
     CertManager,
     Eks,
+    ExistingCluster,
     ExternalSecrets,
     Headlamp,
     Jaeger,
@@ -138,10 +139,11 @@ def test_an_environment_goes_without_what_its_table_says() -> None:
     assert "tracing" not in telemetry["spec"], "spans that nobody takes"
 
 
-def test_k3s_brings_its_own_metrics_server() -> None:
+def test_k3s_and_eks_bring_their_own_metrics_server() -> None:
     """A second one would fight over the same API."""
     assert "metrics-server" not in additions(deployed(equipped()))
-    assert "metrics-server" in additions(deployed(equipped((MetricsServer(),), cluster=Eks())))
+    assert "metrics-server" not in additions(deployed(equipped(cluster=Eks())))
+    assert "metrics-server" in additions(deployed(equipped((MetricsServer(),), cluster=ExistingCluster())))
 
 
 @pytest.mark.parametrize(
