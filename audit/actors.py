@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from audit import addons
 from audit.addresses import PRIVATE, PUBLIC, Ranges, merged, ranges, without
-from audit.charts import CHARTS, Release
+from audit.chart_pods import CHARTS
+from audit.charts import Release
 from audit.cilium import policed_names
 from audit.hosts import host_covers, name_matches
 from audit.platform import API_SERVER, DNS, INTERNET, NODES
@@ -177,8 +179,10 @@ def _chart_pods(
                 account=pod.account,
                 proxy=pod.proxy if pod.proxy != "none" else _proxy(pod.labels, around, injector),
                 listens=frozenset(("TCP", port) for port in pod.ports),
-                hosts=(f"{name}.{release.namespace}.svc.cluster.local",),
+                hosts=() if pod.services else (f"{name}.{release.namespace}.svc.cluster.local",),
                 calls=pod.calls,
+                chart=True,
+                services=pod.services,
                 role=pod.role,
             )
 
@@ -213,30 +217,40 @@ def _nodes(registry: Registry, scope: Scope) -> Iterator[Actor]:
 
 def _outside(registry: Registry, scope: Scope) -> Iterator[Actor]:
     records = _records(registry)
+    asked = list(dict.fromkeys(host for _, host, _ in addons.outside(scope)))
+    numbers = ranges(*(host for host in asked if not host.strip("0123456789.")))
+    public = without(PUBLIC, numbers)
     known: list[Actor] = []
     for store in scope.system.stores:
         if not scope.in_cluster(store):
             host = scope.host(store)
             hosts: tuple[str, ...] = (host, f"any.{host}") if isinstance(store, Bucket) else (host,)
-            where = PUBLIC if isinstance(store, Bucket) else records.get(host, ())
+            where = public if isinstance(store, Bucket) else records.get(host, ())
             known.append(Actor(store.name, "world", hosts=hosts, addresses=where, role=f"store:{store.name}"))
-    if any(helper.copies for store in scope.system.stores for helper in helpers_of(store)):
+    copied = any(helper.copies for store in scope.system.stores for helper in helpers_of(store))
+    if copied or addons.METADATA in asked:
+        known.append(Actor(addons.METADATA, "world", addresses=ranges(METADATA), role="metadata"))
+    if copied and not any(isinstance(store, Bucket) for store in scope.system.stores):
         # Jobs reach the buckets' endpoint, and the machine's role by its metadata service.
-        known.append(Actor("instance metadata", "world", addresses=ranges(METADATA), role="metadata"))
-        if not any(isinstance(store, Bucket) for store in scope.system.stores):
-            host = f"s3.{scope.region}.amazonaws.com"
-            known.append(Actor("buckets", "world", hosts=(host, f"any.{host}"), addresses=PUBLIC, role="buckets"))
+        host = f"s3.{scope.region}.amazonaws.com"
+        known.append(Actor("buckets", "world", hosts=(host, f"any.{host}"), addresses=public, role="buckets"))
     for external in scope.system.externals:
         names = tuple(host.replace("*", "any") for host in external.hosts)
-        known.append(Actor(external.name, "world", hosts=names, addresses=PUBLIC, role=f"external:{external.name}"))
+        known.append(Actor(external.name, "world", hosts=names, addresses=public, role=f"external:{external.name}"))
+    taken = {host for actor in known for host in actor.hosts} | {addons.METADATA}
+    for host in (host for host in asked if host.replace("*", "any") not in taken):
+        if host.strip("0123456789."):
+            known.append(Actor(host, "world", hosts=(host.replace("*", "any"),), addresses=public, role=f"host:{host}"))
+        else:
+            known.append(Actor(host, "world", addresses=ranges(host), role=f"host:{host}"))
     for host in sorted(_mentioned(registry)):
         covered = any(
             own == host or name_matches(host, own) or host_covers(host, own) for actor in known for own in actor.hosts
         )
         if host != "*" and not covered:
-            known.append(Actor(host, "world", hosts=(host.replace("*", "any"),), addresses=PUBLIC, role=UNKNOWN))
+            known.append(Actor(host, "world", hosts=(host.replace("*", "any"),), addresses=public, role=UNKNOWN))
     yield from known
-    yield Actor("the internet", "world", hosts=("undeclared.example",), addresses=PUBLIC, role=INTERNET)
+    yield Actor("the internet", "world", hosts=("undeclared.example",), addresses=public, role=INTERNET)
     stores = merged(part for actor in known for part in actor.addresses)
     yield Actor("other private addresses", "world", addresses=without(PRIVATE, stores), role=UNKNOWN)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from audit import addons
 from audit.actors import ELSEWHERE, STRANGER, actors
-from audit.charts import CHARTS, releases
+from audit.chart_pods import CHARTS
+from audit.charts import releases
 from audit.cluster import Cluster
 from audit.doors import CLOSED, NO_ROUTE, REDIRECT, Door, probes
 from audit.expected import Expectation
@@ -178,7 +180,7 @@ class PodAudit:
         blurred = self._expected.blurred
         if layer == EGRESS:
             return blurred
-        return self._population.everyone if layer == INGRESS and blurred >> index & 1 else 0
+        return self._population.everyone if layer == INGRESS and self._expected.webhooks >> index & 1 else 0
 
     def _stopped(self, mask: Mask, layer: str, found: Mapping[str, Mask]) -> Iterator[tuple[tuple[str, ...], Mask]]:
         """Callers, divided by the other layers that stop them."""
@@ -210,6 +212,9 @@ class PodAudit:
             service = scope.system.service(route.to)
             public = scope.public_host(route.host).replace("*", "any")
             routes.setdefault(public, []).append((route.prefix, f"{route.to}:{service.port}"))
+        for public, (role, number) in addons.doors(scope).items():
+            names = ", ".join(self._population.names(self._population.role(role)))
+            routes.setdefault(public, []).append(("/", f"{names}:{number}"))
         refused = REFUSED[scope.system.platform.ingress.kind]
         hosts = {*routes, *(host.replace("*", "any") for host in doors.hosts()), "undeclared.example"}
         for host in sorted(hosts):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from audit import addons
 from audit.actors import ELSEWHERE, STRANGER
 from audit.addresses import PUBLIC, common
 from audit.callees import METRICS_PATH, Admission, Callee
@@ -21,13 +22,17 @@ from audit.platform import (
     DNS,
     ENTRANCES,
     EVERYBODY,
+    GATEWAYS,
     INTERNET,
     KNOWN,
+    KUBE_SYSTEM,
     KUBERNETES,
     LINKS,
     NODES,
+    OWN,
     PROXIES,
     REFUSED,
+    SENDERS,
     SIDECAR_METRICS,
     Link,
     unpublished,
@@ -46,10 +51,7 @@ from audit.scope import (
     store_port,
     tester_of,
 )
-from model import BlueGreen, Cilium, IstioGateway, Kafka, MySQL, RabbitMQ, Redis, Service
-
-DASHBOARDS = "grafana.com"
-"""Where dashboards are published."""
+from model import BlueGreen, Cilium, Kafka, MySQL, RabbitMQ, Redis, Service
 
 
 class Expectation:
@@ -71,18 +73,24 @@ class Expectation:
             scope.namespace(item) for item in system.stores if scope.in_cluster(item) or pooler_of(item)
         }
         free = {DNS} if self._by_name else {DNS, ELSEWHERE}
-        self.governed = self._where(lambda actor: actor.kind == "pod" and actor.role not in free)
+        self.governed = self._where(
+            lambda actor: actor.kind == "pod" and actor.role not in free and actor.namespace != KUBE_SYSTEM
+        )
         """Pods that a policy holds. Only Cilium's hold namespaces that nobody declared."""
         own = union(population.namespaces.get(name, 0) for name in self.home)
-        self.blurred: Mask = 0 if self._by_name else self.governed & ~own
-        """Pods of the platform whose policies know the API server, nodes and hosts by address only: they are held to
-        what they need, not to nothing more."""
+        charts = self._where(lambda actor: actor.chart)
+        self.blurred: Mask = 0 if self._by_name else self.governed & (~own | charts)
+        """Pods of the platform whose policies know the API server, nodes and hosts by address only: where they may go,
+        they are held to what they need, not to nothing more."""
+        self.webhooks: Mask = 0
+        """Those that hear everybody, because the API server's address is not known."""
         outside = union(
             population.role(f"store:{store.name}")
             for store in system.stores
             if isinstance(store, Kafka | Redis | RabbitMQ) and not store.in_mesh
         )
-        self._sidecars = self._where(lambda actor: actor.namespace in self.home) & ~outside if scope.mesh else 0
+        inside = self._where(lambda actor: actor.namespace in self.home and not actor.chart)
+        self._sidecars = inside & ~outside if scope.mesh else 0
         self._entrances = population.role("ingress-gateway")
         self._gateways = self._entrances | population.role("egress-gateway") if scope.mesh else 0
         self._add_services()
@@ -260,8 +268,11 @@ class Expectation:
 
     def _add_platform(self) -> None:
         entrance = ENTRANCES[self._scope.system.platform.ingress.kind]
-        for link in (*LINKS, *entrance):
+        self._add_pages()
+        for link in (*LINKS, *entrance, *addons.links(self._scope)):
             callers, callees = self._group(link.caller), self._group(link.callee)
+            if link.at_callee == NODES:
+                self.webhooks |= callees & self.blurred
             for index in bits(callees):
                 admission = self._admissions[index][self._port(link)]
                 admission.leave |= callers
@@ -269,7 +280,23 @@ class Expectation:
         if self._scope.mesh:
             self._admit(self._population.role("prometheus"), self._entrances, (SIDECAR_METRICS,))
         self._add_scrapes()
-        self._add_fetches()
+
+    def _add_pages(self) -> None:
+        """The platform's pages with a public name, and the hosts that add-ons call."""
+        role = self._population.role
+        for callee, port in addons.doors(self._scope).values():
+            self._admit(self._entrances, role(callee), (port,))
+            for index in bits(role(callee)):
+                self._callees[index].routes.setdefault(port, []).append("/")
+        for name, ports in addons.collectors(self._scope):
+            for index in bits(role(name)):
+                self._callees[index].known_to = self._sidecars & ~role(STRANGER)
+                self._callees[index].narrow = dict.fromkeys(ports, self._population.everyone)
+        for caller, host, port in addons.outside(self._scope):
+            name = host.replace("*", "any")
+            for index, actor in enumerate(self._population.actors):
+                if actor.kind == "world" and (actor.name == host or name in actor.hosts):
+                    self._admissions[index]["TCP", port].leave |= role(caller)
 
     def _port(self, link: Link) -> Port | None:
         """None: every port. By address, the API server is a port like any other."""
@@ -296,25 +323,20 @@ class Expectation:
             for index in bits(self._population.namespaces.get(namespace, 0)):
                 self._admissions[index]["TCP", SIDECAR_METRICS].leave |= scraper
 
-    def _add_fetches(self) -> None:
-        """What parts of the platform fetch from named hosts outside."""
-        platform = self._scope.system.platform
-        hosts = {"grafana": DASHBOARDS} if platform.observability.mesh_dashboards else {}
-        if isinstance(platform.ingress, IstioGateway) and platform.ingress.identity:
-            hosts["istiod"] = platform.ingress.identity.host
-        for role, host in hosts.items():
-            for index in bits(self._where(lambda actor, host=host: host in actor.hosts)):
-                self._admissions[index]["TCP", 443].leave |= self._population.role(role)
-
     def _group(self, name: str) -> Mask:
         population = self._population
         everyone = population.everyone
         strangers = population.role(STRANGER) | population.role(ELSEWHERE) | population.role(DNS)
+        kind = self._scope.system.platform.ingress.kind
+        senders = self._gateways if kind == "istio" else population.role("egress-gateway")
         groups = {
             EVERYBODY: everyone,
             CLUSTER: everyone & ~population.world if self._by_name else population.pods,
             KNOWN: population.pods & ~strangers,
             PROXIES: (self._sidecars | self._gateways) & ~strangers,
+            SENDERS: (self._sidecars | senders) & ~strangers,
+            OWN: union(population.namespaces.get(name, 0) for name in self.home) | senders,
+            GATEWAYS: senders,
             NODES: population.kinds["host"] | population.kinds["remote-node"] | population.kinds["api-server"],
             API_SERVER: population.kinds["api-server"],
             INTERNET: population.role(INTERNET),

@@ -46,6 +46,10 @@ class Actor:
     calls: tuple[str, ...] = ()
     """DNS names that its own configuration tells it to call."""
     addresses: Ranges = ()
+    chart: bool = False
+    """Whether a chart makes it, not the program."""
+    services: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    """A chart's Services in its namespace: the pod's port by the Service's."""
     role: str = ""
     """What it is to the expectation: ``service:<name>``, ``store:<name>``, ``stranger`` or a part of the platform."""
 

@@ -54,10 +54,13 @@ class Hosts:
             for name in entry.spec.get("hosts") or ():
                 self._add(_entry(entry, str(name), population))
         for index in bits(population.pods):
-            for name in population.actors[index].hosts:
+            own = population.actors[index]
+            for name, ports in own.services.items():
+                found = tuple(ServicePort(number, aim, "TCP", True) for number, aim in ports.items())
+                self._add(Host(f"{name}.{own.namespace}.svc.cluster.local", own.namespace, 1 << index, found, ("*",)))
+            for name in own.hosts:
                 if name not in self.by_name:
-                    own = population.actors[index].namespace
-                    self._add(Host(name, own, 1 << index, (), ("*",), every_port=True))
+                    self._add(Host(name, own.namespace, 1 << index, (), ("*",), every_port=True))
 
     def _add(self, host: Host) -> None:
         self.by_name[host.name] = host

@@ -15,10 +15,10 @@ from derive import (
     certificates,
     choices,
     configuration,
+    doors,
     egress,
     images,
     ingress,
-    ingress_rules,
     labels,
     mtls,
     namespaces,
@@ -51,6 +51,7 @@ from derive.shapes import Deployment, Part, SecretPlan
 from derive.stores import grants, kind_of, place_of
 from derive.stores.common import configuration_hash
 from derive.stores.kind import Site, StorePlan
+from derive.tools import tools
 from manifests.base import Manifest
 from model import (
     ArgoCd,
@@ -157,10 +158,11 @@ def _context(deployment: Deployment, hosts: Mapping[str, str]) -> _Context:
                 )
             outside[store.name] = hosts[store.name]
     mesh = system.platform.mesh
-    if system.routes and isinstance(system.platform.ingress, IstioGateway) and not isinstance(mesh, Istio):
+    named = system.routes or tools(deployment)
+    if named and isinstance(system.platform.ingress, IstioGateway) and not isinstance(mesh, Istio):
         raise DeclarationError(
-            f"system '{system.name}' has routes but no mesh, whose ingress gateway serves them; "
-            "set platform.mesh to Istio, platform.ingress to Nginx or Traefik, or remove the routes"
+            f"system '{system.name}' has public names but no mesh, whose ingress gateway serves them; "
+            "set platform.mesh to Istio, platform.ingress to Nginx or Traefik, or remove the routes and hosts"
         )
     around = Surroundings(
         mesh=isinstance(mesh, Istio),
@@ -373,15 +375,6 @@ def _store(context: _Context, store: Store, demands: dict[str, list[Demand]]) ->
         yield _part(context, name, place.namespace, placement.placed(objects, platform, store.pool))
 
 
-def _doors(context: _Context) -> Iterator[Manifest]:
-    system, environment = context.deployment.system, context.deployment.environment
-    if isinstance(system.platform.ingress, IstioGateway):
-        yield ingress.gateway(system, environment)
-        yield from ingress.routes(system, environment, context.links)
-    else:
-        yield from ingress_rules.rules(system, environment)
-
-
 def _pipeline(context: _Context) -> tuple[Part, ...]:
     objects: list[Manifest | None] = [*pipeline.account_objects(context.deployment)]
     return (_part(context, "pipeline", context.deployment.system.home, objects),) if objects else ()
@@ -401,9 +394,9 @@ def _edge(context: _Context) -> tuple[Part, ...]:
     deployment = context.deployment
     system = deployment.system
     parts = []
-    if system.routes:
+    if system.routes or tools(deployment):
         issued = certificates.issued(deployment, context.around.doorman)
-        parts.append(_part(context, "edge", system.home, [*_doors(context), *issued]))
+        parts.append(_part(context, "edge", system.home, [*doors.doors(deployment, context.links), *issued]))
     if egress.through_gateway(system):
         mesh = context.mesh
         if mesh is None or not mesh.egress_gateway:

@@ -8,6 +8,7 @@ from typing import Final
 from derive import choices, ingress, naming
 from derive.doorman import Doorman
 from derive.shapes import Deployment, SecretPlan
+from derive.tools import tools
 from manifests import cilium, network
 from manifests import ingress as objects
 from manifests.base import Manifest
@@ -20,10 +21,8 @@ SOLVER_PORT: Final = 8089
 
 def own(deployment: Deployment) -> Iterator[SecretPlan]:
     """Of the stack's own authority, where no cert-manager issues them."""
-    system = deployment.system
-    served = isinstance(system.platform.mesh, Istio) or bool(system.routes)
-    if choices.choice(deployment, CertManager) is None and served:
-        for (secret, namespace), hosts in ingress.certificates(system, deployment.environment).items():
+    if choices.choice(deployment, CertManager) is None:
+        for (secret, namespace), hosts in _named(deployment).items():
             yield SecretPlan(name=secret, namespace=namespace, certificate=tuple(hosts))
 
 
@@ -33,12 +32,20 @@ def issued(deployment: Deployment, doorman: Doorman) -> Iterator[Manifest]:
     if manager is None:
         return
     spaces: dict[str, None] = {}
-    for (secret, namespace), hosts in ingress.certificates(deployment.system, deployment.environment).items():
+    for (secret, namespace), hosts in _named(deployment).items():
         spaces[namespace] = None
         yield objects.certificate(secret, namespace, hosts, naming.ISSUER)
     if isinstance(manager.issuer, Acme) and isinstance(manager.issuer.proof, HttpProof):
         for namespace in spaces:
             yield _asked(deployment, doorman, namespace)
+
+
+def _named(deployment: Deployment) -> dict[tuple[str, str], list[str]]:
+    """Hosts by Secret and namespace."""
+    system, pages = deployment.system, tools(deployment)
+    if not isinstance(system.platform.mesh, Istio) and not system.routes and not pages:
+        return {}
+    return ingress.certificates(system, deployment.environment, pages)
 
 
 def _asked(deployment: Deployment, doorman: Doorman, namespace: str) -> Manifest:

@@ -15,16 +15,16 @@ from typing import Any, Final, Literal, cast
 METADATA: Final = "169.254.169.254/32"
 """The machines' metadata service, which gives out their roles' credentials (EC2 user guide)."""
 METADATA_PORT: Final = 80
-Kind = Literal["bucket", "bucket-arn", "database-host", "key-arn", "repository-arn", "role-arn"]
+Kind = Literal["bucket", "bucket-arn", "database-host", "key-arn", "repository-arn", "role-arn", "edge-host"]
 REFERENCE: Final = re.compile(
-    r"\$\{(bucket|bucket-arn|database-host|key-arn|repository-arn|role-arn):([a-z0-9._-]+(?:/[a-z0-9._-]+)*)\}"
+    r"\$\{(bucket|bucket-arn|database-host|key-arn|repository-arn|role-arn|edge-host):([a-z0-9._-]+(?:/[a-z0-9._-]+)*)\}"
 )
 
 
 @dataclass(frozen=True, order=True)
 class Reference:
     """``bucket``: its name. ``role-arn``: of the role of ``<namespace>/<account>``, where accounts have their own.
-    ``database-host``: the name that AWS gives to a managed database."""
+    ``database-host``: the name that AWS gives to a managed database. ``edge-host``: of the public load balancer."""
 
     kind: Kind
     name: str
@@ -79,6 +79,11 @@ def role_arn(namespace: str, account: str) -> str:
 
 def database_host(name: str) -> str:
     return str(Reference("database-host", name))
+
+
+def edge_host() -> str:
+    """The DNS name of the load balancer in front of the ingress."""
+    return str(Reference("edge-host", "public"))
 
 
 def objects(name: str, prefix: str = "") -> tuple[Allow, ...]:

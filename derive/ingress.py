@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from derive import naming, releases
 from derive.graph import Links
+from derive.tools import Tool
 from manifests import istio
 from manifests.base import Manifest
 from model import DeclarationError, Environment, IstioGateway, Route, System
@@ -16,7 +17,7 @@ def gateway_name(system: System) -> str:
     return f"{system.name}-gateway"
 
 
-def _doors(system: System, environment: Environment) -> dict[str, str]:
+def _doors(system: System, environment: Environment, tools: Sequence[Tool]) -> dict[str, str]:
     """Certificate by public host, in declared order. A host has one certificate, whatever its prefixes."""
     doors: dict[str, str] = {}
     for route in system.routes:
@@ -26,13 +27,13 @@ def _doors(system: System, environment: Environment) -> dict[str, str]:
             raise DeclarationError(
                 f"routes of host '{route.host}' name two certificates, '{doors[host]}' and '{secret}'; name one"
             )
-    return doors
+    return doors | {tool.host: tool.certificate for tool in tools}
 
 
-def gateway(system: System, environment: Environment) -> Manifest:
+def gateway(system: System, environment: Environment, tools: Sequence[Tool]) -> Manifest:
     """Two servers per host: 80 redirects, 443 terminates TLS. They are named after the certificate's own name."""
     servers = []
-    for host, secret in _doors(system, environment).items():
+    for host, secret in _doors(system, environment, tools).items():
         label = secret.removesuffix("-tls-cert")
         servers.append(istio.redirect_server(f"http-{label}", host))
         servers.append(istio.https_server(f"https-{label}", host, secret))
@@ -48,6 +49,13 @@ def routes(system: System, environment: Environment, links: Mapping[str, Links])
         _route(name, system, naming.public_host(declared[0], environment), links[declared[0].to], declared)
         for name, declared in grouped(system).items()
     )
+
+
+def tool_route(system: System, tool: Tool) -> Manifest:
+    """The whole host is the tool's."""
+    entry = istio.http_route([(istio.destination(naming.fqdn(tool.service, tool.namespace), tool.port), None)])
+    reference = f"{system.home}/{gateway_name(system)}"
+    return istio.virtual_service(tool.name, tool.namespace, [tool.host], [entry], [reference])
 
 
 def grouped(system: System) -> dict[str, list[Route]]:
@@ -100,15 +108,16 @@ def urls(system: System, environment: Environment) -> dict[str, str]:
     return found
 
 
-def certificates(system: System, environment: Environment) -> dict[tuple[str, str], list[str]]:
+def certificates(system: System, environment: Environment, tools: Sequence[Tool]) -> dict[tuple[str, str], list[str]]:
     """Hosts of each TLS Secret, by its name and namespace: where the gateway's pods are, for Istio reads them in no
     other; behind an ingress controller beside the Ingress that names it."""
-    doors = _doors(system, environment)
+    doors = _doors(system, environment, tools)
     named: dict[str, str] = {}
     if not isinstance(system.platform.ingress, IstioGateway):
         for route in system.routes:
             home = naming.service_namespace(system, system.service(route.to))
             named.setdefault(naming.public_host(route, environment), home)
+        named |= {tool.host: tool.namespace for tool in tools}
     found: dict[tuple[str, str], list[str]] = {}
     for host, secret in doors.items():
         found.setdefault((secret, named.get(host, naming.MESH_NAMESPACE)), []).append(host)

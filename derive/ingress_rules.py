@@ -7,6 +7,7 @@ from typing import Final
 
 from derive import ingress, naming
 from derive.doorman import BY_SERVICE, INGRESS_CLASS, TRAEFIK
+from derive.tools import Tool
 from manifests import ingress as objects
 from manifests.base import Manifest
 from model import Canary, DeclarationError, Environment, Route, Service, System, Traefik
@@ -72,6 +73,14 @@ def _mergeable(system: System, environment: Environment) -> tuple[Manifest, ...]
             found.append(objects.ingress(master, home, INGRESS_CLASS, host, (), secret, {MERGED: "master"}))
         found += [_rule(name, system, host, None if merged else secret, named[name]) for name in members]
     return tuple(found)
+
+
+def tool_rule(system: System, tool: Tool) -> Manifest:
+    """The whole host is the tool's."""
+    traefik = isinstance(system.platform.ingress, Traefik)
+    name, annotations = (TRAEFIK, ONLY_TLS) if traefik else (INGRESS_CLASS, dict(BY_SERVICE))
+    paths = [objects.path("/", tool.service, tool.port)]
+    return objects.ingress(tool.name, tool.namespace, name, tool.host, paths, tool.certificate, annotations)
 
 
 def _rule(name: str, system: System, host: str, secret: str | None, declared: Sequence[Route]) -> Manifest:

@@ -29,6 +29,8 @@ VAULT_PORT: Final = 8200
 VAULT_TLS: Final = "vault-tls"
 PROMETHEUS_SERVICE: Final = "kube-prometheus-stack-prometheus"
 """The chart's Service of Prometheus; port 9090."""
+GRAFANA_SERVICE: Final = "kube-prometheus-stack-grafana"
+GRAFANA_LABELS: Final = {APP: "grafana"}
 ISTIOD_PORT: Final = 15012
 SIDECAR_METRICS_PORT: Final = 15020
 """The sidecar's own port for scrapes: plain text even under STRICT, outside what the proxy intercepts."""

@@ -233,10 +233,8 @@ class Headlamp(Housed):
 
     kind: Literal["headlamp"] = "headlamp"
     host: str | None = None
-    """A name relative to the environment's domain, as in routes. Absent: it is reached by port forwarding only."""
-    ingress_class: Name = "nginx"
-    ingress_namespace: Name = "ingress-nginx"
-    """Of the ingress controller's pods, the only ones that reach it."""
+    """Its public name, relative to the environment's domain, as in routes. Absent: it is reached by port forwarding
+    only."""
 
 
 class Velero(Housed):

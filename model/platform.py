@@ -161,6 +161,9 @@ class Observability(Declared):
     discovery: Literal["services", "pods"] = "services"
     """How Prometheus finds what it measures of the system: by Services that name a port ``metrics``, or every pod that
     has such a port, those of Traefik among them."""
+    host: str | None = None
+    """Grafana's public name, relative to the environment's domain, as in routes. Absent: it is reached by port
+    forwarding only."""
     metrics_days: int = 15
     logs: Literal["opensearch", "none"] = "opensearch"
     """Where the containers' logs go in a platform without Loki; ``none``: nowhere beyond the nodes."""

@@ -41,9 +41,14 @@ def _bucket(stack: Stack, plan: BucketPlan, elsewhere: Mapping[str, aws.Provider
     return made
 
 
-def cloud(stack: Stack, made: Mapping[str, PrivateBucket], databases: Mapping[str, pulumi.Output[str]]) -> Cloud:
+def cloud(
+    stack: Stack,
+    made: Mapping[str, PrivateBucket],
+    databases: Mapping[str, pulumi.Output[str]],
+    edge_host: pulumi.Output[str] | None,
+) -> Cloud:
     """What each reference of the plan stands for, but for the roles, which the cluster knows. ``databases``: the name
-    of each managed one."""
+    of each managed one. ``edge_host``: of the load balancer in front of the ingress, if there is one."""
     keys: dict[str, EncryptionKey] = {}
     found: dict[Reference, pulumi.Output[str]] = {}
     for reference in sorted(stack.plan.references):
@@ -59,4 +64,6 @@ def cloud(stack: Stack, made: Mapping[str, PrivateBucket], databases: Mapping[st
             found[reference] = databases[name]
         elif reference.kind == "key-arn":
             found[reference] = keys[name].arn
+        elif reference.kind == "edge-host" and edge_host is not None:
+            found[reference] = edge_host
     return found

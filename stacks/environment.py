@@ -77,7 +77,7 @@ def _on_aws(settings: Settings, deployment: Deployment, plan: SystemPlan, genera
     authority, passwords = _identities(stack, generated, settings)
     tier = _databases(stack, site, bucket, image, authority, passwords) if plan.databases else None
     managed = _managed(stack, site, passwords) if plan.managed else None
-    known = cloud(stack, made, managed.hosts if managed else {})
+    known = cloud(stack, made, managed.hosts if managed else {}, site.edge_dns_name)
     cluster = clusters.own(stack, site, bucket, settings.ssh_key, known)
     values = {**passwords.values, STACK_CA: authority.certificate}
     target = clusters.target(stack, cluster, known)

@@ -6,7 +6,9 @@ from model import (
     Acme,
     Alloy,
     ApplicationFirewall,
+    ArgoRollouts,
     Backup,
+    BlueGreen,
     Bucket,
     Budget,
     Call,
@@ -147,6 +149,7 @@ SYSTEM = System(
                 "ROUTE_HEALTH": "/health",
             },
             log_directory="/var/log/gateway",
+            release=BlueGreen(),
             scale=Scale(
                 maximum=10,
                 cpu=70,
@@ -365,6 +368,7 @@ SYSTEM = System(
         observability=Observability(
             namespace="orion-monitoring",
             pool="monitoring",
+            host="grafana",
             metrics_days=15,
             receivers=(Slack(name="operations", channel="#orion-operations"),),
         ),
@@ -374,6 +378,7 @@ SYSTEM = System(
             PrometheusAdapter(pool="monitoring"),
             ClusterAutoscaler(pool="management", scale_down_utilization=0.5, max_nodes_total=20),
             VerticalPodAutoscaler(pool="management"),
+            ArgoRollouts(pool="management"),
             CertManager(
                 namespace="orion-ingress",
                 pool="management",
@@ -385,7 +390,7 @@ SYSTEM = System(
             Loki(pool="monitoring", retention=days(30)),
             Alloy(),
             Tempo(pool="monitoring"),
-            Headlamp(pool="management", host="dashboard", ingress_namespace="orion-ingress"),
+            Headlamp(pool="management", host="dashboard"),
             Velero(pool="management", schedule="0 3 * * *", keep=days(30)),
         ),
     ),

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from derive import naming
 from derive.network_policies import PRIVATE
+from derive.tools import Tool
 from manifests import cilium, network
 from manifests.base import Manifest
 from model import System
@@ -86,6 +87,11 @@ def to_routed(system: System) -> tuple[Flow, ...]:
         Flow((Pods({"app": service.name}, naming.service_namespace(system, service)),), (naming.own_port(service),))
         for service in found
     )
+
+
+def to_tools(found: Iterable[Tool]) -> tuple[Flow, ...]:
+    """To the platform's pages that have a public name."""
+    return tuple(Flow((Pods(tool.labels, tool.namespace),), (tool.target,)) for tool in found)
 
 
 def cilium_policy(rule: Rule, namespace: str) -> Manifest:

@@ -8,6 +8,7 @@ from derive import choices, naming, versions
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.placement import placement
 from derive.shapes import Deployment
+from derive.tools import tools
 from model import Grafana, Jaeger, Loki, Tempo
 
 NAME: Final = "grafana"
@@ -24,7 +25,7 @@ def addition(deployment: Deployment, choice: Grafana) -> Addition:
             source=housed(versions.GRAFANA, deployment.system.platform.observability.namespace),
             values={
                 "fullnameOverride": NAME,
-                **values([_prometheus(deployment), *sources(deployment)], own=True),
+                **values([_prometheus(deployment), *sources(deployment)], address(deployment), own=True),
                 **placement(deployment.system.platform, choice.pool),
             },
             requires=("cilium",),
@@ -33,6 +34,11 @@ def addition(deployment: Deployment, choice: Grafana) -> Addition:
         level="baseline",
         measured=(Measured(LABELS, PORT),),
     )
+
+
+def address(deployment: Deployment) -> str | None:
+    """Under which people know it; links in alerts lead there."""
+    return next((f"https://{tool.host}" for tool in tools(deployment) if tool.name == NAME), None)
 
 
 def sources(deployment: Deployment) -> list[dict[str, Any]]:
@@ -61,8 +67,9 @@ def _source(name: str, kind: str, url: str) -> dict[str, Any]:
     return {"name": name, "type": kind, "uid": kind, "access": "proxy", "url": url, "editable": False}
 
 
-def values(found: list[dict[str, Any]], own: bool) -> dict[str, Any]:
-    """``own``: whether it is a release of its own; kube-prometheus-stack takes sources under another name."""
+def values(found: list[dict[str, Any]], url: str | None, own: bool) -> dict[str, Any]:
+    """``url``: under which people know it. ``own``: whether it is a release of its own; kube-prometheus-stack takes
+    sources under another name."""
     given = {"datasources": {"datasources.yaml": {"apiVersion": 1, "datasources": found}}}
     return {
         **(given if own else {"additionalDataSources": found} if found else {}),
@@ -81,6 +88,7 @@ def values(found: list[dict[str, Any]], own: bool) -> dict[str, Any]:
             "datasources": {"enabled": not own, **({} if own else {"searchNamespace": None})},
         },
         "grafana.ini": {
+            **({"server": {"root_url": url}} if url else {}),
             "analytics": {"reporting_enabled": False, "check_for_updates": False},
             "users": {"allow_sign_up": False},
             "auth.anonymous": {"enabled": False},

@@ -46,6 +46,7 @@ def release(deployment: Deployment) -> Release:
             sources=grafana.sources(deployment),
             scrapes=discovery.scrapes(deployment),
             brings_grafana=choices.choice(deployment, Grafana) is None,
+            address=grafana.address(deployment),
             place=placement(platform, settings.pool),
         ),
         requires=("cilium", ebs_csi.NAME, settings.namespace),
@@ -91,6 +92,7 @@ def values(
     sources: list[dict[str, Any]],
     brings_grafana: bool,
     scrapes: list[Manifest],
+    address: str | None,
     place: Manifest,
 ) -> dict[str, Any]:
     """``members``: of Alertmanager; 0: there is none. ``one_process``: the control plane is K3s' single process, whose
@@ -115,7 +117,7 @@ def values(
             },
         },
         "alertmanager": alertmanager.values(settings, members, claim, place) if members else {"enabled": False},
-        "grafana": _grafana(settings, sources, place) if brings_grafana else GRAFANA_ELSEWHERE,
+        "grafana": _grafana(settings, sources, address, place) if brings_grafana else GRAFANA_ELSEWHERE,
         "kube-state-metrics": {"resources": resources("10m", "64Mi", "256Mi"), **place},
         "prometheus-node-exporter": {
             # It reads the host, which the namespace's pod security forbids: it stands with the other host agents.
@@ -149,9 +151,11 @@ GRAFANA_ELSEWHERE: Final = {"enabled": False, "forceDeployDashboards": True}
 """The chart's dashboards are there, for another release of Grafana."""
 
 
-def _grafana(settings: Observability, sources: list[dict[str, Any]], place: Manifest) -> dict[str, Any]:
+def _grafana(
+    settings: Observability, sources: list[dict[str, Any]], address: str | None, place: Manifest
+) -> dict[str, Any]:
     return {
-        **grafana.values(sources, own=False),
+        **grafana.values(sources, address, own=False),
         **(_mesh_dashboards() if settings.mesh_dashboards else {}),
         **place,
     }

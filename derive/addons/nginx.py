@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive import choices, naming, sources, versions
+from derive import naming, sources, versions
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
-from derive.addons.flows import API_SERVER, Entities, Flow, Pods, Rule, to_routed
+from derive.addons.flows import API_SERVER, Entities, Flow, Pods, Rule, to_routed, to_tools
 from derive.addons.istio import replicas_over_zones
 from derive.doorman import INGRESS_CLASS, NGINX, Doorman, doorman
 from derive.placement import placement
 from derive.shapes import Deployment
+from derive.tools import tools
 from derive.traffic import ALWAYS_KNOWN
 from derive.workloads import sidecar_annotations
 from manifests import istio, pods
 from manifests.base import Manifest
-from model import DeclarationError, Headlamp, Istio, Nginx
+from model import DeclarationError, Istio, Nginx
 
 READY: Final = 8081
 METRICS: Final = 9113
@@ -40,7 +41,7 @@ def addition(deployment: Deployment, choice: Nginx) -> Addition:
     meshed = isinstance(system.platform.mesh, Istio)
     istiod = (Flow((Pods({"app": "istiod"}, naming.MESH_NAMESPACE),), (naming.ISTIOD_PORT,)),) if meshed else ()
     proxy = (Measured(door.labels, naming.SIDECAR_METRICS_PORT, path="/stats/prometheus"),) if meshed else ()
-    outbound = (API_SERVER, *istiod, *to_routed(system))
+    outbound = (API_SERVER, *istiod, *to_routed(system), *to_tools(tools(deployment)))
     return Addition(
         release=Release(
             name=NGINX,
@@ -63,10 +64,9 @@ def sidecar(deployment: Deployment, door: Doorman) -> Manifest:
         service = system.service(name)
         namespace = naming.service_namespace(system, service)
         behind.setdefault(naming.own_port(service), []).append(f"{namespace}/{naming.fqdn(name, namespace)}")
-    dashboard = choices.choice(deployment, Headlamp)
-    if dashboard and dashboard.host:
-        namespace = dashboard.namespace or versions.HEADLAMP.namespace
-        behind.setdefault(80, []).append(f"{namespace}/{naming.fqdn('headlamp', namespace)}")
+    for tool in tools(deployment):
+        host = f"{tool.namespace}/{naming.fqdn(tool.service, tool.namespace)}"
+        behind.setdefault(tool.port, []).append(host)
     return istio.sidecar(NGINX, door.namespace, door.labels, [*ALWAYS_KNOWN, API], opaque=behind)
 
 

@@ -21,16 +21,19 @@ from derive.addons.flows import (
     completed,
     standard_policy,
     to_routed,
+    to_tools,
     webhook,
 )
 from derive.addons.fluent_bit import NAME as FLUENT_BIT
 from derive.addons.istio import GATEWAY_PORTS
+from derive.doorman import doorman
 from derive.egress import gateway_callers, through_gateway
 from derive.namespaces import POD_SECURITY
 from derive.network import node_range
 from derive.observability.fluent_bit import HTTP_PORT
 from derive.observability.monitors import measured
 from derive.shapes import AddonPlan, Deployment
+from derive.tools import tools
 from manifests import cilium, core
 from model import Cilium, Istio, IstioGateway, Traefik
 
@@ -40,7 +43,7 @@ ELSEWHERE: Final = "undeclared-namespaces"
 LEVELS: Final[tuple[Level, ...]] = ("restricted", "baseline", "privileged")
 ENVOY_METRICS: Final = naming.SIDECAR_METRICS_PORT
 PROMETHEUS: Final = Pods(naming.PROMETHEUS_LABELS)
-GRAFANA: Final = {naming.APP: "grafana"}
+GRAFANA: Final = naming.GRAFANA_LABELS
 ALERTMANAGER: Final = {naming.APP: "alertmanager"}
 STATE_METRICS: Final = {naming.APP: "kube-state-metrics"}
 OPERATOR: Final = {"app": f"{kube_prometheus_stack.NAME}-operator"}
@@ -192,7 +195,7 @@ def _mesh(deployment: Deployment, mesh: Istio) -> tuple[Rule, ...]:
             naming.GATEWAY_LABELS,
             # The door of the cluster: by the nodes' ports, hence from the world, a node, or its load balancer's pod.
             (Flow(Entities(("all",)), tuple(GATEWAY_PORTS.values())), scraped),
-            (istiod, *to_routed(system)),
+            (istiod, *to_routed(system), *to_tools(tools(deployment))),
         )
         found.append(door)
     if mesh.egress_gateway:
@@ -225,12 +228,15 @@ def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:
     ]
     gossip = Flow((Pods(ALERTMANAGER),), (9094,), ("TCP", "UDP"))
     alerting = choices.alertmanager(deployment)
-    fetches = deployment.system.platform.observability.mesh_dashboards
+    platform = deployment.system.platform
+    door = doorman(platform)
+    visitors = (_from([Pods(door.labels, door.namespace)], 3000),) if platform.observability.host else ()
+    fetches = platform.observability.mesh_dashboards
     alertmanager_rule = Rule(
         "alertmanager",
         ALERTMANAGER,
         (_from([PROMETHEUS], 9093, 8080), _from([Pods(GRAFANA)], 9093), gossip),
-        (gossip, *alertmanager.told(deployment.system.platform.observability)),
+        (gossip, *alertmanager.told(platform.observability)),
     )
     return (
         Rule(
@@ -243,7 +249,7 @@ def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:
         Rule(
             "grafana",
             GRAFANA,
-            (_from([PROMETHEUS], 3000),),
+            (_from([PROMETHEUS], 3000), *visitors),
             (
                 API_SERVER,
                 _to([PROMETHEUS], 9090),

@@ -115,6 +115,12 @@ class Registered:
         """The ``spec`` of one Kubernetes object."""
         return self.manifest(kind, namespace, name)["spec"]
 
+    def workload(self, namespace: str, name: str) -> Manifest:
+        """The object that runs a service, however its versions take over."""
+        return next(
+            found[name] for kind in ("Deployment", "Rollout") if name in (found := self.manifests(kind, namespace))
+        )
+
     @cached_property
     def charts(self) -> dict[str, Chart]:
         """The add-ons by name."""

@@ -25,7 +25,7 @@ def test_the_service_namespaces_inject_sidecars_and_mutual_tls_is_strict(orion: 
 @pytest.mark.rows("OR-MSH-03")
 def test_sidecars_have_the_declared_size(orion: Registered) -> None:
     for service in SERVICES:
-        template = orion.spec("Deployment", f"orion-{service}", service)["template"]
+        template = orion.workload(f"orion-{service}", service)["spec"]["template"]
         found = {key.rpartition("/")[2]: value for key, value in template["metadata"]["annotations"].items()}
         assert (found["proxyCPU"], found["proxyCPULimit"]) == ("100m", "200m")
         assert (found["proxyMemory"], found["proxyMemoryLimit"]) == ("128Mi", "256Mi")

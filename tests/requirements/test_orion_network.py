@@ -91,7 +91,7 @@ def test_pods_are_pinned_to_the_pool_of_their_tier(orion: Registered) -> None:
     placed = {
         name: template["spec"].get("nodeSelector", {}).get("orion.io/tier")
         for kind, name, template in orion.pods()
-        if kind in ("Deployment", "StatefulSet")
+        if kind in ("Deployment", "Rollout", "StatefulSet")
     }
     data = {"orion", "orion-2", "orion-3", "redis", "rabbitmq", "pgbouncer", "orion-backup-exporter"}
     assert placed == {

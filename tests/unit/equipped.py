@@ -63,7 +63,7 @@ EVERYTHING: tuple[AddonChoice, ...] = (
     Alloy(),
     Loki(store="bucket", pool="watching"),
     Tempo(pool="watching"),
-    Headlamp(host="dashboard", ingress_namespace="shop-ingress"),
+    Headlamp(host="dashboard"),
     PrometheusAdapter(pool="watching"),
     ClusterAutoscaler(max_nodes_total=20),
     VerticalPodAutoscaler(),

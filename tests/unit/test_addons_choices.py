@@ -14,11 +14,11 @@ from model import (
     Eks,
     ExistingCluster,
     ExternalSecrets,
-    Headlamp,
     Jaeger,
     Kiali,
     MetricsServer,
     NetworkPolicies,
+    Nginx,
     NoMesh,
     Observability,
     Platform,
@@ -31,7 +31,9 @@ from tests.unit.equipped import EVERYTHING, charts, equipped, values
 KINDS = {
     "cilium": lambda: equipped(),
     "standard": lambda: equipped(cni=NetworkPolicies()),
-    "no mesh": lambda: equipped(tuple(c for c in EVERYTHING if not isinstance(c, Kiali)), mesh=NoMesh()),
+    "no mesh": lambda: equipped(
+        tuple(c for c in EVERYTHING if not isinstance(c, Kiali)), mesh=NoMesh(), ingress=Nginx()
+    ),
     "jaeger": lambda: equipped((Jaeger(), Kiali())),
     "one of its own": lambda: equipped((*EVERYTHING,), observability=Observability(namespace="shop")),
 }
@@ -84,7 +86,6 @@ def test_the_order_avoids_every_race() -> None:
     assert "aws-ebs-csi-driver" in found["kube-prometheus-stack"]
     assert {"aws-ebs-csi-driver", "shop-monitoring"} <= set(found["loki"])
     assert "loki" in found["alloy"]
-    assert "cert-manager" in found["headlamp"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -272,16 +273,10 @@ def test_backups_are_daily_and_take_the_volumes_along() -> None:
     assert found["credentials"] == {"useSecret": False}
 
 
-def test_the_dashboard_is_reached_by_the_ingress_only_and_may_do_nothing_itself() -> None:
+def test_the_dashboard_may_do_nothing_itself() -> None:
     found = values("headlamp", equipped())
     assert found["clusterRoleBinding"] == {"create": False}
-    assert found["ingress"]["hosts"][0]["host"] == "dashboard.dev.shop.example"
-    assert found["ingress"]["annotations"] == {"cert-manager.io/cluster-issuer": "platform"}
-    alone = equipped((Headlamp(host="dashboard"),))
-    assert values("headlamp", alone)["ingress"]["annotations"] == {}
-    (own,) = additions(deployed(alone))["headlamp"].secrets
-    assert own.certificate == ("dashboard.dev.shop.example",)
-    assert "ingress" not in values("headlamp", equipped((Headlamp(),)))
+    assert "ingress" not in found, "the doors are the stack's"
 
 
 def test_values_hold_no_secret_and_every_given_one_has_a_name() -> None:

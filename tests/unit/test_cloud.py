@@ -72,6 +72,7 @@ def test_what_is_referred_to_is_known_before_anything_is_made() -> None:
         Reference("bucket-arn", "backups"),
         Reference("bucket", "logs"),
         Reference("bucket-arn", "logs"),
+        Reference("edge-host", "public"),
         Reference("key-arn", "vault"),
         Reference("key-arn", "volumes"),
     }

@@ -135,8 +135,8 @@ def test_routes_without_a_mesh_are_refused() -> None:
     with pytest.raises(DeclarationError) as refusal:
         derived(shop(routes=(Route(host="www", to="web"),), platform=Platform(mesh=NoMesh())))
     assert str(refusal.value) == (
-        "system 'shop' has routes but no mesh, whose ingress gateway serves them; "
-        "set platform.mesh to Istio, platform.ingress to Nginx or Traefik, or remove the routes"
+        "system 'shop' has public names but no mesh, whose ingress gateway serves them; "
+        "set platform.mesh to Istio, platform.ingress to Nginx or Traefik, or remove the routes and hosts"
     )
 
 
