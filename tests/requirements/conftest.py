@@ -74,3 +74,15 @@ def gyms(platforms: Platforms) -> dict[str, Registered]:
 def gym(request: pytest.FixtureRequest, gyms: dict[str, Registered]) -> Registered:
     """Each of them in turn."""
     return gyms[request.param]
+
+
+@pytest.fixture(scope="session")
+def neotools(platforms: Platforms) -> dict[str, Registered]:
+    """Neotool's environments by name."""
+    return {name: Registered(platforms.bench(f"neotool-{name}"), f"neotool-{name}") for name in ("dev", "prod")}
+
+
+@pytest.fixture(scope="session")
+def neotool(neotools: dict[str, Registered]) -> Registered:
+    """Neotool's production."""
+    return neotools["prod"]

@@ -147,14 +147,14 @@ def containers(template: Manifest) -> list[Manifest]:
 
 
 def environment(container: Manifest) -> dict[str, Any]:
-    """Variable -> its text, or (secret, key)."""
+    """Variable -> its text, (secret, key), or the field of the pod that it repeats."""
     found: dict[str, Any] = {}
     for item in container.get("env", ()):
         if "value" in item:
             found[item["name"]] = item["value"]
         else:
             (source,) = item["valueFrom"].values()
-            found[item["name"]] = (source["name"], source["key"])
+            found[item["name"]] = (source["name"], source["key"]) if "key" in source else source["fieldPath"]
     return found
 
 
