@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from derive.bootstrap import k3s_policies, ubuntu
 from derive.bootstrap.machine import (
     SECRET_LIMIT,
+    TIME,
     MachineFile,
     bundle_json,
     cloud_config,
@@ -315,8 +316,8 @@ def machine_files(node: K3sNode) -> tuple[MachineFile, ...]:
         files += k3s_policies.files(SERVER, node.pod_security, node.exempt_namespaces)
     if node.volume:
         files += [program("format-if-blank"), program("k3s-volume")]
-    if node.packaged:
-        files.append(ubuntu.UPDATES)
+    # Ubuntu's chrony has another folder; its images for EC2 name the same source by themselves.
+    files.append(ubuntu.UPDATES if node.packaged else TIME)
     return tuple(files)
 
 

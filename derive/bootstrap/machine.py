@@ -55,6 +55,11 @@ class MachineFile:
         require(_MODE.fullmatch(self.mode) is not None, f"file {self.path}: mode {self.mode!r} is not like '0644'")
 
 
+TIME = MachineFile("/etc/chrony.d/link-local.sources", "server 169.254.169.123 prefer iburst minpoll 4 maxpoll 4\n")
+"""Time from the Amazon Time Sync Service, which needs no way out (EC2 user guide, "Set the time reference"): what
+Amazon Linux does by itself, said here so that it stays."""
+
+
 def program(name: str, *, source: str | None = None, path: str | None = None) -> MachineFile:
     """The executable `/opt/wheelhouse/<name>`, or ``path``, from this package's `files/` (same name unless given)."""
     text = resources.files("derive.bootstrap").joinpath("files", source or name).read_text(encoding="utf-8")

@@ -28,6 +28,7 @@ from derive.bootstrap import postgres_config
 from derive.bootstrap.machine import (
     PROGRAMS,
     SETTINGS,
+    TIME,
     MachineFile,
     bundle_json,
     cloud_config,
@@ -111,6 +112,7 @@ def machine_files(host: PostgresHost) -> tuple[MachineFile, ...]:
         program("fetch-bundle"),
         program("lay-out-bundle"),
         first_boot_unit(f"{PROGRAMS}/pg-first-boot"),
+        TIME,
     )
 
 

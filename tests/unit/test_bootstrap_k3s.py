@@ -151,6 +151,12 @@ def test_user_data_fits_and_carries_no_secret(node: k3s.K3sNode) -> None:
     )
 
 
+@pytest.mark.parametrize("node", [SERVER, AGENT], ids=["server", "agent"])
+def test_time_comes_from_the_machine_s_own_network(node: k3s.K3sNode) -> None:
+    """The way out is 443 only: a pool of the Internet would never answer, and certificates need the time."""
+    assert documents(node)["/etc/chrony.d/link-local.sources"].startswith("server 169.254.169.123 ")
+
+
 def test_boot_uses_only_https_and_session_tokens_for_metadata() -> None:
     files = documents(SERVER)
     script = files["/opt/wheelhouse/k3s-first-boot"]
