@@ -66,7 +66,7 @@ class Addition:
     before: tuple[Manifest, ...] = ()
     """Objects that the chart's pods need."""
     settings: tuple[Manifest, ...] = ()
-    """Objects of kinds that the chart, or one before it, defines."""
+    """Objects of kinds that the chart, or one before it, defines, or that ask for what its pods do."""
     secrets: tuple[SecretPlan, ...] = ()
     grants: tuple[Grant, ...] = ()
     measured: tuple[Measured, ...] = ()

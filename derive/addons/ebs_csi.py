@@ -11,10 +11,12 @@ from derive.addons.istio import replicas_over_zones
 from derive.cloud import Allow, Grant
 from derive.placement import placement
 from derive.shapes import AddonPlan, Deployment
-from manifests.base import manifest
+from manifests import storage
+from manifests.base import Manifest
 from model import EbsCsi, Eks
 
 NAME: Final = "aws-ebs-csi-driver"
+PROVISIONER: Final = "ebs.csi.aws.com"
 ACCOUNT: Final = "ebs-csi-controller-sa"
 KEY: Final = "volumes"
 """Symbolic name of the volumes' own key."""
@@ -35,6 +37,7 @@ def addition(deployment: Deployment, choice: EbsCsi) -> Addition | None:
             requires=("cilium",),
             ready=("deployment/ebs-csi-controller", "daemonset/ebs-csi-node"),
         ),
+        settings=(storage_class(choice),),
         grants=(_grant(namespace, choice),),
         measured=(Measured({**CONTROLLER, naming.APP: NAME}, METRICS_PORT),),
     )
@@ -46,11 +49,8 @@ def managed(deployment: Deployment) -> tuple[AddonPlan, ...]:
     if not isinstance(deployment.system.platform.cluster, Eks):
         return ()
     choice = choices.choice(deployment, EbsCsi) or EbsCsi()
-    made = storage_class(choice)
-    name, annotations = made.pop("name"), made.pop("annotations")
-    found = manifest("storage.k8s.io/v1", "StorageClass", name, None, annotations=annotations)
-    objects = ({**found, "provisioner": "ebs.csi.aws.com", **made},)
-    return (AddonPlan(NAME, objects=objects, grants=(_grant(versions.EBS_CSI.namespace, choice),)),)
+    grants = (_grant(versions.EBS_CSI.namespace, choice),)
+    return (AddonPlan(NAME, objects=(storage_class(choice),), grants=grants),)
 
 
 def _grant(namespace: str, choice: EbsCsi) -> Grant:
@@ -83,19 +83,11 @@ def values(deployment: Deployment, choice: EbsCsi) -> dict[str, Any]:
         },
         # On the host's network: the plug-in runs on every node and asks the metadata service which one it is.
         "node": {"hostNetwork": True, "metadataSources": "imds", "enableWindows": False},
-        "storageClasses": [storage_class(choice)],
         "helmTester": {"enabled": False},
     }
 
 
-def storage_class(choice: EbsCsi) -> dict[str, Any]:
-    """Bound when a pod is placed, so that the volume is made in that pod's zone."""
+def storage_class(choice: EbsCsi) -> Manifest:
     key = {"kmsKeyId": cloud.key_arn(KEY)} if choice.own_key else {}
-    return {
-        "name": choice.storage_class,
-        "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-        "volumeBindingMode": "WaitForFirstConsumer",
-        "allowVolumeExpansion": True,
-        "reclaimPolicy": choice.reclaim,
-        "parameters": {"type": "gp3", "encrypted": "true", **key},
-    }
+    parameters = {"type": "gp3", "encrypted": "true", **key}
+    return storage.storage_class(choice.storage_class, PROVISIONER, parameters, choice.reclaim)

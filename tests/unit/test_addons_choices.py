@@ -174,16 +174,19 @@ def test_every_volume_is_of_the_class_that_was_asked_for() -> None:
 
 
 def test_the_storage_class() -> None:
-    assert values("ebs-csi", equipped())["storageClasses"] == [
-        {
-            "name": "gp3",
-            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-            "volumeBindingMode": "WaitForFirstConsumer",
-            "allowVolumeExpansion": True,
-            "reclaimPolicy": "Retain",
-            "parameters": {"type": "gp3", "encrypted": "true", "kmsKeyId": "${key-arn:volumes}"},
-        }
-    ]
+    """An object of its own: what volumes are made by is seen beside them, not in a chart's values."""
+    (found,) = additions(deployed(equipped()))["ebs-csi"].settings
+    assert found == {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": "gp3", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+        "provisioner": "ebs.csi.aws.com",
+        "parameters": {"type": "gp3", "encrypted": "true", "kmsKeyId": "${key-arn:volumes}"},
+        "reclaimPolicy": "Retain",
+        "volumeBindingMode": "WaitForFirstConsumer",
+        "allowVolumeExpansion": True,
+    }
+    assert "storageClasses" not in values("ebs-csi", equipped())
 
 
 def test_the_autoscaler_finds_its_pools_and_knows_its_bounds() -> None:
