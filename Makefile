@@ -48,8 +48,8 @@ types: $(READY) ## Static types
 contracts: $(READY) ## Who may import whom
 	$(BIN)/lint-imports
 
-tests: $(READY) ## The tests alone
-	$(BIN)/python -m pytest -n 2 --ignore=tests/cluster --dist loadfile
+tests: $(READY) ## The tests alone, in a process more than a small machine has cores: some wait for servers
+	$(BIN)/python -m pytest -n 3 --ignore=tests/cluster --dist loadfile --no-loadscope-reorder
 
 cluster-test: $(READY) ## Apply the stacks to a real Kubernetes API server, built once; needs Go and etcd
 	@$(BIN)/python -m tests.cluster.programs

@@ -72,6 +72,7 @@ class Expectation:
         self.home = {scope.namespace(item) for item in system.services} | {
             scope.namespace(item) for item in system.stores if scope.in_cluster(item) or pooler_of(item)
         }
+        self.home |= {system.home} & population.namespaces.keys()
         free = {DNS} if self._by_name else {DNS, ELSEWHERE}
         self.governed = self._where(
             lambda actor: actor.kind == "pod" and actor.role not in free and actor.namespace != KUBE_SYSTEM
@@ -308,8 +309,11 @@ class Expectation:
         ports of metrics; the callees' ends name each its own."""
         scraper = self._population.role("prometheus")
         own = {SIDECAR_METRICS} if self._scope.mesh else set()
+        strangers = self._population.role(STRANGER)
         for namespace in self.home:
             members = self._population.namespaces.get(namespace, 0)
+            if not members & ~strangers:
+                continue
             ports = own.union(*(self._callees[index].metrics for index in bits(members)))
             for index in bits(members):
                 for port in ports:

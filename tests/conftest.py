@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+from itertools import zip_longest
 from pathlib import Path
 
 import kubernetes_validate.utils  # type: ignore[import-untyped]  # the package ships no types
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+REAL = ROOT / "tests" / "real"
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 """Debian keeps the PostgreSQL server out of PATH, one folder per version."""
 
@@ -51,6 +53,23 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, reversed(POSTGRESQL)), "/usr/sbin"])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In several processes: files that wait for servers come early and in turn with the others, which compute."""
+    if config.getoption("dist", "no") == "no" and "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    waiting = [path for path in files if path.parent == REAL or any(map(_is_slow, files[path]))]
+    computing = [path for path in files if path not in waiting]
+    in_turn = [path for pair in zip_longest(waiting, computing) for path in pair if path]
+    items[:] = [item for path in in_turn for item in files[path]]
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
 
 
 @pytest.hookimpl(tryfirst=True)

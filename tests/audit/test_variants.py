@@ -82,6 +82,10 @@ SYSTEMS = {
             Route(host="@", to="web"),
         ),
     ),
+    "nothing in the system's own namespace": shop(
+        services=tuple(service.model_copy(update={"namespace": "back"}) for service in (WEB, ORDERS)),
+        calls=(Call(caller="web", callee="orders"),),
+    ),
     "externals": shop(
         externals=(
             External(name="payments", hosts=("api.payments.example",), used_by=("orders",)),

@@ -40,6 +40,7 @@ from derive.bootstrap.postgres import (
 )
 from derive.bootstrap.scram import scram_verifier
 from tests.ports import free_port
+from tests.real.system_user import as_postgres
 
 BINARIES = [Path(f"/usr/lib/postgresql/{major}/bin") for major in sorted(MAJORS, reverse=True)]
 BIN = next((path for path in BINARIES if (path / "initdb").exists()), None)
@@ -111,11 +112,11 @@ class Machine:
     def mount(self) -> Path:
         return Path(self.host.layout.mount)
 
-    def run(self, *command: str, user: str | None = "postgres", check: bool = True, **changes: str
+    def run(self, *command: str, root: bool = False, check: bool = True, **changes: str
             ) -> subprocess.CompletedProcess[str]:  # fmt: skip
         """``changes``: environment variables of this run."""
         done = subprocess.run(
-            command, user=user, group=user, extra_groups=[], env=self.environment | changes, cwd=self.root,
+            command if root else as_postgres(*command), env=self.environment | changes, cwd=self.root,
             text=True, capture_output=True, timeout=90, check=False,
         )  # fmt: skip
         assert done.returncode == 0 or not check, f"{command}: {done.stdout}{done.stderr}"
@@ -159,8 +160,7 @@ class Machine:
             command += ["-c", f"data_directory={data}"]
         with (self.root / "server.log").open("ab") as log:
             self.server = subprocess.Popen(
-                command, user="postgres", group="postgres", extra_groups=[], env=self.environment | changes,
-                cwd=self.root, stdout=log, stderr=log,
+                as_postgres(*command), env=self.environment | changes, cwd=self.root, stdout=log, stderr=log,
             )  # fmt: skip
         self.wait("SELECT 1", "1")
 
@@ -198,7 +198,7 @@ class Machine:
         return [Path(line).name for line in done.stdout.split()]
 
     def program_as_root(self, name: str) -> subprocess.CompletedProcess[str]:
-        return self.run(f"{self.host.layout.programs}/{name}", user="root")
+        return self.run(f"{self.host.layout.programs}/{name}", root=True)
 
 
 FOLDER = """#!/bin/sh

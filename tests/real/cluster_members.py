@@ -30,6 +30,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from derive.application import ApplicationPlan
 from manifests.base import Manifest
 from tests.real.bootstrap_site import BIN, Authority
+from tests.real.system_user import as_postgres
 from tests.unit.declared import objects
 from tests.unit.replicated import STORE
 
@@ -206,7 +207,7 @@ class World:
         command = [self.here(word, name, paths) for word in container["command"]]
         with self.log(name).open("ab") as log:
             return subprocess.Popen(
-                command, user="postgres", group="postgres", extra_groups=[], stdout=log, stderr=log,
+                as_postgres(*command), stdout=log, stderr=log,
                 env=self.environment(name, container, paths), cwd=self.folder(name),
             )  # fmt: skip
 
@@ -241,7 +242,8 @@ class World:
 
     def _ready(self, name: str, probe: list[str], container: Manifest) -> bool:
         environment = self.environment(name, container, self._paths(name))
-        return subprocess.run(probe, user="postgres", env=environment, capture_output=True, check=False).returncode == 0
+        command = as_postgres(*probe)
+        return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
 
     def stop(self, *names: str, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT: as a pod is stopped. SIGQUIT: at once."""
@@ -288,9 +290,10 @@ class World:
 
     def psql(self, target: str, statement: str, name: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=sqlstate", target, "-c", statement],
-            user="postgres", group="postgres", extra_groups=[], cwd=self.root, env=self.client(name),
-            text=True, capture_output=True, timeout=60, check=False,
+            as_postgres(
+                "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=sqlstate", target, "-c", statement
+            ),
+            cwd=self.root, env=self.client(name), text=True, capture_output=True, timeout=60, check=False,
         )  # fmt: skip
 
     def client(self, name: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from derive.stores.pgbouncer import PREPARED_STATEMENTS
+from tests.real.system_user import as_postgres
 
 PROGRAM = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin") or "pgbouncer"
 
@@ -24,10 +25,7 @@ def serving(text: str, folder: Path, port: int, env: Mapping[str, str]) -> Itera
         text = text.replace(f"max_prepared_statements = {PREPARED_STATEMENTS}\n", "")
     (folder / "pgbouncer.ini").write_text(text)
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [PROGRAM, str(folder / "pgbouncer.ini")],
-            user="postgres", group="postgres", extra_groups=[], env=env, stdout=log, stderr=log,
-        )  # fmt: skip
+        process = subprocess.Popen(as_postgres(PROGRAM, str(folder / "pgbouncer.ini")), env=env, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + 10
         while not answers(port):

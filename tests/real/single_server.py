@@ -18,6 +18,7 @@ from derive.application import ApplicationPlan
 from manifests.base import Manifest
 from tests.ports import free_port
 from tests.real.bootstrap_site import BIN, temporary_site
+from tests.real.system_user import as_postgres
 from tests.unit.declared import objects
 
 SECRET = {
@@ -49,7 +50,7 @@ class Pod:
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            command, user="postgres", group="postgres", extra_groups=[], env=self.env, cwd=self.folder,
+            as_postgres(*command), env=self.env, cwd=self.folder,
             text=True, capture_output=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0 or not check, f"{command}: {done.stdout}{done.stderr}"

@@ -22,6 +22,7 @@ from derive.application import ApplicationPlan, application
 from tests.ports import free_port
 from tests.real.bootstrap_site import BIN, NEEDS_POSTGRESQL
 from tests.real.cluster_members import SECRETS, World, temporary_world, until
+from tests.real.system_user import as_postgres
 from tests.unit.declared import deployed, objects
 from tests.unit.replicated import BACKUP, RECOVERY, STORE, replicated, states
 
@@ -123,10 +124,7 @@ def pooler(world: World) -> Iterator[None]:
     (users,) = [plan.templates["userlist.txt"] for plan in world.plan.secrets if plan.name == "pgbouncer-users"]
     filled = users.format_map({f"{STORE}-owner": SECRETS["password"], "pgbouncer-exporter": "unused"})
     (folder / "userlist.txt").write_text(filled)
-    process = subprocess.Popen(
-        ["pgbouncer", "-q", str(folder / "pgbouncer.ini")], user="postgres", group="postgres", extra_groups=[],
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = subprocess.Popen(as_postgres("pgbouncer", "-q", str(folder / "pgbouncer.ini")), stderr=subprocess.DEVNULL)
     try:
         until(lambda: world.login("127.0.0.1", "SELECT 1", port=POOLER_PORT).returncode == 0, "no pooler")
         yield
@@ -235,7 +233,7 @@ def _rehearse(world: World) -> None:
     environment = world.environment("machine", {}, {}) | world.client(STORE)
     environment |= {"PATH": f"{BIN}:/usr/bin:/bin", "PGPORT": str(PORT)}
     done = subprocess.run(
-        ["bash", "-c", script], user="postgres", group="postgres", extra_groups=[], cwd=folder, env=environment,
+        as_postgres("bash", "-c", script), cwd=folder, env=environment,
         text=True, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr

@@ -171,7 +171,7 @@ def test_a_snapshot_in_place_of_the_volume_begins_a_history_of_its_own(tier: Tie
     tier.primary.stop(signal.SIGQUIT)  # what a snapshot of a volume in use holds: no orderly end
     machine = tier.restored("snapshot", DatabaseState(history=5, snapshot=SNAPSHOT))
     shutil.copytree(tier.primary.mount, machine.mount, dirs_exist_ok=True)
-    machine.run("chown", "-R", "postgres:postgres", str(machine.mount), user="root")
+    machine.run("chown", "-R", "postgres:postgres", str(machine.mount), root=True)
     tier.primary.start()
     tier.book(1)
     tier.primary.wait_archived()
