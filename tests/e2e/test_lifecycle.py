@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.aws import AwsProvider
+from sandbox.aws.cloud import Cloud
 from sandbox.events import Result
 from tests.e2e.bench import Bench, changed, copy_project, label
 
@@ -92,6 +93,7 @@ def test_more_replicas_of_one_service_leave_the_others_alone(own: Bench, tmp_pat
 
 def test_destroy_leaves_nothing_behind(own: Bench) -> None:
     """What is forgotten in the account costs money by the hour."""
+    Cloud.shared().reset()  # of what others have left in this process
     own.good("destroy", "dev")
     assert left_in_the_account()["vpcs"] == 1, "the hub's VPC must still be there, or this test sees nothing"
     own.good("destroy", "hub")

@@ -124,7 +124,7 @@ class Machine:
 
     def program(self, name: str, *arguments: str, check: bool = True, **changes: str
                 ) -> subprocess.CompletedProcess[str]:  # fmt: skip
-        return self.run(f"{self.host.layout.programs}/{name}", *arguments, check=check, **changes)
+        return self.run(f"{self.host.layout.programs}/{name}", *arguments, root=False, check=check, **changes)
 
     def psql(self, statement: str, database: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         target = f"host={self.host.layout.socket} port={self.port} dbname={database}"
