@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from model import DeclarationError, Retry, System
+from model import DeclarationError, Retry, ServicePolicy, System
 
 
 @dataclass(frozen=True)
@@ -26,24 +26,42 @@ def check(system: System) -> tuple[str, ...]:
     for call in system.calls:
         callees[call.caller].append(call.callee)
     budgets = _route_budgets(system)
+    notes = _notes(system)
     for caller in _callers_first(callees):
+        bound = budgets.get(caller)
         for callee in callees[caller]:
-            policy = policies.get(callee)
-            timeout = policy.timeout if policy else None
-            bound = budgets.get(caller)
-            if bound and timeout and timeout > bound.time:
-                path = " -> ".join((*bound.path, callee))
-                raise DeclarationError(
-                    f"timeouts cannot hold on {path}: '{callee}' may take {_seconds(timeout)}, but is waited for only "
-                    f"{_seconds(bound.time)}; shorten the timeout of policies to '{callee}' or allow '{bound.path[0]}' "
-                    "more"
-                )
-            found = Budget(timeout, (callee,)) if timeout else None
+            policy = policies.get(callee, ServicePolicy(to=callee))
+            if bound:
+                _require(policy, bound)
+                notes += _outlasting(policy, bound)
+            found = Budget(policy.timeout, (callee,)) if policy.timeout else None
             if bound and found is None:
                 found = Budget(bound.time, (*bound.path, callee))
             if found and (callee not in budgets or found.time < budgets[callee].time):
                 budgets[callee] = found
-    return _notes(system)
+    return notes
+
+
+def _require(policy: ServicePolicy, bound: Budget) -> None:
+    """Refuse a call that may take longer than its caller is waited for; without a timeout, one whose try may."""
+    tried = policy.retry.per_try if policy.retry and not policy.timeout else None
+    longest = policy.timeout or tried
+    if longest is None or longest <= bound.time:
+        return
+    what, remedy = (f"a try of '{policy.to}'", "Retry.per_try") if tried else (f"'{policy.to}'", "the timeout")
+    raise DeclarationError(
+        f"timeouts cannot hold on {' -> '.join((*bound.path, policy.to))}: {what} may take {_seconds(longest)}, but is "
+        f"waited for only {_seconds(bound.time)}; shorten {remedy} of policies to '{policy.to}' or allow "
+        f"'{bound.path[0]}' more"
+    )
+
+
+def _outlasting(policy: ServicePolicy, bound: Budget) -> tuple[str, ...]:
+    """A note on retries that no timeout of their own ends, where one further out does."""
+    if policy.timeout or policy.retry is None:
+        return ()
+    note = _cut(" -> ".join((*bound.path, policy.to)), bound.time, policy.retry)
+    return (note,) if note else ()
 
 
 def _route_budgets(system: System) -> dict[str, Budget]:

@@ -18,6 +18,14 @@ class Retry(Declared):
     on: tuple[str, ...] = ("5xx", "reset", "connect-failure", "refused-stream")
 
 
+def _require_a_try(what: str, timeout: timedelta | None, retry: Retry | None) -> None:
+    if timeout and retry and retry.per_try and retry.per_try > timeout:
+        raise DeclarationError(
+            f"{what}: a try of {retry.per_try.total_seconds():g} s cannot fit in the timeout of "
+            f"{timeout.total_seconds():g} s; shorten Retry.per_try"
+        )
+
+
 class OutlierDetection(Declared):
     """When a failing pod is taken out of load balancing."""
 
@@ -68,6 +76,11 @@ class ServicePolicy(Declared):
     retry: Retry | None = None
     traffic: TrafficPolicy | None = None
 
+    @model_validator(mode="after")
+    def _a_try_fits(self) -> ServicePolicy:
+        _require_a_try(f"policy to '{self.to}'", self.timeout, self.retry)
+        return self
+
 
 class Topic(Declared):
     """A channel of events on a broker."""
@@ -92,11 +105,7 @@ class Route(Declared):
 
     @model_validator(mode="after")
     def _a_try_fits(self) -> Route:
-        if self.timeout and self.retry and self.retry.per_try and self.retry.per_try > self.timeout:
-            raise DeclarationError(
-                f"route to '{self.to}': a try of {self.retry.per_try.total_seconds():g} s cannot fit in the timeout of "
-                f"{self.timeout.total_seconds():g} s; shorten Retry.per_try"
-            )
+        _require_a_try(f"route to '{self.to}'", self.timeout, self.retry)
         return self
 
 

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -316,10 +316,11 @@ _PATHS = {
 }
 
 
-def until(condition: Any, what: str, seconds: float = 90) -> None:
+def until(condition: Any, what: str, seconds: float = 90, logs: Iterable[Path] = ()) -> None:
+    """``logs``: shown when it does not come true."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, what
+        assert time.monotonic() < deadline, "\n".join([what, *(log.read_text()[-2000:] for log in logs)])
         time.sleep(0.1)
 
 

@@ -48,7 +48,8 @@ def world() -> Iterator[World]:
 
 def streaming(world: World, replicas: int) -> None:
     confirming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'quorum'"
-    until(lambda: world.sql(world.primary, confirming) == str(replicas), f"{replicas} replicas do not follow")
+    logs = [world.log(name) for name in world.members]
+    until(lambda: world.sql(world.primary, confirming) == str(replicas), f"{replicas} do not follow", logs=logs)
 
 
 def write(world: World, first: int, last: int) -> None:

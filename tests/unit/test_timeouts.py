@@ -89,3 +89,30 @@ def test_the_tightest_of_several_paths_decides() -> None:
 def test_retries_that_fit_are_not_noted() -> None:
     route = Route(host="www", to="web", timeout=seconds(30), retry=Retry(attempts=2, per_try=seconds(10)))
     assert check(shop(routes=(route,))) == ()
+
+
+def retried(per_try: float, route: float) -> System:
+    """A service behind a route; its callee has retries, but no timeout."""
+    policy = ServicePolicy(to="orders", retry=Retry(attempts=3, per_try=seconds(per_try)))
+    door = Route(host="www", to="web", timeout=seconds(route))
+    return shop(calls=(Call(caller="web", callee="orders"),), policies=(policy,), routes=(door,))
+
+
+def test_a_try_that_outlasts_its_waiter_is_refused_and_tries_that_do_together_are_noted() -> None:
+    """Without a timeout of its own a call is bounded by its tries; the first alone must fit."""
+    with pytest.raises(DeclarationError) as refusal:
+        check(retried(per_try=40, route=30))
+    assert str(refusal.value) == (
+        "timeouts cannot hold on route www/ -> web -> orders: a try of 'orders' may take 40 s, but is waited for only "
+        "30 s; shorten Retry.per_try of policies to 'orders' or allow 'route www/' more"
+    )
+    assert check(retried(per_try=10, route=30)) == (
+        "route www/ -> web -> orders: one attempt and 3 retries of 10 s may add to 40 s; the timeout of 30 s ends them "
+        "earlier",
+    )
+    assert check(retried(per_try=10, route=40)) == ()
+
+
+def test_a_try_fits_in_its_policy_s_own_timeout() -> None:
+    with pytest.raises(ValueError, match=r"policy to 'orders': a try of 20 s cannot fit in the timeout of 10 s"):
+        ServicePolicy(to="orders", timeout=seconds(10), retry=Retry(attempts=1, per_try=seconds(20)))
