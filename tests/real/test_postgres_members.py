@@ -173,7 +173,7 @@ def test_a_promotion_waits_for_the_old_primary_and_takes_it_back() -> None:
         table(world)
         write(world, 1, 10)
         until(lambda: world.sql(second, SUM) == world.sql(STORE, SUM), "the replica lags behind")
-        world.stop(second, f"{STORE}-3")
+        world.stop(f"{STORE}-3", second)  # the one that is promoted has most, as the runbook asks
         world.sql(STORE, "SET synchronous_commit = local; INSERT INTO orders VALUES (11, now())")
         world.plan = planned(archive=False, primary=second)
         pod = world.members[second]
@@ -189,7 +189,11 @@ def test_a_promotion_waits_for_the_old_primary_and_takes_it_back() -> None:
         assert world.serving(STORE) == [world.address(second)]
         write(world, 12, 20)
         for name in world.replicas():
-            until(lambda name=name: world.sql(name, SUM) == world.sql(second, SUM), f"{name} differs")
+            until(
+                lambda name=name: world.sql(name, SUM) == world.sql(second, SUM),
+                f"{name} differs",
+                logs=[world.log(name)],
+            )
         assert world.sql(second, "SELECT count(*), count(*) FILTER (WHERE id = 11) FROM orders") == "19|0"
 
 
