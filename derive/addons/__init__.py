@@ -17,7 +17,7 @@ from derive.addons import (
     traefik,
 )
 from derive.addons.additions import EARLY, additions
-from derive.addons.chart import Addition, Release
+from derive.addons.chart import Addition, Release, limited
 from derive.addons.delivery import deliver, gates
 from derive.addons.layers import layered
 from derive.addons.spaces import namespaces, plan_name
@@ -34,7 +34,7 @@ def addons(deployment: Deployment) -> tuple[AddonPlan, ...]:
     asked = additions(deployment)
 
     def plan(release: Release, *before: Manifest, settings: tuple[Manifest, ...] = ()) -> AddonPlan:
-        made = deliver(release, platform)
+        made = deliver(_held(deployment, release), platform)
         requires = (*(item.name for item in gate), *made.requires)
         return replace(made, objects=(*before, *made.objects), requires=requires, settings=settings)
 
@@ -63,6 +63,14 @@ def addons(deployment: Deployment) -> tuple[AddonPlan, ...]:
     if isinstance(platform.delivery, Flux):
         found = layered(deployment, platform.delivery, found)
     return tuple(_known(found))
+
+
+def _held(deployment: Deployment, release: Release) -> Release:
+    """The release as its namespace's quota wants it."""
+    quota = deployment.system.quota
+    if quota and quota.cpu_limit and release.source.namespace in choices.shared(deployment):
+        return replace(release, values=limited(release.values))
+    return release
 
 
 def _logs(deployment: Deployment, plan: Callable[..., AddonPlan]) -> Iterator[AddonPlan]:

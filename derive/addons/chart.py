@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from derive.addons.flows import Rule
 from derive.cloud import Grant
+from derive.quantities import cpu, millicores
 from derive.shapes import SecretPlan
 from derive.versions import ChartVersion
 from manifests.base import Manifest
@@ -16,6 +17,8 @@ from model import minutes
 
 TIMEOUT: Final = minutes(10)
 """Of one Helm operation with its hooks; Helm's own five minutes are short where a node pulls its first images."""
+SMALLEST: Final = 50
+"""Millicores of the smallest limit."""
 OUTSIDE_MESH: Final = {"sidecar.istio.io/inject": "false"}
 Level = Literal["restricted", "baseline", "privileged"]
 """Pod Security, from strict to lax."""
@@ -81,9 +84,24 @@ def housed(source: ChartVersion, namespace: str | None) -> ChartVersion:
     return replace(source, namespace=namespace) if namespace else source
 
 
-def resources(cpu: str, memory: str, memory_limit: str) -> dict[str, Any]:
+def resources(processor: str, memory: str, memory_limit: str) -> dict[str, Any]:
     """No limit on CPU: what is throttled answers late, and a scrape that is late is a gap in the data."""
-    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory_limit}}
+    return {"requests": {"cpu": processor, "memory": memory}, "limits": {"memory": memory_limit}}
+
+
+def limited(values: Any) -> Any:
+    """Values whose containers say a limit on CPU, too: where a quota counts limits, one that says none counts with the
+    namespace's default, which is meant for applications. Five times what it asks for, and enough to start."""
+    if isinstance(values, list | tuple):
+        return [limited(item) for item in values]
+    if not isinstance(values, Mapping):
+        return values
+    found = {key: limited(item) for key, item in values.items()}
+    asked, limits = found.get("requests"), found.get("limits")
+    if isinstance(asked, dict) and isinstance(limits, dict) and "cpu" in asked:
+        most = max(5 * millicores(asked["cpu"]), SMALLEST)
+        found["limits"] = {"cpu": cpu(most), **limits}
+    return found
 
 
 def pod_security(user: int) -> dict[str, Any]:

@@ -82,6 +82,8 @@ def values(deployment: Deployment, choice: Vault) -> dict[str, Any]:
         "injector": {"enabled": False},
         "server": {
             "resources": resources("100m", "256Mi", "512Mi"),
+            # It asks the API server whose token it is that somebody signs in with.
+            "authDelegator": {"enabled": True},
             "serviceAccount": {"name": NAME, "annotations": aws.identity(deployment, home, NAME)},
             "extraEnvironmentVars": {"VAULT_CACERT": f"{_TLS}/{CA_FILE}"} if choice.tls else {},
             "extraLabels": OUTSIDE_MESH,

@@ -22,6 +22,7 @@ from model import (
     Observability,
     Platform,
     PostgreSQL,
+    Quota,
     Service,
     System,
     Traefik,
@@ -107,3 +108,22 @@ def test_prometheus_takes_the_job(tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump({"scrape_configs": [known]}))
     done = subprocess.run(["promtool", "check", "config", str(file)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_under_a_quota_of_limits_add_ons_say_their_own() -> None:
+    """NT-INF-05: each container without a limit would count with the default of applications, and the last pods would
+    not start."""
+    plain = values("kube-prometheus-stack")
+    assert "cpu" not in plain["prometheus"]["prometheusSpec"]["resources"]["limits"]
+    quota = Quota(cpu="8", cpu_limit="12", memory="16Gi", memory_limit="24Gi", pods=50, claims=10)
+    system = watched().model_copy(update={"quota": quota})
+    (chart,) = [
+        item
+        for plan in addons(deployed(system))
+        if plan.name == "kube-prometheus-stack"
+        for item in plan.objects
+        if item["kind"] == "HelmChart"
+    ]
+    found = yaml.safe_load(chart["spec"]["valuesContent"])
+    assert found["prometheus"]["prometheusSpec"]["resources"]["limits"] == {"cpu": "500m", "memory": "2Gi"}
+    assert found["kube-state-metrics"]["resources"]["limits"] == {"cpu": "50m", "memory": "256Mi"}
