@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sandbox.aws import standing
 from sandbox.aws.cloud import Cloud
 from sandbox.aws.types.vpc import prefix_list_id
 from sandbox.provider import ResourceError
@@ -332,23 +333,24 @@ def _subnets(question: Question) -> dict[str, Any]:
 def _zone(question: Question) -> dict[str, Any]:
     name, wanted = str(question.args.get("name") or "").rstrip("."), question.args.get("zoneId")
     private = bool(question.args.get("privateZone"))
-    for zone in question.call("route53", "ListHostedZones")["HostedZones"]:
-        zone_id = zone["Id"].removeprefix("/hostedzone/")
-        same = (
-            zone_id == wanted
-            if wanted
-            else zone["Name"].rstrip(".") == name and zone["Config"]["PrivateZone"] == private
-        )
-        if same:
-            return {
-                "id": zone_id,
-                "zoneId": zone_id,
-                "arn": f"arn:aws:route53:::hostedzone/{zone_id}",
-                "name": zone["Name"].rstrip("."),
-                "privateZone": zone["Config"]["PrivateZone"],
-                "resourceRecordSetCount": zone.get("ResourceRecordSetCount", 0),
-            }
-    raise ResourceError(f"there is no hosted zone {wanted or name!r}", path="zoneId" if wanted else "name")
+    zones = question.call("route53", "ListHostedZones")["HostedZones"]
+    if wanted:
+        found = next((zone for zone in zones if standing.identity(zone) == wanted), None)
+    elif private:
+        found = next((z for z in zones if z["Name"].rstrip(".") == name and z["Config"]["PrivateZone"]), None)
+    else:
+        found = standing.zone(question.cloud, name, question.account)
+    if found is None:
+        raise ResourceError(f"there is no hosted zone {wanted or name!r}", path="zoneId" if wanted else "name")
+    zone_id = standing.identity(found)
+    return {
+        "id": zone_id,
+        "zoneId": zone_id,
+        "arn": f"arn:aws:route53:::hostedzone/{zone_id}",
+        "name": found["Name"].rstrip("."),
+        "privateZone": found["Config"]["PrivateZone"],
+        "resourceRecordSetCount": found.get("ResourceRecordSetCount", 0),
+    }
 
 
 _ELB_ACCOUNTS: Final[Mapping[str, str]] = {

@@ -8,6 +8,7 @@ from typing import Final
 
 import jmespath
 
+from sandbox.aws import standing
 from sandbox.aws.cloud import Cloud
 from sandbox.provider import ResourceError
 
@@ -53,7 +54,7 @@ LIVE: Final[Mapping[str, tuple[str, str, str]]] = {
     "policies": ("iam", "ListPolicies", "Policies[?!starts_with(Arn,'arn:aws:iam::aws:')]"),
     "instance profiles": ("iam", "ListInstanceProfiles", "InstanceProfiles"),
     "buckets": ("s3", "ListBuckets", "Buckets"),
-    "hosted zones": ("route53", "ListHostedZones", "HostedZones"),
+    "hosted zones": ("route53", "ListHostedZones", f"HostedZones[?Config.Comment!='{standing.COMMENT}']"),
     "secrets": ("secretsmanager", "ListSecrets", "SecretList"),
     "log groups": ("logs", "DescribeLogGroups", "logGroups"),
     "alarms": ("cloudwatch", "DescribeAlarms", "MetricAlarms"),

@@ -15,13 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from sandbox import typecheck
-from sandbox.aws import invokes, known, rules, tagging
+from sandbox.aws import invokes, known, rules, standing, tagging
 from sandbox.aws.cloud import DEFAULT_ACCOUNT, Cloud
 from sandbox.aws.context import Context
 from sandbox.aws.index import Live, looks_like_id, references
 from sandbox.aws.row import Row
 from sandbox.aws.serve import Served, serve_create, serve_delete, serve_update, undo, view_outputs
 from sandbox.aws.types import SECRETS, TABLE
+from sandbox.aws.types.dns import RECORD
 from sandbox.provider import Desired, Diff, Made, ResourceError, Saved, has_unknown
 
 SEED: Final = "__seed"
@@ -182,6 +183,8 @@ class AwsProvider:
         region = item.outputs.get("region") or item.inputs.get("region")
         provider = self if not region else self._in(str(region), item)
         seed = str(item.outputs.get(SEED, item.urn))
+        if item.type == RECORD:
+            standing.recall(self.cloud, str(item.inputs["zoneId"]), str(item.outputs["fqdn"]), self.account)
         made = provider._create(Desired(item.urn, item.type, item.name, item.inputs), seed, item.outputs)
         if made.id != item.id or made.outputs.get("arn", item.outputs.get("arn")) != item.outputs.get("arn"):
             raise _Drift(
@@ -259,6 +262,8 @@ class AwsProvider:
                 )
         for type_, path, name in self._links(row, inputs):
             if not known.given(type_, name) and index.by_key(f"{type_}#{name}") is None:
+                if standing.has(self.cloud, type_, name, self.account):
+                    continue
                 raise ResourceError(f"there is no {type_} {name!r}", path=path)
 
     def _links(self, row: Row, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

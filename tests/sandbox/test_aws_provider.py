@@ -211,3 +211,28 @@ def test_a_port_range_is_accepted_exactly_when_it_is_one(low: int, high: int) ->
     else:
         with pytest.raises(ResourceError):
             check_rules(INGRESS, rule)
+
+
+def test_a_public_zone_that_is_looked_up_was_there_before_and_is_there_again(world: World) -> None:
+    """The sandbox's account is empty, a real one has its owner's zones: records in them must come back, and they must
+    not count as left behind."""
+    found = world.provider.invoke("aws:route53/getZone:getZone", {"name": "example.org", "privateZone": False})
+    again = world.provider.invoke("aws:route53/getZone:getZone", {"name": "example.org", "privateZone": False})
+    assert found["id"] == again["id"]
+    made = world.make(
+        "aws:route53/record:Record",
+        "api",
+        zoneId=found["id"],
+        name="api.dev.example.org",
+        type="A",
+        ttl=60,
+        records=["192.0.2.1"],
+    )
+    Cloud.shared().reset()
+    fresh = AwsProvider({"region": "us-east-1"})
+    fresh.restore([made])
+    assert fresh.invoke("aws:route53/getZone:getZone", {"name": "example.org"})["id"] == found["id"]
+    fresh.delete(made)
+    assert fresh.leftovers() == {}
+    with pytest.raises(ResourceError, match="there is no hosted zone"):
+        fresh.invoke("aws:route53/getZone:getZone", {"name": "example.org", "privateZone": True})

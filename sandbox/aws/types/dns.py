@@ -9,7 +9,7 @@ from sandbox.aws.context import Context
 from sandbox.aws.row import Call, Row
 from sandbox.provider import ResourceError
 
-_RECORD: Final = "aws:route53/record:Record"
+RECORD: Final = "aws:route53/record:Record"
 
 
 def _first_vpc(context: Context) -> dict[str, str] | None:
@@ -100,7 +100,7 @@ def _create_record(context: Context) -> str:
         raise ResourceError(
             f"a CNAME cannot stand at the apex of zone {zone}", path="type", remedy="use an alias record"
         )
-    for live in context.cloud.index.of_type(_RECORD):
+    for live in context.cloud.index.of_type(RECORD):
         if live.inputs.get("zoneId") == given["zoneId"] and live.outputs.get("fqdn") == name:
             kinds = {live.inputs["type"], given["type"]}
             if "CNAME" in kinds and len(kinds) > 1:
@@ -152,7 +152,7 @@ ROWS: Final[Mapping[str, Row]] = {
         delete="DeleteHostedZone",
         auto_name="",
     ),
-    _RECORD: Row(
+    RECORD: Row(
         "route53",
         make=_create_record,
         on_update=_update_record,
