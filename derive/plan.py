@@ -17,10 +17,13 @@ from derive.naming import public_host
 from derive.network import NetworkPlan, network_plan
 from derive.observability import observability
 from derive.pipeline import PipelinePlan, pipeline
+from derive.public_api import ApiPlan, public_api
 from derive.recovery import Objectives, objectives
 from derive.registry import RegistryPlan, registry
 from derive.rotation import restarted
 from derive.shapes import AddonPlan, Deployment, Part, SecretPlan
+from derive.site import SitePlan, site
+from derive.stored import StoredSecret, stored
 from derive.stores.postgres import owner_of
 from model import DeclarationError, Eks, ExistingCluster, PostgreSQL
 
@@ -62,6 +65,9 @@ class SystemPlan:
     registry: RegistryPlan | None
     pipeline: PipelinePlan | None
     recovery: Objectives
+    api: ApiPlan | None
+    site: SitePlan | None
+    stored: tuple[StoredSecret, ...]
 
     @property
     def network(self) -> NetworkPlan:
@@ -79,14 +85,16 @@ class SystemPlan:
 
     @property
     def passwords(self) -> frozenset[str]:
-        """Names of every generated value that a Secret asks for."""
-        return frozenset(name for secret in self.secrets for name in secret.generated)
+        """Names of every generated value that a Secret or the account's secret store asks for."""
+        kept = (name for secret in self.stored for name in secret.passwords.values())
+        return frozenset((*kept, *(name for secret in self.secrets for name in secret.generated)))
 
     @property
     def given(self) -> frozenset[str]:
         """Names of every value that is expected from the stack's settings."""
         access = {KUBECONFIG} if isinstance(self.cluster, ExistingPlan) else set()
-        return frozenset(access | {name for secret in self.secrets for name in secret.given.values()})
+        kept = {name for secret in self.stored for name in secret.given.values()}
+        return frozenset(access | kept | {name for secret in self.secrets for name in secret.given.values()})
 
     @property
     def grants(self) -> tuple[Grant, ...]:
@@ -151,6 +159,9 @@ def system_plan(deployment: Deployment) -> SystemPlan:
         registry=registry(deployment),
         pipeline=pipeline(deployment),
         recovery=objectives(system),
+        api=public_api(deployment),
+        site=site(deployment),
+        stored=stored(deployment),
     )
     _affordable(plan)
     return plan
@@ -166,6 +177,11 @@ def _affordable(plan: SystemPlan) -> None:
         raise DeclarationError(
             f"'{asked[0]}' needs AWS, in which an existing cluster has no rights; leave the add-on out by the "
             "environment's 'without', or the backup out of the store"
+        )
+    if plan.api or plan.site:
+        raise DeclarationError(
+            "an API and a site need AWS, of which an existing cluster has no part; leave api and site out of the "
+            "environment"
         )
 
 

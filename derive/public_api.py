@@ -42,7 +42,7 @@ class AuthorizerPlan:
 
     environment: Mapping[str, str]
     secret: str | None
-    """Name of the secret that it reads. Absent: it asks the issuer."""
+    """The stored secret that it reads. Absent: it asks the issuer."""
     cache: int
     """Seconds for which API Gateway keeps a decision."""
     package: str = "functions.authorizer"
@@ -68,7 +68,7 @@ class ApiPlan:
     per_second: float
     burst: int
     key: str
-    """Name of the secret that is the clients' key."""
+    """The stored secret, and the generated password, that is the clients' key."""
     authorizer: AuthorizerPlan
     firewall: WebFirewall | None
     log_days: int
@@ -92,17 +92,12 @@ def public_api(deployment: Deployment) -> ApiPlan | None:
         document=document(deployment, api, host),
         per_second=round(api.per_minute / MINUTE, 2),
         burst=api.burst,
-        key=secret_name(deployment, api.key),
+        key=api.key,
         authorizer=_authorizer(deployment, api.tokens),
         firewall=api.firewall,
         log_days=environment.log_days,
         inside=tuple(name for name in routed if name != host),
     )
-
-
-def secret_name(deployment: Deployment, name: str) -> str:
-    """A secret's name in the secret store, which all environments of an account share."""
-    return f"{deployment.system.name}/{deployment.name}/{name}"
 
 
 def _authorizer(deployment: Deployment, tokens: ApiTokens) -> AuthorizerPlan:
@@ -112,7 +107,7 @@ def _authorizer(deployment: Deployment, tokens: ApiTokens) -> AuthorizerPlan:
         "ALGORITHMS": ",".join(tokens.algorithms),
         **({"KEYS_URL": tokens.url} if tokens.url else {}),
     }
-    secret = None if tokens.url else secret_name(deployment, tokens.secret)
+    secret = None if tokens.url else tokens.secret
     return AuthorizerPlan(environment, secret, cache=int(tokens.cache.total_seconds()))
 
 

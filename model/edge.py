@@ -18,12 +18,15 @@ API_LIMIT: Final = timedelta(seconds=29)
 """What Amazon API Gateway waits for an answer at most (API Gateway quotas, "Integration timeout")."""
 
 
+FieldType = Literal["string", "integer", "number", "boolean", "array", "object"]
+
+
 class Message(Declared):
     """A JSON object that an endpoint takes or answers."""
 
     name: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]{0,62}$")]
     """Names its schema in the API's document."""
-    fields: Mapping[str, Literal["string", "integer", "number", "boolean", "array", "object"]]
+    fields: Mapping[str, FieldType]
     """JSON type by field. A text of a required field must not be empty."""
     optional: tuple[str, ...] = ()
     """Fields that may be left out."""

@@ -1,4 +1,4 @@
-"""What an environment makes in its account beside what runs: the registry, the pipelines' way in, the budget."""
+"""What an environment makes in its account beside what runs: the registry, the pipelines' way in, watch, the budget."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
+import pulumi_aws as aws
 
 from components.delivery.registry import Registry, RegistryArgs
 from components.delivery.workflows import Workflows, WorkflowsArgs
 from components.operations.budget import CostBudget, CostBudgetArgs
+from components.operations.watch import AccountWatch, AccountWatchArgs
 from derive.cloud import Reference
 from stacks.common import Stack
 
@@ -37,6 +39,21 @@ def deliver(stack: Stack) -> Delivery:
         f"{stack.name}-pipeline", WorkflowsArgs(pipeline.issuer, pipeline.roles, found), stack.options
     )
     return Delivery(registry.urls if registry else {}, workflows.roles)
+
+
+def watch(stack: Stack) -> None:
+    """Of the account, where the environment owns it."""
+    declared = stack.deployment.system.platform.watch
+    if declared is None or not stack.deployment.environment.owns_account:
+        return
+    caller = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(provider=stack.provider))
+    args = AccountWatchArgs(
+        account=caller.account_id,
+        region=stack.deployment.facts.region,
+        keep_days=declared.keep.days,
+        protect=stack.deployment.environment.protect,
+    )
+    AccountWatch(f"{stack.name}-watch", args, stack.options)
 
 
 def budget(stack: Stack) -> None:

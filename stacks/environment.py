@@ -26,9 +26,10 @@ from derive.stores.postgres_managed import master_password
 from model import DeclarationError
 from model.gitops import LAYERS, LayerName
 from stacks import clusters
-from stacks.account import budget, deliver
+from stacks.account import budget, deliver, watch
 from stacks.cloud import buckets, cloud
 from stacks.common import Stack, account, machine_image, tags
+from stacks.edge import publish, store
 from stacks.network import Site, single, spoke
 from stacks.outputs import EnvironmentOutputs, HubOutputs, together
 from stacks.settings import Settings, SettingsError
@@ -85,6 +86,9 @@ def _on_aws(settings: Settings, deployment: Deployment, plan: SystemPlan, genera
     hosts: dict[str, pulumi.Output[str] | str] = {**(tier.hosts if tier else {}), **(managed.hosts if managed else {})}
     delivery = deliver(stack)
     budget(stack)
+    watch(stack)
+    stored = store(stack, passwords.values, given)
+    api, shown = publish(stack, site, stored, passwords.values)
     filled = _platform(stack, target, SecretsArgs(plan.secrets, values, authority, target, given), outside)
     replace(
         _outputs(stack, cluster),
@@ -98,6 +102,10 @@ def _on_aws(settings: Settings, deployment: Deployment, plan: SystemPlan, genera
         backup_bucket=bucket.bucket,
         repositories=together(delivery.repositories),
         pipeline_roles=together(delivery.roles),
+        api_url=api.url if api else None,
+        site_url=shown.url if shown else None,
+        site_bucket=shown.bucket if shown else None,
+        site_distribution=shown.distribution_id if shown else None,
     ).export()
 
 

@@ -28,6 +28,8 @@ class Site:
     """What joins the VPC with other networks."""
     edge_dns_name: pulumi.Output[str] | None
     """Absent: the servers have public addresses of their own."""
+    edge: Edge | None = None
+    """The load balancer in this network. Absent: it stands in the hub, or there is none."""
     entry_ingress: Sequence[Forward] = ()
     """What the cluster's entry forwards of the public edge's traffic."""
     ingress_target_groups: Sequence[pulumi.Input[str]] = ()
@@ -99,6 +101,7 @@ def single(stack: Stack) -> Site:
         groups=groups,
         routes=_endpoints(stack, vpc, groups),
         edge_dns_name=edge.dns_name,
+        edge=edge,
         ingress_target_groups=list(edge.target_groups.values()),
     )
 

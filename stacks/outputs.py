@@ -88,6 +88,13 @@ class EnvironmentOutputs:
     """Public address of the first server. Absent: servers have none."""
     ssh_private_key: pulumi.Output[str] | None = None
     """Secret. Absent: nobody signs in by SSH, or the administrators have a key of their own."""
+    api_url: pulumi.Output[str] | None = None
+    """Absent: there is no public API, and every route is public."""
+    site_url: pulumi.Output[str] | None = None
+    site_bucket: pulumi.Output[str] | None = None
+    """Where the app's files go."""
+    site_distribution: pulumi.Output[str] | None = None
+    """What must forget the old ones."""
 
     def export(self) -> None:
         """What this environment has; what it has not is no output."""

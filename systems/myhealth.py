@@ -1,19 +1,26 @@
 """myHealth: Oura Ring data, collected every five minutes, stored and shown. Row ids refer to its requirements."""
 
 from model import (
+    AccountWatch,
+    ApiTokens,
+    ArgoCd,
+    Budget,
     Call,
     ClusterAutoscaler,
     ConnectionPool,
     EbsCsi,
     Eks,
+    Endpoint,
     Environment,
     External,
     ExternalSecrets,
+    GithubActions,
     Gp3,
     Istio,
     Jaeger,
     Kiali,
     ManagedDatabases,
+    Message,
     Metric,
     MetricsServer,
     NetworkPolicies,
@@ -26,6 +33,8 @@ from model import (
     PostgreSQL,
     Probe,
     PrometheusAdapter,
+    PublicApi,
+    Registry,
     Resources,
     Retry,
     Route,
@@ -36,10 +45,12 @@ from model import (
     ServicePolicy,
     SidecarResources,
     SingleVpc,
+    Site,
     System,
     Tier,
     TrafficPolicy,
     Velero,
+    WebFirewall,
     days,
     seconds,
 )
@@ -55,6 +66,35 @@ BREAKER = TrafficPolicy(
 """MH-MSH-04."""
 TRIES = Retry(attempts=3, per_try=seconds(3), on=("5xx", "reset", "connect-failure"))
 """MH-MSH-03."""
+
+LOGGED_IN = Message(name="Token", fields={"token": "string", "expires_in": "integer"})
+METRICS = Message(name="Metrics", fields={"days": "array"})
+SPAN = ("from", "to")
+"""Days between which metrics are asked for."""
+READ = (
+    Endpoint(path="/api/v1/dashboard", summary="Summary of the newest metrics", answers=METRICS),
+    Endpoint(path="/api/v1/sleep", summary="Sleep", query=SPAN, answers=METRICS),
+    Endpoint(path="/api/v1/activity", summary="Activity", query=SPAN, answers=METRICS),
+    Endpoint(path="/api/v1/readiness", summary="Readiness", query=SPAN, answers=METRICS),
+    Endpoint(path="/health", summary="Whether the API serves", open=True),
+)
+"""MH-EDG-04: what both environments publish beside signing in and trends."""
+BY_KEY = Endpoint(
+    method="POST",
+    path="/auth/login",
+    summary="A token for a day, for the API key",
+    open=True,
+    takes=Message(name="Login", fields={"api_key": "string"}),
+    answers=LOGGED_IN,
+)
+BY_PASSWORD = Endpoint(
+    method="POST",
+    path="/auth/login",
+    summary="A token for a day, for an address and its password",
+    open=True,
+    takes=Message(name="Login", fields={"email": "string", "password": "string"}),
+    answers=LOGGED_IN,
+)
 
 SYSTEM = System(
     name="myhealth",
@@ -144,6 +184,9 @@ SYSTEM = System(
             egress_gateway=True,
             traces=10,
         ),
+        registry=Registry(moving_tags=("latest",)),
+        pipeline=GithubActions(repository="eric-n/myhealth"),
+        watch=AccountWatch(),
         observability=Observability(metrics_days=15, scrape=seconds(30), logs="none"),
         addons=(
             EbsCsi(),
@@ -153,6 +196,7 @@ SYSTEM = System(
             ClusterAutoscaler(max_nodes_total=10),
             Jaeger(),
             Kiali(),
+            ArgoCd(repository="https://github.com/eric-n/myhealth", path="helm/myhealth"),
             Velero(schedule="0 2 * * *", keep=days(30), volumes="snapshots"),
         ),
     ),
@@ -189,7 +233,16 @@ SYSTEM = System(
             flow_log_days=7,
             observability_volume="50Gi",
             moving_tags=False,
-            without=("alertmanager", "jaeger", "kiali", "velero"),
+            api=PublicApi(
+                endpoints=(
+                    BY_KEY,
+                    *READ,
+                    Endpoint(path="/api/v1/trends", summary="Trends", query=("metric", *SPAN), answers=METRICS),
+                ),
+                tokens=ApiTokens(issuer="https://api.dev.myhealth.eric-n.com", audience="myhealth"),
+            ),
+            budget=Budget(amount=149, notify=("operations@eric-n.com",)),
+            without=("alertmanager", "argo-cd", "jaeger", "kiali", "velero"),
         ),
         "prod": Environment(
             cidr="10.1.0.0/16",
@@ -210,6 +263,18 @@ SYSTEM = System(
             log_days=30,
             observability_volume="50Gi",
             moving_tags=False,
+            owns_account=True,
+            api=PublicApi(
+                endpoints=(
+                    BY_PASSWORD,
+                    *READ,
+                    Endpoint(path="/api/v1/trends/{metric}", summary="Trends of one", query=SPAN, answers=METRICS),
+                ),
+                tokens=ApiTokens(issuer="https://api.myhealth.eric-n.com", audience="myhealth"),
+                firewall=WebFirewall(),
+            ),
+            site=Site(),
+            budget=Budget(amount=857, notify=("operations@eric-n.com",)),
         ),
     },
 )

@@ -39,10 +39,13 @@ class Edge(pulumi.ComponentResource):
     """A network load balancer in front of an ingress gateway, and the names that lead to it.
 
     TLS passes through: the certificates live at the ingress gateway. Targets are registered by the cluster's side.
-    Costs: one load balancer by the hour and by traffic. Outputs: its DNS name and the target group of each port.
+    Costs: one load balancer by the hour and by traffic. Outputs: its ARN, its DNS name with the zone
+    of that, and the target group of each port.
     """
 
+    arn: pulumi.Output[str]
     dns_name: pulumi.Output[str]
+    zone_id: pulumi.Output[str]
     target_groups: dict[int, pulumi.Output[str]]
 
     def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -56,10 +59,12 @@ class Edge(pulumi.ComponentResource):
             subnets=list(args.subnets),
             security_groups=[args.security_group],
             enable_cross_zone_load_balancing=True,
+            # A VPC link's traffic comes from addresses of AWS's own; who may make a link is IAM's affair.
+            enforce_security_group_inbound_rules_on_private_link_traffic="off" if args.internal else None,
             tags={"Name": name},
             opts=children,
         )
-        self.dns_name = balancer.dns_name
+        self.arn, self.dns_name, self.zone_id = balancer.arn, balancer.dns_name, balancer.zone_id
         self.target_groups = {
             item.port: forward(name, item, balancer, args.load_balancer, args.vpc_id, children)[0].arn
             for item in args.forwards

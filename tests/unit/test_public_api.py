@@ -92,7 +92,7 @@ def test_the_authorizer_decides_for_a_while() -> None:
         AUTHORIZER,
         300,
     )
-    assert plan().authorizer.secret == "shop/prod/jwt-secret"
+    assert plan().authorizer.secret == "jwt-secret"
 
 
 def test_an_issuer_that_publishes_its_keys_needs_no_secret() -> None:

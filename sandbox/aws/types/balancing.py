@@ -65,6 +65,9 @@ def _attributes(context: Context, names: Mapping[str, str]) -> list[dict[str, st
     return [{"Key": key, "Value": value} for key, value in found.items()]
 
 
+_PRIVATE_LINK: Final = "enforceSecurityGroupInboundRulesOnPrivateLinkTraffic"
+
+
 def _balancer_attributes(context: Context) -> None:
     attributes = _attributes(context, _BALANCER_ATTRIBUTES)
     if attributes:
@@ -77,12 +80,22 @@ def _balancer_created(context: Context) -> None:
     if context.inputs.get("loadBalancerType", "application") == "application" and len(subnets) < 2:
         raise ResourceError("an application load balancer needs subnets in two zones at least", path="subnets")
     _balancer_attributes(context)
+    if context.inputs.get(_PRIVATE_LINK):
+        _balancer_groups(context)
+
+
+def _balancer_groups(context: Context) -> None:
+    """moto keeps the groups and forgets whether they hold for traffic by PrivateLink, which AWS has beside them."""
+    given = {"LoadBalancerArn": context.id, "SecurityGroups": context.inputs["securityGroups"]}
+    enforced = context.inputs.get(_PRIVATE_LINK)
+    chosen = {"EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic": enforced} if enforced else {}
+    context.call("SetSecurityGroups", **given, **chosen)
 
 
 def _balancer_updated(context: Context) -> None:
     _balancer_attributes(context)
-    if context.changed("securityGroups"):
-        context.call("SetSecurityGroups", LoadBalancerArn=context.id, SecurityGroups=context.inputs["securityGroups"])
+    if context.changed("securityGroups") or context.changed(_PRIVATE_LINK):
+        _balancer_groups(context)
     if context.changed("subnets"):
         context.call("SetSubnets", LoadBalancerArn=context.id, Subnets=context.inputs["subnets"])
 
@@ -205,7 +218,11 @@ _BALANCER: Final = Row(
         "internal": lambda internal: {"Scheme": "internal" if internal else "internet-facing"},
         "subnetMappings.privateIpv4Address": "PrivateIPv4Address",
     },
-    ignore={**dict.fromkeys(_BALANCER_ATTRIBUTES, _ATTRIBUTE), "accessLogs": _ATTRIBUTE},
+    ignore={
+        **dict.fromkeys(_BALANCER_ATTRIBUTES, _ATTRIBUTE),
+        "accessLogs": _ATTRIBUTE,
+        _PRIVATE_LINK: "set with the groups",
+    },
     after_create=_balancer_created,
     on_update=_balancer_updated,
     before_delete=_unprotect,

@@ -326,7 +326,8 @@ _REST_API: Final[Mapping[str, Row]] = {
     "aws:apigateway/account:Account": Row(
         "apigateway",
         "UpdateAccount",
-        id=lambda _: "api-gateway-account",
+        # The account has one; whoever sets it last has set it, and each stack has set its own.
+        id="api-gateway-account/{cloudwatchRoleArn}",
         args={"patchOperations": _logging_role},
         ignore={"cloudwatchRoleArn": "in patchOperations"},
         upsert=True,

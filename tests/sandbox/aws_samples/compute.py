@@ -91,6 +91,7 @@ COMPUTE: list[Sample] = [
             "enableCrossZoneLoadBalancing": True,
             "enableDeletionProtection": False,
             "securityGroups": ["${app}"],
+            "enforceSecurityGroupInboundRulesOnPrivateLinkTraffic": "off",
         },
     ),
     (
