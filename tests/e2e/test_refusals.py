@@ -160,7 +160,8 @@ def test_an_unknown_stack_is_refused_with_what_there_is(command: Command) -> Non
     """A stack of a misspelt name would be a second platform."""
     code, text = command("up", "stagee")
     assert code == Exit.USAGE
-    assert "did you mean 'stage'? There is: dev, hub, orion-dev, orion-prod, prod, stage" in text
+    known = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
+    assert f"did you mean 'stage'? There is: {', '.join(known)}" in text
 
 
 def test_a_locked_stack_is_refused_and_says_by_whom(command: Command, own: Bench) -> None:

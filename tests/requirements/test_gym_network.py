@@ -134,9 +134,11 @@ def test_the_cluster_is_pinned_and_leaves_networking_to_cilium_and_the_edge_to_i
         assert "disable-network-policy: true" in text
         assert any("v1.36.2+k3s1" in content or "v1.36.2%2Bk3s1" in content for content in files.values())
     assert "cilium" in gym.charts
-    (made,) = gym.charts["aws-ebs-csi-driver"].values["storageClasses"]
-    assert (made["name"], made["parameters"]["type"], made["parameters"]["encrypted"]) == ("gp3", "gp3", "true")
-    assert made["annotations"] == {"storageclass.kubernetes.io/is-default-class": "true"}
+    made = gym.manifests("StorageClass")["gp3"]
+    assert (made["provisioner"], made["parameters"]["type"]) == ("ebs.csi.aws.com", "gp3")
+    assert made["parameters"]["encrypted"] == "true"
+    assert made["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true"
+    assert len(gym.manifests("StorageClass")) == 1
     for name in STORES:
         (claim,) = gym.spec("StatefulSet", "gym", name)["volumeClaimTemplates"]
         assert claim["spec"]["storageClassName"] == "gp3"
