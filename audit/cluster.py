@@ -15,7 +15,7 @@ from audit.ingresses import NGINX_CHART, TRAEFIK_CHART, Ingresses, TraefikIngres
 from audit.layers import ANY_OTHER, AUTHORIZATION, EGRESS, INGRESS, MTLS, ROUTING, Question, Verdicts
 from audit.mtls import ACCEPTED, ClientModes, PeerModes, accepts
 from audit.platform import DNS, SIDECAR_METRICS
-from audit.population import Mask, Population, Port, bits
+from audit.population import Mask, Population, Port, bits, union
 from audit.requests import Request, representatives
 from audit.resources import Registry
 from audit.routing import Routing
@@ -171,6 +171,8 @@ class Cluster:
         meshed = population.actors[callee].proxy == "sidecar"
         found = {"mutual": 0, "plain": population.everyone & ~population.meshed, "other": 0}
         addresses = self.hosts.leading_to(callee, port)
+        known = {host: self.routing.known(host) for host, _ in addresses}
+        strangers = ~union(known.values())
         for namespace, members in population.namespaces.items():
             clients = members & population.meshed
             if not clients:
@@ -181,5 +183,6 @@ class Cluster:
                 offer = self._clients.offered(namespace, host.name, host.namespace, number, meshed=meshed)
                 unknown = clients & self.routing.passthrough & ~self.routing.visible(host)
                 found["plain"] |= unknown
-                found[offer] |= clients & ~unknown
+                # Who knows some of the names offers what is said of those; who knows none, anything.
+                found[offer] |= clients & ~unknown & (known[host] | strangers)
         return found

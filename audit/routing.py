@@ -71,6 +71,8 @@ class Routing:
         self._sidecars(registry, root, mesh_mode)
         self.branches: dict[str, list[Branch]] = defaultdict(list)
         self._timeouts: dict[str, str] = {}
+        self._published: set[str] = set()
+        """Hosts that routes of gateways lead to."""
         for service in registry.objects("VirtualService", group=NETWORKING):
             self._virtual_service(service)
         self._led: dict[int, set[tuple[str, int]]] = defaultdict(set)
@@ -90,6 +92,10 @@ class Routing:
         if "*" in host.exported:
             return found
         return found & union(mask for name, mask in self._population.namespaces.items() if host.seen_from(name))
+
+    def known(self, host: Host) -> Mask:
+        """Proxies that may call a host by its name: those that know it, and gateways whose routes lead there."""
+        return self.visible(host) | (_gateways(self._population) if host.name in self._published else 0)
 
     def admitted(self, actor: int, port: Port, request: Request | None) -> Mask:
         """Sidecars whose calls can be led to this port; they are judged by the hosts they know."""
@@ -192,6 +198,10 @@ class Routing:
             for name in spec.get("gateways") or (MESH,)
         )
         branches = [*self._http(service, gateways), *self._opaque(service, gateways)]
+        if gateways != (MESH,):
+            routes = [route for kind in ("http", "tls", "tcp") for route in spec.get(kind) or ()]
+            named = [str(to.get("destination", {}).get("host")) for route in routes for to in route.get("route") or ()]
+            self._published |= {qualified(name, service.namespace) for name in named}
         for name in spec.get("hosts") or ():
             host = qualified(str(name), service.namespace)
             self.branches[host] += branches

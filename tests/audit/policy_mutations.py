@@ -174,7 +174,8 @@ def _service(body: dict[str, Any]) -> Found:
 
 
 def _destination_rule(body: dict[str, Any]) -> Found:
-    yield "offers no TLS", (MTLS,), "", put(("spec", "trafficPolicy", "tls", "mode"), "DISABLE")
+    # A permissive callee takes plain connections, but knows nobody by them.
+    yield "offers no TLS", (MTLS, AUTHORIZATION), "", put(("spec", "trafficPolicy", "tls", "mode"), "DISABLE")
 
 
 def _subject(body: dict[str, Any], labels: dict[str, str]) -> str:
