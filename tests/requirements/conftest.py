@@ -86,3 +86,9 @@ def neotools(platforms: Platforms) -> dict[str, Registered]:
 def neotool(neotools: dict[str, Registered]) -> Registered:
     """Neotool's production."""
     return neotools["prod"]
+
+
+@pytest.fixture(scope="session")
+def orion_dev(platforms: Platforms) -> Registered:
+    """Orion's other environment."""
+    return Registered(platforms.bench("orion-dev"), "orion-dev")
