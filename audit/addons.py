@@ -12,10 +12,12 @@ from audit.scope import Scope
 from model import (
     Acme,
     ArgoCd,
+    Bucket,
     CertManager,
     Eks,
     Email,
     ExternalSecrets,
+    Flux,
     Headlamp,
     HttpProof,
     IstioGateway,
@@ -35,6 +37,7 @@ RESOLVERS: Final = ("1.1.1.1", "1.0.0.1")
 SPANS: Final = 4317
 """OpenTelemetry's protocol."""
 ZIPKIN: Final = 9411
+ARCHIVER: Final = "log-archive"
 _SLACK: Final = "hooks.slack.com"
 Outside = Iterator[tuple[str, str, int]]
 """Role of the caller, host or address, port."""
@@ -50,6 +53,10 @@ def links(scope: Scope) -> Iterator[Link]:
                 yield Link(GATEWAYS, choice.kind, ZIPKIN, at_callee=OWN)
         if isinstance(choice, ExternalSecrets) and choice.store == "vault":
             yield Link("external-secrets", "vault", 8200)
+        if isinstance(choice, Loki) and choice.archive:
+            yield Link(ARCHIVER, "loki", 3100)
+    if isinstance(scope.system.platform.delivery, Flux):
+        yield from FLUX
 
 
 def traced(scope: Scope) -> bool:
@@ -83,8 +90,8 @@ def outside(scope: Scope) -> Outside:
             yield from _aws(scope, choice.kind, "kms")
         elif isinstance(choice, Velero):
             yield from _aws(scope, choice.kind, "s3", "*.s3", "ec2")
-        elif isinstance(choice, Loki) and choice.store == "bucket":
-            yield from _aws(scope, choice.kind, "s3", "*.s3")
+        elif isinstance(choice, Loki):
+            yield from _logs(scope, choice)
         elif isinstance(choice, ArgoCd):
             git = urlsplit(choice.repository)
             yield "argocd-repo-server", git.hostname or "", git.port or 443
@@ -94,10 +101,23 @@ def outside(scope: Scope) -> Outside:
     if "alertmanager" not in scope.settings.without:
         yield from _told(scope)
     platform = scope.system.platform
+    if isinstance(platform.delivery, Flux):
+        yield "source-controller", platform.delivery.host, platform.delivery.port
     if platform.observability.mesh_dashboards:
         yield "grafana", "grafana.com", 443
     if isinstance(platform.ingress, IstioGateway) and platform.ingress.identity:
         yield "istiod", platform.ingress.identity.host, 443
+
+
+def _logs(scope: Scope, loki: Loki) -> Outside:
+    if loki.store == "bucket":
+        yield from _aws(scope, loki.kind, "s3", "*.s3")
+    if loki.archive:
+        bucket = next((item for item in scope.system.stores if item.name == loki.archive.bucket), None)
+        if isinstance(bucket, Bucket) and bucket.at:
+            yield ARCHIVER, scope.host(bucket), 443
+        else:
+            yield from _aws(scope, ARCHIVER, "s3", "*.s3")
 
 
 def _told(scope: Scope) -> Outside:
@@ -208,3 +228,10 @@ LINKS: Final[Mapping[str, tuple[Link, ...]]] = {
     "velero": (*_clients("velero"), _measured("velero", 8085)),
 }
 """By kind of add-on."""
+_READERS: Final = ("kustomize-controller", "helm-controller")
+FLUX: Final = (
+    *_clients("source-controller", *_READERS, "flux-check"),
+    *(Link(role, "source-controller", 9090) for role in _READERS),
+    *(_measured(role, 8080) for role in ("source-controller", *_READERS)),
+)
+"""Of Flux' own pods."""

@@ -184,6 +184,22 @@ def _cluster_autoscaler(release: Release) -> Iterable[ChartPod]:
     yield ChartPod("cluster-autoscaler", labels, account, (8085,))
 
 
+def _flux(release: Release) -> Iterable[ChartPod]:
+    parts = {"source-controller": (9090, 8080), "kustomize-controller": (8080,), "helm-controller": (8080,)}
+    for part, ports in parts.items():
+        first, _, rest = part.partition("-")
+        own = release.value(f"{first}{rest.capitalize()}.labels", {})
+        yield ChartPod(part, {"app": part, **own}, part, ports, suffix=part)
+    check = f"{release.name}-flux-check"
+    yield ChartPod("flux-check", {"app.kubernetes.io/part-of": "flux"}, check, suffix=check)
+
+
+def _traefik(release: Release) -> Iterable[ChartPod]:
+    """K3s' own, behind its load balancer for Services."""
+    labels = {NAME: "traefik", INSTANCE: f"{release.name}-{release.namespace}"}
+    yield ChartPod("ingress-gateway", labels, "traefik", (8000, 8443))
+
+
 def _argo_cd(release: Release) -> Iterable[ChartPod]:
     parts = {
         "server": (8080, 8083),
@@ -228,6 +244,7 @@ CHARTS: Final[Mapping[str, Maker]] = {
     "external-dns": _plain("external-dns", (7979,)),
     "external-secrets": _external_secrets,
     "fluent-bit": _fluent_bit,
+    "flux2": _flux,
     "gateway": _gateway,
     "grafana": _grafana,
     "headlamp": _headlamp,
@@ -242,6 +259,7 @@ CHARTS: Final[Mapping[str, Maker]] = {
     "prometheus-adapter": _plain("prometheus-adapter", (6443,)),
     "prometheus-postgres-exporter": _postgres_exporter,
     "tempo": _tempo,
+    "traefik": _traefik,
     "vault": _vault,
     "velero": _velero,
     "vertical-pod-autoscaler": _none,

@@ -98,9 +98,9 @@ class Expectation:
         self._add_stores()
         self._add_helpers()
         self._add_externals()
+        self._add_platform()
         if not self._by_name:
             self._blur_outside()
-        self._add_platform()
 
     def _where(self, holds: object) -> Mask:
         assert callable(holds)
