@@ -166,6 +166,10 @@ class _Loss:
 
     def group(self, name: str) -> Failure:
         platform = self.deployment.system.platform
+        if name == SERVERS and not platform.pools:
+            why = "the servers are the only nodes"
+            self.down.update(dict.fromkeys(self._everything(), why))
+            return Failure(name, "node group", self.down, closed=why)
         if name == SERVERS:
             note = "the Kubernetes API is lost: what runs goes on, but nothing is started, scaled or released"
             return Failure(name, "node group", notes=(note,))

@@ -192,3 +192,15 @@ def test_a_node_group_is_lost_for_good_only_without_another_that_takes_the_pods(
 def test_an_unknown_part_is_refused_with_what_was_meant() -> None:
     with pytest.raises(DeclarationError, match="did you mean 'orders'"):
         failure(deployed(shop()), "order")
+
+
+def test_servers_that_are_the_only_nodes_take_everything_with_them() -> None:
+    """Where servers work themselves, losing them is not only the control plane's loss."""
+    system = shop(
+        routes=(Route(host="@", to="web"),),
+        platform=Platform(pools=()),
+        environments={"dev": environment(pools={})},
+    )
+    lost = impact(deployed(system), "servers")
+    assert lost.hard
+    assert all("the servers are the only nodes" in item.why for item in lost.hard)
