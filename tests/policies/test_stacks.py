@@ -18,6 +18,7 @@ STACKS = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
 ADVICE_NOT_TAKEN = {
     "encryption-own-key": "AWS' own keys do for log groups and for secrets that only nodes of the same account read",
     "database-deletion": "what is not protected goes with its environment, its managed database included",
+    "machine-public-address": "a machine that is its own edge is reached by its own address",
 }
 """Advisory policy -> why this project goes without. docs/policies.md has what is allowed of mandatory ones."""
 
