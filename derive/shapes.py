@@ -42,6 +42,9 @@ class Facts:
     """Of the cluster's volumes. Absent: that of the platform's driver, or the cluster's default."""
     layers: Mapping[LayerName, LayerOwner] = field(default_factory=dict)
     """By layer of a repository that Flux follows: who applies it. Absent: the stack."""
+    server_snapshots: Mapping[str, str] = field(default_factory=dict)
+    """By number of a server with a volume that outlives it: the snapshot that the volume is made of. Absent: it begins
+    empty."""
     admin_ranges: tuple[str, ...] = ()
     """CIDR ranges of the administrators' networks behind the VPN."""
 

@@ -87,6 +87,7 @@ def _k3s(
         grants=stack.plan.grants,
         cloud=known,
         ssh_key=ssh_key,
+        snapshots=stack.deployment.facts.server_snapshots,
         snapshot_days=stack.deployment.environment.snapshot_days,
         protect=stack.deployment.environment.protect,
     )

@@ -89,6 +89,9 @@ class Settings(BaseModel):
     """The class of the cluster's volumes. Absent: that of the platform's driver, or the cluster's default."""
     layers: dict[LayerName, LayerOwner] = Field(default_factory=dict)
     """By layer of the repository that Flux follows: who applies it. Absent: the stack."""
+    server_snapshots: dict[str, str] = Field(default_factory=dict)
+    """By number of a server with a volume that outlives it: what the volume is made of, see
+    docs/runbooks/restore-a-server.md. Absent: it begins empty."""
     admin_ranges: tuple[IPv4Network, ...] = ()
     vpn_peers: tuple[VpnPeerSetting, ...] = ()
     ssh_key: str | None = Field(None, pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp256) [A-Za-z0-9+/=]+( .*)?$")
@@ -191,6 +194,7 @@ class Settings(BaseModel):
                 cloudflare_account=self.cloudflare_account,
                 storage_class=self.storage_class,
                 layers=self.layers,
+                server_snapshots=self.server_snapshots,
                 admin_ranges=tuple(str(network) for network in self.admin_ranges),
             ),
         )
@@ -243,6 +247,7 @@ KEYS = {
     "changes": "changes",
     "storageClass": "storage_class",
     "layers": "layers",
+    "serverSnapshots": "server_snapshots",
     "adminRanges": "admin_ranges",
     "vpnPeers": "vpn_peers",
     "sshKey": "ssh_key",
@@ -259,6 +264,7 @@ OBJECTS = frozenset(
         "environments",
         "changes",
         "layers",
+        "serverSnapshots",
         "adminRanges",
         "vpnPeers",
     }

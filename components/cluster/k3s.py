@@ -53,6 +53,8 @@ class K3sClusterArgs:
     """What the references in grants stand for."""
     ssh_key: str | None = None
     """Public key of the administrators of servers with public addresses. Absent: one is made."""
+    snapshots: Mapping[str, str] = field(default_factory=dict)
+    """By number of such a server: what its volume is made of."""
     snapshot_days: int = 7
     protect: bool = False
     """Whether the volumes of such servers are protected against deletion."""
@@ -271,6 +273,7 @@ class K3sCluster(pulumi.ComponentResource):
                         security_group=args.node_groups[plan.control],
                         key_name=self._public.key_name,
                         snapshots=self._name,
+                        made_of=args.snapshots.get(str(index)),
                         tags=args.tags,
                         protect=args.protect,
                         metadata_hops=2 if args.grants and not plan.pools else 1,

@@ -36,6 +36,8 @@ class PublicServerArgs:
     snapshots: str
     """Value of the tag by which snapshots find the volume."""
     tags: Mapping[str, str]
+    made_of: str | None = None
+    """The snapshot that the volume is made of. Absent: it begins empty."""
     protect: bool = False
     metadata_hops: int = 1
 
@@ -95,6 +97,7 @@ class PublicServer(pulumi.ComponentResource):
             iops=args.nodes.disk.iops,
             throughput=args.nodes.disk.throughput,
             encrypted=True,
+            snapshot_id=args.made_of,
             final_snapshot=args.protect,
             tags={**args.tags, "Name": f"{self._name}-volume", "Snapshot": args.snapshots},
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
