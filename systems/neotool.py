@@ -163,7 +163,7 @@ DASHBOARDS = (
         ),
     ),
     Dashboard(
-        title="Neotool Applications",
+        title="Applications",
         panels=(
             Panel(
                 title="Requests by application",
