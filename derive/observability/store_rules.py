@@ -219,7 +219,7 @@ def _streams(scope: Scope) -> Iterator[dict[str, Any]]:
     yield alert(
         "KafkaBrokerLost",
         "\nor\n".join(
-            f'(max by (service) (kafka_brokers{{service="{name}"}}) or 0 * up{{service="{name}"}}) < {count}'
+            f'max by (service) (kafka_brokers{{service="{name}"}} or 0 * up{{service="{name}"}}) < {count}'
             for name, count in scope.streams.items()
         ),
         "5m",
@@ -227,7 +227,7 @@ def _streams(scope: Scope) -> Iterator[dict[str, Any]]:
         scope,
         f"{SERVICE} sees {{{{ $value }}}} brokers",
         "Without most of the copies of a partition nothing is written to it.",
-        "kubectl -n {{ $labels.namespace }} get pod; a broker comes back with its volume.",
+        "kubectl get pod --all-namespaces shows which; a broker comes back with its volume.",
     )
     where = one_of("service", list(scope.streams))
     yield alert(

@@ -12,6 +12,8 @@ SERVICE = frozenset({"job", "instance", "namespace", "service", "pod", "containe
 """Labels that Prometheus adds to what a ServiceMonitor finds."""
 POD = SERVICE - {"service"}
 """Likewise for a PodMonitor."""
+FOUND = frozenset({"job", "instance", "namespace", "pod", "service"})
+"""Likewise for pods that it finds by itself."""
 STANDARD = """
     reporter source_workload source_workload_namespace source_principal source_app source_version source_cluster
     source_canonical_service source_canonical_revision destination_workload destination_workload_namespace
@@ -101,6 +103,66 @@ CATALOGUE: Mapping[str, Labels] = {
         },
     ),
     **series(POD, {"cilium_drop_count_total": "reason direction"}),
+    # further ones of kube-state-metrics, cAdvisor and node_exporter
+    **series(
+        SERVICE,
+        {
+            "node_filesystem_avail_bytes": "device fstype mountpoint",
+            "node_filesystem_size_bytes": "device fstype mountpoint",
+            "container_cpu_usage_seconds_total": "cpu id image name node",
+            "container_memory_working_set_bytes": "id image name node",
+            "kube_resourcequota": "resourcequota resource type",
+            "kube_cronjob_status_last_successful_time": "cronjob",
+            "kube_cronjob_created": "cronjob",
+            "kube_horizontalpodautoscaler_status_current_replicas": "horizontalpodautoscaler",
+            "kube_horizontalpodautoscaler_spec_max_replicas": "horizontalpodautoscaler",
+        },
+    ),
+    **series(POD, {"loki_write_dropped_entries_total": "component_id component_path host reason tenant"}),
+    # exporters beside stores, found by pod
+    **series(
+        FOUND,
+        {
+            "pg_stat_database_xact_commit": "datid datname",
+            "pg_stat_database_xact_rollback": "datid datname",
+            "pg_locks_count": "datname mode server",
+            "pgbouncer_pools_client_waiting_connections": "database user",
+            "kafka_brokers": "",
+            "kafka_consumergroup_lag": "consumergroup topic partition",
+            "kafka_topic_partition_current_offset": "topic partition",
+            "up": "",
+        },
+    ),
+    # Micrometer, on the Java virtual machine
+    **series(
+        FOUND,
+        {
+            "jvm_memory_used_bytes": "area id",
+            "jvm_memory_max_bytes": "area id",
+            "jvm_gc_pause_seconds_sum": "action cause gc",
+            "jvm_threads_live_threads": "",
+            "process_cpu_usage": "",
+            "http_server_requests_seconds_count": "method status uri exception outcome",
+        },
+    ),
+    # Traefik, whose own label of a service stands beside that of its pod
+    **series(
+        FOUND,
+        {
+            "traefik_service_requests_total": "code method protocol exported_service",
+            "traefik_service_request_duration_seconds_bucket": "code method protocol exported_service le",
+        },
+    ),
+    # Apollo Router
+    **series(
+        FOUND,
+        {
+            "http_server_request_duration_seconds_count": "http_request_method http_response_status_code",
+            "http_server_request_duration_seconds_bucket": "http_request_method http_response_status_code le",
+            "http_client_request_duration_seconds_bucket": "http_response_status_code subgraph_name le",
+            "apollo_router_graphql_error_total": "code",
+        },
+    ),
     # the services themselves
     **series(
         SERVICE,
@@ -169,7 +231,9 @@ def aggregated(expr: promql.AggregateExpr) -> Labels:
     return named if expr.modifier.type == promql.AggModifierType.By else inner - named
 
 
-def called(expr: promql.Call) -> Labels:
+def called(expr: promql.Call) -> Labels | None:
+    if expr.func.name == "time":
+        return None
     inner = next((found for found in map(left, expr.args) if found is not None), frozenset[str]())
     texts = [item.val for item in expr.args if isinstance(item, promql.StringLiteral)]
     match expr.func.name:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.cog.plugins import register_default_plugins
-from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from tests.requirements.fitsync import BACKENDS, DATABASES
 from tests.requirements.queries import UnknownSeries, labels
 from tests.requirements.registered import Registered
+from tests.requirements.watching import (
+    accepted,
+    check_alert,
+    check_layout,
+    check_queries,
+    pages,
+    rules,
+    through_grafana,
+)
 
 SUCCESS_RATE = """\
 sum(rate(istio_requests_total{reporter="source",destination_service_namespace="fitsync",response_code!~"5.*"}[1m])) \
@@ -44,13 +46,7 @@ def dashboards(stack: Registered) -> dict[str, dict[str, Any]]:
         "labelValue": "1",
         "searchNamespace": None,
     }
-    loaded = [
-        json.loads(text)
-        for item in stack.manifests("ConfigMap", "monitoring").values()
-        if item["metadata"].get("labels", {}).get("grafana_dashboard") == "1"
-        for text in item["data"].values()
-    ]
-    return {page["title"]: page for page in loaded}
+    return pages(stack, "monitoring")
 
 
 def panels(stack: Registered, title: str) -> dict[str, list[str]]:
@@ -60,12 +56,6 @@ def panels(stack: Registered, title: str) -> dict[str, list[str]]:
         assert panel["title"] not in found
         found[panel["title"]] = [target["expr"] for target in panel.get("targets", ())]
     return found
-
-
-def rules(stack: Registered) -> dict[str, dict[str, Any]]:
-    """Alerts by name."""
-    (item,) = stack.manifests("PrometheusRule").values()
-    return {rule["alert"]: rule for group in item["spec"]["groups"] for rule in group["rules"]}
 
 
 def named(queries: list[str], *parts: str) -> bool:
@@ -224,34 +214,12 @@ def test_application_metrics_are_on_a_dashboard(spoke: Registered, service: str,
         assert named(queries, metric)
 
 
-def lost(given: Any, read: Any, place: str = "") -> Iterator[str]:
-    """What is in a document but not in what was read of it."""
-    if isinstance(given, dict) and isinstance(read, dict):
-        for key, value in given.items():
-            yield from lost(value, read.get(key), f"{place}.{key}")
-    elif isinstance(given, list) and isinstance(read, list) and len(given) == len(read):
-        for number, (value, other) in enumerate(zip(given, read, strict=True)):
-            yield from lost(value, other, f"{place}[{number}]")
-    elif given != read:
-        yield place
-
-
-def through_grafana(page: dict[str, Any]) -> list[str]:
-    """Fields of a dashboard that Grafana's own types do not know, those of panels and queries included."""
-    register_default_plugins()
-    return list(lost(page, json.loads(json.dumps(Dashboard.from_json(page), cls=JSONEncoder))))
-
-
 @pytest.mark.rows("FS-OBS-04", "FS-OBS-05", "FS-OBS-06")
 def test_grafana_knows_every_field_of_every_dashboard(spoke: Registered) -> None:
-    """Grafana ignores a misspelt field, and shows something else than was meant."""
     found = dashboards(spoke)
     assert len({page["uid"] for page in found.values()}) == len(found) == 5
-    for title, page in found.items():
-        assert through_grafana(page) == [], title
-        numbers = [panel["id"] for panel in page["panels"]]
-        assert len(set(numbers)) == len(numbers)
-        assert not [panel["title"] for panel in page["panels"] if panel["gridPos"]["x"] + panel["gridPos"]["w"] > 24]
+    for page in found.values():
+        check_layout(page)
 
 
 @pytest.mark.rows("FS-OBS-04")
@@ -264,24 +232,14 @@ def test_a_misspelt_field_would_be_noticed(dev: Registered) -> None:
 
 @pytest.mark.rows("FS-OBS-04", "FS-OBS-05", "FS-OBS-06", "FS-OBS-08", "FS-OBS-09", "FS-OBS-10", "FS-OBS-11")
 def test_every_query_of_a_dashboard_can_find_something(spoke: Registered) -> None:
-    """A metric or label that nobody publishes is a panel without data, which looks like peace."""
     for page in dashboards(spoke).values():
-        for panel in page["panels"]:
-            for target in panel.get("targets", ()):
-                found = labels(target["expr"])
-                shown = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", target.get("legendFormat", "")))
-                assert shown <= found, panel["title"]
+        check_queries(page)
 
 
 @pytest.mark.rows("FS-BYD-09")
 def test_every_alert_can_find_something_and_says_what_it_found(spoke: Registered) -> None:
     for name, rule in rules(spoke).items():
-        found = labels(rule["expr"])
-        text = " ".join(rule["annotations"].values())
-        assert set(re.findall(r"\$labels\.(\w+)", text)) <= found, name
-        assert rule["labels"]["severity"] in ("warning", "critical")
-        assert rule["annotations"]["summary"]
-        assert rule["annotations"]["description"]
+        check_alert(name, rule)
 
 
 @pytest.mark.rows("FS-BYD-09")
@@ -315,11 +273,6 @@ def test_alertmanager_accepts_its_registered_configuration(spoke: Registered, tm
     path = tmp_path / "alertmanager.yml"
     path.write_text(yaml.safe_dump({**configuration, "templates": []}))
     accepted("amtool", "check-config", str(path))
-
-
-def accepted(*command: str) -> None:
-    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-    assert result.returncode == 0, result.stdout + result.stderr
 
 
 @pytest.mark.rows("FS-BYD-09")
