@@ -20,6 +20,7 @@ from derive import (
     images,
     ingress,
     labels,
+    migrations,
     mtls,
     namespaces,
     naming,
@@ -237,7 +238,7 @@ def _service(context: _Context, service: Service, demands: dict[str, list[Demand
         demands[namespace].append(Demand(1, _with_sidecar(context, tester, (releases.TESTER_RESOURCES,))))
     objects: list[Manifest | None] = [
         workloads.account(service.name, namespace),
-        configuration.config_map(service, namespace),
+        *configuration.config_maps(service, namespace),
         _policy(context)(naming.policy_name(service), found, context.around),
         *_mesh_objects(context, found),
         services.service(service, found),
@@ -259,6 +260,7 @@ def _template(context: _Context, service: Service, spread: bool) -> Manifest:
     found = context.links[service.name]
     volumes, mounts = variables.ca_mounts(system, service, context.outside)
     own = configuration.settings(service)
+    schema = migrations.migration(system, service, context.outside)
     annotations = workloads.sidecar_annotations(system.platform.mesh, resolve=traffic.shares_a_port(found))
     guarded = _guarded(context, service.name)
     annotations |= web_firewall.mounted() if guarded else {}
@@ -273,9 +275,13 @@ def _template(context: _Context, service: Service, spread: bool) -> Manifest:
             partial(object_stores.object_store, deployment),
         ),
         sources=own.sources,
-        volumes=[*volumes, *own.volumes, *([web_firewall.volume()] if guarded else [])],
+        init=schema.init,
+        volumes=[*volumes, *own.volumes, *schema.volumes, *([web_firewall.volume()] if guarded else [])],
         mounts=[*mounts, *own.mounts],
-        annotations=annotations | (configuration_hash(service.config) if service.config else {}),
+        annotations=annotations
+        | (
+            configuration_hash({**service.config, **service.migrations}) if service.config or service.migrations else {}
+        ),
         labels=pooler_labels(system, service),
     )
     return workloads.pod_template(service, found, contents, spread)

@@ -29,6 +29,10 @@ def config_name(service: Service) -> str:
     return f"{service.name}-config"
 
 
+def migrations_name(service: Service) -> str:
+    return f"{service.name}-migrations"
+
+
 def secret_name(service: Service) -> str:
     return f"{service.name}-secrets"
 
@@ -50,8 +54,10 @@ def settings(service: Service) -> Settings:
     return found
 
 
-def config_map(service: Service, namespace: str) -> Manifest | None:
-    return core.config_map(config_name(service), namespace, service.config) if service.config else None
+def config_maps(service: Service, namespace: str) -> list[Manifest]:
+    """Of its settings and of its migrations, where it has any."""
+    named = ((config_name(service), service.config), (migrations_name(service), service.migrations))
+    return [core.config_map(name, namespace, data) for name, data in named if data]
 
 
 def secret(system: System, service: Service) -> SecretPlan | None:

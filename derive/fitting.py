@@ -1,4 +1,5 @@
-"""A system as one environment has it: without the pools of workers that the environment leaves out."""
+"""A system as one environment has it: without the pools of workers that the environment leaves out, its services as the
+environment's table changes them."""
 
 from __future__ import annotations
 
@@ -7,16 +8,18 @@ from dataclasses import replace
 from typing import TypeVar
 
 from derive.shapes import Deployment
+from model import Service, ServiceChange
 from model.base import Declared
 
 D = TypeVar("D", bound=Declared)
 
 
 def fitted(deployment: Deployment) -> Deployment:
-    """The same deployment with the pools that are there. What names another runs wherever no taint keeps it off."""
-    system, there = deployment.system, deployment.environment.sizes
+    """The same deployment with the pools that are there, and its services as they are there. What names another pool
+    runs wherever no taint keeps it off."""
+    system, environment, there = deployment.system, deployment.environment, deployment.environment.sizes
     platform = system.platform
-    if all(pool.name in there for pool in platform.pools):
+    if all(pool.name in there for pool in platform.pools) and not environment.services:
         return deployment
 
     def freed(item: D) -> D:
@@ -34,5 +37,16 @@ def fitted(deployment: Deployment) -> Deployment:
             "ingress": freed(platform.ingress),
         }
     )
-    parts = {"platform": fitting, "services": all_freed(system.services), "stores": all_freed(system.stores)}
+    services = tuple(
+        _changed(service, environment.services.get(service.name)) for service in all_freed(system.services)
+    )
+    parts = {"platform": fitting, "services": services, "stores": all_freed(system.stores)}
     return replace(deployment, system=system.model_copy(update=parts))
+
+
+def _changed(service: Service, change: ServiceChange | None) -> Service:
+    if change is None:
+        return service
+    whole = {"resources": change.resources, "release": change.release, "migrations": change.migrations}
+    changed = {name: value for name, value in whole.items() if value}
+    return service.model_copy(update={"env": {**service.env, **change.env}, **changed})

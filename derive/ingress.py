@@ -46,8 +46,7 @@ def routes(system: System, environment: Environment, links: Mapping[str, Links])
     It carries the service's name, followed by the host's where the service has several hosts.
     """
     return tuple(
-        _route(name, system, naming.public_host(declared[0], environment), links[declared[0].to], declared)
-        for name, declared in grouped(system).items()
+        _route(name, system, environment, links[declared[0].to], declared) for name, declared in grouped(system).items()
     )
 
 
@@ -82,8 +81,8 @@ def canary_routes(system: System, links: Links) -> dict[str, list[str]]:
     return found | {releases.internal_route(links): inside}
 
 
-def _route(name: str, system: System, host: str, links: Links, declared: Sequence[Route]) -> Manifest:
-    workload = links.workload
+def _route(name: str, system: System, environment: Environment, links: Links, declared: Sequence[Route]) -> Manifest:
+    workload, host = links.workload, naming.public_host(declared[0], environment)
     entries = [
         istio.http_route(
             releases.destinations(links),
@@ -91,6 +90,7 @@ def _route(name: str, system: System, host: str, links: Links, declared: Sequenc
             timeout=route.timeout,
             retry=route.retry,
             name=releases.route_name(links, number),
+            origins=environment.origins,
         )
         for number, route in enumerate(sorted(declared, key=lambda route: -len(route.prefix)))
     ]

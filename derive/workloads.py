@@ -32,6 +32,8 @@ class Contents:
     annotations: Mapping[str, str]
     labels: Mapping[str, str] = field(default_factory=dict)
     """Of the pods, beside those that every pod bears."""
+    init: Sequence[Manifest] = ()
+    """Containers that run first."""
 
 
 def sidecar_annotations(
@@ -117,6 +119,7 @@ def pod_template(service: Service, links: Links, contents: Contents, spread: boo
         spread_by=links.workload.selector if spread else None,
         grace=int(service.grace.total_seconds()),
         restart="Never" if scheduled else None,
+        init=contents.init,
     )
 
 

@@ -29,7 +29,7 @@ from model.addons import (
 from model.base import DeclarationError, days, hours, minutes, seconds
 from model.delivery import AccountWatch, Deployer, GithubActions, Registry
 from model.edge import ApiTokens, Endpoint, Message, PublicApi, Site, WebFirewall
-from model.environment import Budget, DatabaseHosts, Environment, ManagedDatabases, Nodes
+from model.environment import Budget, DatabaseHosts, Environment, ManagedDatabases, Nodes, ServiceChange
 from model.gitops import Flux
 from model.ingress import Identity, IstioGateway, Nginx, RateLimit, Traefik
 from model.network import HubAndSpoke, SingleVpc, Tier
@@ -187,6 +187,7 @@ __all__ = [
     "Schedule",
     "SecretKey",
     "Service",
+    "ServiceChange",
     "ServicePolicy",
     "SidecarResources",
     "SingleVpc",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
@@ -10,6 +11,7 @@ from model.base import DeclarationError, Declared, Host, Name, Percent
 from model.edge import PublicApi, Site
 from model.network import vpc_range
 from model.stores import Gp3
+from model.workloads import BlueGreen, Canary, Resources, Rolling
 
 
 class Nodes(Declared):
@@ -78,6 +80,19 @@ class ManagedDatabases(Declared):
         return self
 
 
+class ServiceChange(Declared):
+    """What of a service differs in one environment."""
+
+    resources: Resources | None = None
+    """Absent: as declared with the service."""
+    env: Mapping[str, str] = {}
+    """Variables beside those of the service; of the same name, this one wins."""
+    migrations: Mapping[str, str] = {}
+    """In place of those of the service. Empty: as declared with it."""
+    release: Rolling | BlueGreen | Canary | None = Field(None, discriminator="kind")
+    """Absent: as declared with the service."""
+
+
 class Environment(Declared):
     """Sizes, replicas, zones and protection of one deployment of the system."""
 
@@ -97,6 +112,10 @@ class Environment(Declared):
     envelope_encryption: bool = True
     """Whether a managed control plane encrypts Secrets with a KMS key of the stack, beside AWS' own encryption of its
     disks. K3s always encrypts them with a key of its own."""
+    services: dict[Name, ServiceChange] = Field(default_factory=dict)
+    """What of single services differs, beside their numbers. Absent: nothing."""
+    origins: tuple[Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+(:[0-9]+)?$")], ...] = ()
+    """Origins of the pages that may call the mesh's routes from a browser (CORS). Empty: the services decide."""
     replicas: int = Field(1, ge=1)
     autoscale: bool = False
     """Whether declared autoscalers are made; otherwise ``replicas`` is fixed."""

@@ -319,10 +319,19 @@ class System(Declared):
 
     def _released(self, kinds: set[str], environment: str) -> None:
         """Only a controller carries out what goes beyond a rolling update."""
-        for service in self.services:
-            if service.release.kind != "rolling" and "argo-rollouts" not in kinds:
+        changes = self.environments[environment].services
+        for name in changes:
+            if name not in self._services:
                 raise DeclarationError(
-                    f"service '{service.name}' is released by {service.release.kind}, but environment '{environment}' "
+                    f"environments['{environment}'].services names '{name}', which is no service"
+                    f"{did_you_mean(name, self._services)}"
+                )
+        for service in self.services:
+            change = changes.get(service.name)
+            release = (change and change.release) or service.release
+            if release.kind != "rolling" and "argo-rollouts" not in kinds:
+                raise DeclarationError(
+                    f"service '{service.name}' is released by {release.kind}, but environment '{environment}' "
                     "has nobody who does that; add ArgoRollouts() to platform.addons, or use Rolling()"
                 )
 

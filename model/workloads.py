@@ -193,6 +193,10 @@ class Service(Declared):
     config: Mapping[str, str] = {}
     """Settings in the ConfigMap ``<name>-config``: variables of the container, and files below ``/etc/<name>/config``.
     Empty: no ConfigMap."""
+    migrations: Mapping[str, str] = {}
+    """SQL by file name, in the ConfigMap ``<name>-migrations``: run in the order of the names, as the owner of the
+    managed database that the service uses, before the service starts; each may run again. Empty: the schema is not its
+    affair."""
     keys: tuple[str, ...] = ()
     """Keys of the Secret ``<name>-secrets``, each a generated value: variables of the container, and files below
     ``/etc/<name>/secrets``. Empty: no Secret."""

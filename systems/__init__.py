@@ -15,7 +15,7 @@ from model.base import did_you_mean, mistakes
 
 def names() -> tuple[str, ...]:
     """The systems there are, sorted."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg))
 
 
 def load(name: str) -> System:

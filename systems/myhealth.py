@@ -4,8 +4,10 @@ from model import (
     AccountWatch,
     ApiTokens,
     ArgoCd,
+    ArgoRollouts,
     Budget,
     Call,
+    Canary,
     ClusterAutoscaler,
     ConnectionPool,
     EbsCsi,
@@ -37,11 +39,13 @@ from model import (
     Registry,
     Resources,
     Retry,
+    Rolling,
     Route,
     Scale,
     Schedule,
     SecretKey,
     Service,
+    ServiceChange,
     ServicePolicy,
     SidecarResources,
     SingleVpc,
@@ -54,8 +58,10 @@ from model import (
     days,
     seconds,
 )
+from systems.schemas.myhealth import ONE_PERSON, SEVERAL_PEOPLE
 
 SIZE = Resources(cpu="250m", memory="256Mi", cpu_limit="500m", memory_limit="512Mi")
+SMALL = Resources(cpu="100m", memory="128Mi", cpu_limit="250m", memory_limit="256Mi")
 """MH-SVC-09."""
 HEALTH = Probe(path="/health", delay=seconds(10), period=seconds(10), timeout=seconds(3))
 """MH-SVC-06."""
@@ -126,9 +132,11 @@ SYSTEM = System(
             port=8080,
             metrics=9090,
             uses=("myhealth",),
+            env={"DB_POOL_MAX": "20"},
             resources=SIZE,
             liveness=HEALTH,
             readiness=HEALTH,
+            migrations=SEVERAL_PEOPLE,
             scale=Scale(minimum=2, maximum=5, cpu=70),
         ),
         Service(
@@ -137,7 +145,12 @@ SYSTEM = System(
             port=8080,
             metrics=9090,
             uses=("myhealth",),
-            env={"JWT_EXPIRY": "24h", "JWT_PRIVATE_KEY": SecretKey(secret="jwt-secret", key="jwt-secret")},
+            env={
+                "JWT_EXPIRY": "24h",
+                "JWT_PRIVATE_KEY": SecretKey(secret="jwt-secret", key="private-key"),
+                "DB_POOL_MAX": "20",
+            },
+            release=Canary(),
             resources=SIZE,
             liveness=HEALTH,
             readiness=HEALTH,
@@ -187,11 +200,12 @@ SYSTEM = System(
         registry=Registry(moving_tags=("latest",)),
         pipeline=GithubActions(repository="eric-n/myhealth"),
         watch=AccountWatch(),
-        observability=Observability(metrics_days=15, scrape=seconds(30), logs="none"),
+        observability=Observability(metrics_days=15, scrape=seconds(30), logs="none", host="grafana"),
         addons=(
             EbsCsi(),
             MetricsServer(),
             ExternalSecrets(),
+            ArgoRollouts(),
             PrometheusAdapter(),
             ClusterAutoscaler(max_nodes_total=10),
             Jaeger(),
@@ -228,6 +242,13 @@ SYSTEM = System(
             },
             managed_databases=ManagedDatabases(instance="db.t3.micro", storage=20, maximum=100),
             envelope_encryption=False,
+            services={
+                "data-processor": ServiceChange(resources=SMALL, env={"DB_POOL_MAX": "4"}, migrations=ONE_PERSON),
+                "api-service": ServiceChange(
+                    resources=SMALL, env={"DB_POOL_MAX": "4", "DEFAULT_USER_ID": "1"}, release=Rolling()
+                ),
+            },
+            origins=("https://dev.myhealth.eric-n.com", "https://grafana.dev.myhealth.eric-n.com"),
             autoscale=True,
             log_days=7,
             flow_log_days=7,
@@ -242,7 +263,7 @@ SYSTEM = System(
                 tokens=ApiTokens(issuer="https://api.dev.myhealth.eric-n.com", audience="myhealth"),
             ),
             budget=Budget(amount=149, notify=("operations@eric-n.com",)),
-            without=("alertmanager", "argo-cd", "jaeger", "kiali", "velero"),
+            without=("alertmanager", "argo-cd", "argo-rollouts", "jaeger", "kiali", "velero"),
         ),
         "prod": Environment(
             cidr="10.1.0.0/16",
@@ -257,6 +278,7 @@ SYSTEM = System(
             managed_databases=ManagedDatabases(
                 instance="db.r6g.large", storage=100, maximum=500, standby=True, backup_days=7
             ),
+            origins=("https://myhealth.eric-n.com",),
             autoscale=True,
             protect=True,
             snapshot_days=30,

@@ -31,6 +31,8 @@ def releases(deployment: Deployment, mesh: Istio) -> tuple[Release, ...]:
     control = istiod_values(
         mesh, replicas, choices.collector(deployment), identity(deployment.system.platform) is not None
     )
+    if any(service.schedule for service in deployment.system.services):
+        control["env"] |= ENDING
     before = ("cilium", naming.MESH_NAMESPACE)
     found = [
         Release(BASE, versions.ISTIO_BASE, {"base": {"validationFailurePolicy": "Fail"}}, before),
@@ -148,6 +150,9 @@ def _hours(time: timedelta) -> str:
     return f"{seconds // 3600}h{seconds // 60 % 60}m{seconds % 60}s"
 
 
+ENDING: Final = {"ENABLE_NATIVE_SIDECARS": "true"}
+"""Sidecars that end with the containers beside them, said outright where Jobs must complete; otherwise istiod looks at
+the nodes' version."""
 TRACING: Final = "otel-tracing"
 
 

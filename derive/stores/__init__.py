@@ -37,6 +37,7 @@ def place_of(system: System, store: Store, hosts: Mapping[str, str], region: str
         system=system.name,
         topics=tuple(topic for topic in system.topics if topic.broker == store.name),
         region=region,
+        migrating=tuple(name for name in users if system.service(name).migrations),
         buckets={bucket.name: bucket for bucket in system.stores if isinstance(bucket, Bucket)},
     )
 

@@ -40,6 +40,9 @@ class Place:
     buckets: Mapping[str, Bucket] = field(default_factory=dict)
     """Those that are declared, by name."""
 
+    migrating: tuple[str, ...] = ()
+    """Services that bring its schema."""
+
     @property
     def managed(self) -> bool:
         """Whether AWS runs it, and names it when it is there."""

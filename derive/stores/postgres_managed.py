@@ -58,6 +58,11 @@ def user(store: PostgreSQL, right: Right) -> User:
     return User(f"{store.name.replace('-', '_')}_{right}", f"{store.name}-{right}", right)
 
 
+def migrations_user(service: str) -> str:
+    """Whose credentials the owner's are, where a service brings the schema."""
+    return f"{service}-migrations"
+
+
 def right_of(store: PostgreSQL, service: str) -> Right:
     return store.rights.get(service, "owner")
 
@@ -87,9 +92,20 @@ def secrets(store: PostgreSQL, place: Place) -> tuple[SecretPlan, ...]:
         )
         for service in place.users
     ]
+    found += [_owner(store, place, service) for service in place.migrating]
     own = {MASTER: master_password(store.name), MONITORING: f"{store.name}-{MONITORING}"}
     own |= {item.right: item.password for item in users(store)}
     return (*found, SecretPlan(credentials_name(store.name, roles_name(store)), place.namespace, passwords=own))
+
+
+def _owner(store: PostgreSQL, place: Place, service: str) -> SecretPlan:
+    owner = user(store, "owner")
+    return SecretPlan(
+        name=credentials_name(store.name, migrations_user(service)),
+        namespace=place.spaces[service],
+        literals={"username": owner.name},
+        passwords={"password": owner.password},
+    )
 
 
 def sql(store: PostgreSQL) -> str:

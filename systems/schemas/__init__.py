@@ -1,0 +1,1 @@
+"""Schemas of the systems' databases, as SQL that may run again and again. No systems themselves."""
