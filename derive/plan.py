@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, replace
 
 from derive import choices
 from derive.addons import addon_secrets, addons
+from derive.addons.filled import filled
 from derive.application import ApplicationPlan, application
 from derive.buckets import BucketPlan, buckets
 from derive.cloud import Grant, Reference, database_host, references
@@ -23,8 +25,9 @@ from derive.registry import RegistryPlan, registry
 from derive.rotation import restarted
 from derive.shapes import AddonPlan, Deployment, Part, SecretPlan
 from derive.site import SitePlan, site
-from derive.stored import StoredSecret, stored
+from derive.stored import StoredSecret, kept
 from derive.stores.postgres import owner_of
+from manifests.base import Manifest
 from model import DeclarationError, Eks, ExistingCluster, PostgreSQL
 
 
@@ -142,7 +145,10 @@ def system_plan(deployment: Deployment) -> SystemPlan:
     hosts = {plan.name: plan.fqdn for plan in tier} | {plan.name: database_host(plan.name) for plan in managed}
     app = application(deployment, hosts)
     secrets = (*app.secrets, *addon_secrets(deployment))
-    installed = addons(deployment)
+    keeping = kept(deployment, secrets)
+    installed = filled(addons(deployment), keeping.reads)
+    homes = {part.namespace for part in app.namespaces}
+    app = replace(app, vaulted=(*app.vaulted, *_reads(keeping.reads, homes)))
     observed = observability(deployment)
     plan = SystemPlan(
         own_network=network,
@@ -153,7 +159,7 @@ def system_plan(deployment: Deployment) -> SystemPlan:
         addons=installed,
         application=restarted(app, secrets, facts.rotations),
         observability=observed,
-        secrets=secrets,
+        secrets=keeping.secrets,
         doors=tuple(Door(public_host(route, environment), route.prefix) for route in system.routes),
         buckets=buckets(deployment, _references(installed, app, observed)),
         registry=registry(deployment),
@@ -161,10 +167,16 @@ def system_plan(deployment: Deployment) -> SystemPlan:
         recovery=objectives(system),
         api=public_api(deployment),
         site=site(deployment),
-        stored=stored(deployment),
+        stored=keeping.stored,
     )
     _affordable(plan)
     return plan
+
+
+def _reads(reads: tuple[Manifest, ...], homes: Set[str]) -> tuple[Part, ...]:
+    """What copies secrets into the system's own namespaces; add-ons have theirs before they start."""
+    own = tuple(item for item in reads if item["metadata"]["namespace"] in homes)
+    return (Part("stored-secrets", own[0]["metadata"]["namespace"], own),) if own else ()
 
 
 def _affordable(plan: SystemPlan) -> None:

@@ -91,6 +91,9 @@ class SecretPlan:
 
     labels: Mapping[str, str] = field(default_factory=dict)
     """By which whoever reads it finds it."""
+    stored: str | None = None
+    """Name of the account's secret that holds its values beside those of others, each under the name of its generated
+    value. Absent: one of its own, of its name. Only where Secrets come from the account's secret store."""
     fills: tuple[str, str] | None = None
     """Namespace and name of another Secret that gets its values by way of Vault. Absent: none."""
 

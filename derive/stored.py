@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-from derive.shapes import Deployment
+from derive import choices, labels, quantities
+from derive.shapes import STACK_CA, Deployment, SecretPlan
+from manifests import external_secrets
+from manifests.base import Manifest
+from model import ExternalSecrets
+
+NAMED: Final = "platform"
+"""The ClusterSecretStore of the account's secret store."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,8 @@ class StoredSecret:
     """Field -> name of a generated password."""
     given: Mapping[str, str] = field(default_factory=dict)
     """Field -> name of a value of the stack's settings."""
+    changed: bool = False
+    """Whether somebody else writes it later: what is there is not put back."""
     signs: bool = False
     """Whether it holds a key that signs tokens (``private-key``, PEM) and the public half (``jwks``, a set of keys)."""
 
@@ -28,6 +38,67 @@ class StoredSecret:
 def path(deployment: Deployment, name: str) -> str:
     """A secret's name in the account, which environments may share."""
     return f"{deployment.system.name}/{deployment.name}/{name}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What becomes of the Secrets of an environment."""
+
+    secrets: tuple[SecretPlan, ...]
+    """What the stack makes in the cluster itself: certificates, and what is composed of several values."""
+    stored: tuple[StoredSecret, ...]
+    """What it keeps in the account."""
+    reads: tuple[Manifest, ...] = ()
+    """What copies from there into the cluster."""
+
+
+def kept(deployment: Deployment, plans: Sequence[SecretPlan]) -> Kept:
+    """Secrets by way of the account's secret store, where External Secrets reads that; otherwise they stay as they are.
+
+    What others issued, and the stack's settings do not have, is a placeholder at first: whoever has it, writes it.
+    """
+    found = {item.name: item for item in stored(deployment)}
+    choice = choices.choice(deployment, ExternalSecrets)
+    if choice is None or choice.store != "aws":
+        return Kept(tuple(plans), tuple(found.values()))
+    copied = [plan for plan in plans if not plan.certificate and not plan.templates and not _fixed(plan)]
+    reads = []
+    for plan in copied:
+        name = plan.stored or plan.name
+        known = found.get(name) or StoredSecret(name, path(deployment, name), f"Secret {name} of the cluster")
+        found[name] = _with(known, plan, deployment.facts.given)
+        reads.append(_read(plan, path(deployment, name), quantities.duration(choice.refresh)))
+    rest = tuple(plan for plan in plans if plan not in copied)
+    common = labels.owned(deployment.system.name, deployment.name)
+    return Kept(rest, tuple(found.values()), labels.stamped(reads, common))
+
+
+def _fixed(plan: SecretPlan) -> bool:
+    """Whether part of it is the stack's own to make: an authority, a pair of keys, or nothing secret at all."""
+    return STACK_CA in plan.passwords.values() or plan.key_pair or not (plan.passwords or plan.given)
+
+
+def _field(plan: SecretPlan, key: str, value: str) -> str:
+    """In the account's secret: under the value's own name, where others stand beside it."""
+    return value if plan.stored else key
+
+
+def _with(known: StoredSecret, plan: SecretPlan, given: Set[str]) -> StoredSecret:
+    """The account's secret with the values of one more Secret."""
+    own = {} if known.signs else {_field(plan, key, name): name for key, name in plan.passwords.items()}
+    issued = {} if known.signs else {_field(plan, key, name): name for key, name in plan.given.items()}
+    placeholders = {key: name for key, name in issued.items() if name not in given}
+    return replace(
+        known,
+        passwords={**known.passwords, **own, **placeholders},
+        given={**known.given, **{key: name for key, name in issued.items() if name in given}},
+        changed=known.changed or bool(placeholders),
+    )
+
+
+def _read(plan: SecretPlan, source: str, refresh: str) -> Manifest:
+    keys = {key: _field(plan, key, name) for key, name in (*plan.passwords.items(), *plan.given.items())}
+    return external_secrets.copied(plan.name, plan.namespace, NAMED, source, keys, refresh, plan.literals, plan.labels)
 
 
 def stored(deployment: Deployment) -> tuple[StoredSecret, ...]:

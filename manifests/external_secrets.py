@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from manifests.base import Manifest, manifest
+from manifests.base import Manifest, compact, manifest
 
 API: Final = "external-secrets.io/v1"
 PUSH: Final = "external-secrets.io/v1alpha1"
@@ -41,6 +41,36 @@ def external_secret(
         "data": data,
     }
     return manifest(API, "ExternalSecret", name, namespace, annotations=annotations, spec=spec)
+
+
+def copied(
+    name: str,
+    namespace: str,
+    store: str,
+    source: str,
+    keys: Mapping[str, str],
+    refresh: str,
+    literals: Mapping[str, str],
+    labels: Mapping[str, str],
+) -> Manifest:
+    """A Secret of the same name from a store of the whole cluster: each key filled with a property at ``source``,
+    beside ``literals``, which are no secret."""
+    data = [{"secretKey": key, "remoteRef": {"key": source, "property": property_}} for key, property_ in keys.items()]
+    template = compact(
+        mergePolicy="Merge", data=dict(literals) or None, metadata={"labels": dict(labels)} if labels else None
+    )
+    target = {"name": name, "creationPolicy": "Owner", "deletionPolicy": "Retain"}
+    spec = {
+        "refreshInterval": refresh,
+        "secretStoreRef": {"kind": "ClusterSecretStore", "name": store},
+        "target": {**target, **({"template": template} if literals or labels else {})},
+        "data": data,
+    }
+    return manifest(API, "ExternalSecret", name, namespace, annotations=READY, spec=spec)
+
+
+READY: Final = {"pulumi.com/waitFor": "condition=Ready", "pulumi.com/timeoutSeconds": "600"}
+"""Whoever reads the Secret starts after it is there."""
 
 
 def push_secret(

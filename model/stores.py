@@ -131,6 +131,9 @@ class OnRds(Declared):
     environment's ``managed_databases``."""
 
     kind: Literal["rds"] = "rds"
+    secret: Name | None = None
+    """The account's secret with the passwords of its users, where Secrets come from there. Absent:
+    ``<store>-credentials``."""
 
 
 Placement = Annotated[OnEc2 | InCluster | OnRds, Field(discriminator="kind")]

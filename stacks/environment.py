@@ -21,7 +21,7 @@ from derive.addons.flux import DEPLOY_KEY
 from derive.buckets import BACKUPS
 from derive.firewall import DATABASES, MANAGED
 from derive.plan import SystemPlan, system_plan
-from derive.shapes import STACK_CA, Deployment, Part
+from derive.shapes import STACK_CA, Deployment, Part, SecretPlan
 from derive.stores.postgres_managed import master_password
 from model import DeclarationError
 from model.gitops import LAYERS, LayerName
@@ -89,7 +89,9 @@ def _on_aws(settings: Settings, deployment: Deployment, plan: SystemPlan, genera
     watch(stack)
     stored = store(stack, passwords.values, given)
     api, shown = publish(stack, site, stored, passwords.values)
-    filled = _platform(stack, target, SecretsArgs(plan.secrets, values, authority, target, given), outside)
+    filled = _platform(
+        stack, target, SecretsArgs(plan.secrets, values, authority, target, given), outside, [stored] if stored else []
+    )
     replace(
         _outputs(stack, cluster),
         vpc_id=site.vpc.vpc_id,
@@ -186,19 +188,25 @@ def _databases(
     )
 
 
-def _platform(stack: Stack, target: Target, secrets: SecretsArgs, outside: Sequence[pulumi.Resource]) -> Secrets:
-    """Add-ons in their order, then namespaces, then what runs in them once the stores ``outside`` are there."""
+def _platform(
+    stack: Stack,
+    target: Target,
+    secrets: SecretsArgs,
+    outside: Sequence[pulumi.Resource],
+    stored: Sequence[pulumi.Resource] = (),
+) -> Secrets:
+    """Add-ons in their order, then namespaces, then what runs in them once the stores ``outside`` are there.
+
+    ``stored``: what must be in the account's secret store before anything reads it.
+    """
     plan = stack.plan
     targets = _targets(stack, target)
-    addons: dict[str, Addon] = {}
-    for addon in plan.addons:
-        before = [addons[name] for name in addon.requires]
-        args = AddonArgs(addon, targets[addon.layer] if addon.layer else target)
-        addons[addon.name] = Addon(addon.name, args, pulumi.ResourceOptions(depends_on=before))
-    ready = pulumi.ResourceOptions(depends_on=list(addons.values()))
+    installed, early = _install(stack, targets, target, secrets, stored)
+    ready = pulumi.ResourceOptions(depends_on=installed)
     space = targets["infrastructure"]
     namespaces = [MeshNamespace(part.name, PartArgs(part, space), ready) for part in plan.application.namespaces]
-    filled = Secrets(f"{stack.name}-secrets", secrets, pulumi.ResourceOptions(depends_on=[*namespaces]))
+    later = replace(secrets, plans=[item for item in secrets.plans if item not in early])
+    filled = Secrets(f"{stack.name}-secrets", later, pulumi.ResourceOptions(depends_on=[*namespaces]))
     readable: list[pulumi.Resource] = [filled]
     for part in plan.application.vaulted:
         order = pulumi.ResourceOptions(depends_on=[*namespaces, *readable])
@@ -211,6 +219,35 @@ def _platform(stack: Stack, target: Target, secrets: SecretsArgs, outside: Seque
     _groups(targets["apps"], plan.application.delivery, pulumi.ResourceOptions(depends_on=[*running]))
     _groups(targets["observability"], plan.observability, after)
     return filled
+
+
+def _install(
+    stack: Stack,
+    targets: Mapping[LayerName, Target],
+    target: Target,
+    secrets: SecretsArgs,
+    stored: Sequence[pulumi.Resource],
+) -> tuple[list[pulumi.Resource], list[SecretPlan]]:
+    """The add-ons, and those Secrets that were made among them: whoever installs a chart and waits for its pods must
+    have given them what they read."""
+    plan = stack.plan
+    spaces = {
+        addon.name: {item["metadata"]["name"] for item in addon.objects if item["kind"] == "Namespace"}
+        for addon in plan.addons
+    }
+    homes = [name for name, made in spaces.items() if made]
+    known = set().union(*spaces.values())
+    early = [item for item in secrets.plans if item.namespace in known] if any(a.chart for a in plan.addons) else []
+    addons: dict[str, pulumi.Resource] = {}
+    filled: list[pulumi.Resource] = []
+    for addon in plan.addons:
+        before = [*stored, *filled, *(addons[name] for name in addon.requires)]
+        args = AddonArgs(addon, targets[addon.layer] if addon.layer else target)
+        addons[addon.name] = Addon(addon.name, args, pulumi.ResourceOptions(depends_on=before))
+        if early and addon.name == homes[-1]:
+            options = pulumi.ResourceOptions(depends_on=[addons[name] for name in homes])
+            filled.append(Secrets(f"{stack.name}-platform-secrets", replace(secrets, plans=early), options))
+    return [*addons.values(), *filled], early
 
 
 def _targets(stack: Stack, target: Target) -> dict[LayerName, Target]:

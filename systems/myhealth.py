@@ -110,7 +110,7 @@ SYSTEM = System(
             name="myhealth",
             owner="data-processor",
             version=17,
-            placement=OnRds(),
+            placement=OnRds(secret="db-credentials"),
             rights={"data-processor": "writer", "api-service": "reader"},
         ),
     ),
@@ -120,7 +120,7 @@ SYSTEM = System(
             runtime="python",
             schedule=Schedule(cron="*/5 * * * *", deadline=seconds(240)),
             env={
-                "OURA_API_KEY": SecretKey(secret="oura-api-key", key="oura-api-key"),
+                "OURA_API_KEY": SecretKey(secret="oura-api-key", key="token", issued=True),
                 "PROCESSOR_URL": "http://data-processor:8080",
                 "LOG_LEVEL": "info",
             },

@@ -65,7 +65,9 @@ class StoredSecrets(pulumi.ComponentResource):
                 f"{name}-{item.name}-first",
                 secret_id=secret.id,
                 secret_string=self._content(item),
-                opts=pulumi.ResourceOptions(parent=self, ignore_changes=["secretString"] if item.signs else None),
+                opts=pulumi.ResourceOptions(
+                    parent=self, ignore_changes=["secretString"] if item.signs or item.changed else None
+                ),
             )
             self.arns[item.name] = version.secret_id
         self.register_outputs({"arns": self.arns, "key_arn": self.key_arn})

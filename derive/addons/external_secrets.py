@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive import naming, vaulted, versions
+from derive import naming, stored, vaulted, versions
 from derive.addons import aws
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Flow, Pods, Rule, webhook
@@ -17,7 +17,7 @@ from manifests.base import Manifest
 from model import Eks, ExternalSecrets
 
 NAME: Final = "external-secrets"
-STORE: Final = "platform"
+STORE: Final = stored.NAMED
 """The ClusterSecretStore of AWS that ExternalSecrets name. Vault has a store in each namespace: ``derive.vaulted``."""
 
 
@@ -52,7 +52,16 @@ def addition(deployment: Deployment, choice: ExternalSecrets) -> Addition:
 
 def _rights(deployment: Deployment) -> tuple[Allow, ...]:
     secret = f"arn:aws:secretsmanager:{deployment.facts.region}:*:secret:{deployment.system.name}/{deployment.name}/*"
-    return (Allow(("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"), (secret,)),)
+    region = deployment.facts.region
+    context = {
+        "kms:ViaService": f"secretsmanager.{region}.amazonaws.com",
+        "kms:EncryptionContext:SecretARN": secret,
+    }
+    return (
+        Allow(("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"), (secret,)),
+        # Whichever key encrypts them, for these secrets only.
+        Allow(("kms:Decrypt",), (f"arn:aws:kms:{region}:*:key/*",), {"StringLike": context}),
+    )
 
 
 def _aws_store(deployment: Deployment, choice: ExternalSecrets) -> Manifest:

@@ -14,6 +14,7 @@ from derive.addons.chart import Release, housed
 from derive.databases import place_of, placed_on_ec2
 from derive.shapes import CA_FILE, STACK_CA, Deployment, SecretPlan
 from derive.stores.postgres import monitoring_password
+from derive.stores.postgres_managed import stored_name
 from derive.stores.postgres_server import MONITORING
 from model import OnRds, PostgreSQL
 
@@ -29,6 +30,8 @@ class Target:
     host: str
     port: int
     managed: bool = False
+    stored: str | None = None
+    """The account's secret that holds its password beside others."""
 
     @property
     def release(self) -> str:
@@ -48,7 +51,7 @@ def targets(deployment: Deployment) -> tuple[Target, ...]:
         if isinstance(store, PostgreSQL) and placed_on_ec2(store, placements):
             found.append(Target(store.name, f"{store.name}.{zone}", store.port))
         elif isinstance(store, PostgreSQL) and place_of(store, placements) == OnRds().kind:
-            found.append(Target(store.name, cloud.database_host(store.name), store.port, managed=True))
+            found.append(Target(store.name, cloud.database_host(store.name), store.port, True, stored_name(store)))
     return tuple(found)
 
 
@@ -66,6 +69,7 @@ def secret(target: Target, namespace: str) -> SecretPlan:
         name=target.secret,
         namespace=namespace,
         literals={"username": MONITORING},
+        stored=target.stored,
         passwords={"password": target.secret} | ({} if target.managed else {CA_FILE: STACK_CA}),
     )
 

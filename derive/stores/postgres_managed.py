@@ -19,7 +19,7 @@ from derive.stores.postgres_server import MONITORING
 from derive.workloads import requirements
 from manifests import apps, core, pods
 from manifests.base import Manifest
-from model import PostgreSQL, Resources
+from model import OnRds, PostgreSQL, Resources
 
 MASTER: Final = "master"
 """Name of the user that RDS makes with the instance; ``postgres`` and ``admin`` are among those that it refuses for
@@ -51,6 +51,12 @@ def roles_name(store: PostgreSQL) -> str:
 def master_password(database: str) -> str:
     """Name of the generated password of the user that RDS makes."""
     return f"{database}-{MASTER}"
+
+
+def stored_name(store: PostgreSQL) -> str:
+    """The account's secret that holds the passwords of all users."""
+    own = store.placement.secret if isinstance(store.placement, OnRds) else None
+    return own or f"{store.name}-credentials"
 
 
 def user(store: PostgreSQL, right: Right) -> User:
@@ -89,13 +95,15 @@ def secrets(store: PostgreSQL, place: Place) -> tuple[SecretPlan, ...]:
             namespace=place.spaces[service],
             literals={"username": user(store, right_of(store, service)).name},
             passwords={"password": user(store, right_of(store, service)).password},
+            stored=stored_name(store),
         )
         for service in place.users
     ]
     found += [_owner(store, place, service) for service in place.migrating]
     own = {MASTER: master_password(store.name), MONITORING: f"{store.name}-{MONITORING}"}
     own |= {item.right: item.password for item in users(store)}
-    return (*found, SecretPlan(credentials_name(store.name, roles_name(store)), place.namespace, passwords=own))
+    jobs = credentials_name(store.name, roles_name(store))
+    return (*found, SecretPlan(jobs, place.namespace, passwords=own, stored=stored_name(store)))
 
 
 def _owner(store: PostgreSQL, place: Place, service: str) -> SecretPlan:
@@ -105,6 +113,7 @@ def _owner(store: PostgreSQL, place: Place, service: str) -> SecretPlan:
         namespace=place.spaces[service],
         literals={"username": owner.name},
         passwords={"password": owner.password},
+        stored=stored_name(store),
     )
 
 
