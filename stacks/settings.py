@@ -75,8 +75,11 @@ class Settings(BaseModel):
     """By database on machines: promotions and restores, see docs/runbooks/postgresql.md. Absent: none yet."""
     rotations: dict[str, PositiveInt] = Field(default_factory=dict)
     """By generated value: raised by one, it is made anew. Absent: the first, see docs/runbooks/rotate-a-secret.md."""
+    domain: str = ""
+    """The system's public domain. Empty: as declared."""
     environments: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """By environment: what differs from its declaration, in the same shape; replicas, machine sizes, the domain.
+    """By environment: what differs from its declaration, in the same shape; replicas, machine sizes, the domain. One
+    that is not declared says by ``like`` which declared one it begins with.
     The hub needs the ranges, zones and domains of its spokes, too: such a difference belongs into Pulumi.yaml."""
     cloudflare_account: str = Field("", pattern=r"^([0-9a-f]{32})?$")
     """Id of the account whose R2 buckets the system uses. Absent: it uses none."""
@@ -107,19 +110,18 @@ class Settings(BaseModel):
     @property
     def declaration(self) -> System:
         """The declared system as this stack's configuration has it."""
-        system = systems.load(self.system)
-        for name in self.environments:
-            if name not in system.environments:
-                raise DeclarationError(
-                    f"environments names '{name}', which is not declared in system '{system.name}'"
-                    f"{did_you_mean(name, system.environments)}"
-                )
+        system = self._with_new_environments(systems.load(self.system))
         for part in self.changes:
             if part not in CHANGEABLE:
                 raise DeclarationError(
                     f"changes names '{part}', which it cannot change{did_you_mean(part, CHANGEABLE)}"
                 )
-        wanted = {**self.changes, **({"environments": self.environments} if self.environments else {})}
+        wanted: dict[str, Any] = dict(self.changes)
+        if self.environments:
+            own = {name: dict(change) for name, change in self.environments.items()}
+            wanted["environments"] = {name: _without(change, LIKE) for name, change in own.items()}
+        if self.domain:
+            wanted["domain"] = self.domain
         system = system.model_copy(update={"platform": self._platform(system)})
         declared = system.model_dump(include=set(wanted))
         adjusted = {part: _merged(declared[part], change, f"changes.{part}") for part, change in wanted.items()}
@@ -129,6 +131,23 @@ class Settings(BaseModel):
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             raise DeclarationError(f"{place}: {first['msg']}" if place else first["msg"]) from error
+
+    def _with_new_environments(self, system: System) -> System:
+        """With those that the configuration adds: each is like a declared one, but for what it says itself."""
+        known = dict(system.environments)
+        for name, change in self.environments.items():
+            model = change.get(LIKE, name)
+            if model not in system.environments:
+                raise DeclarationError(
+                    f"environments names '{model}', which is not declared in system '{system.name}'"
+                    f"{did_you_mean(str(model), system.environments)}"
+                )
+            if LIKE in change and name in system.environments:
+                raise DeclarationError(
+                    f"environments.{name} is declared in system '{system.name}'; remove its '{LIKE}: {model}'"
+                )
+            known[name] = system.environments[model]
+        return system.model_copy(update={"environments": known})
 
     def _platform(self, system: System) -> Platform:
         platform = self._unsealing(system)
@@ -206,6 +225,14 @@ EXTERNALS = "changes.externals"
 """The one list that may grow: hosts outside are facts of an account."""
 
 
+LIKE = "like"
+"""Names the declared environment that one of the configuration's own begins with."""
+
+
+def _without(change: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in change.items() if name != key}
+
+
 def _merged(base: Any, changes: Any, place: str) -> Any:
     """A tree with the changed leaves. Members of a list of named ones are changed by their names."""
     if not isinstance(changes, Mapping):
@@ -241,6 +268,7 @@ KEYS = {
     "databases": "databases",
     "databaseStates": "database_states",
     "rotations": "rotations",
+    "domain": "domain",
     "environments": "environments",
     "cloudflareAccount": "cloudflare_account",
     "vaultAutoUnseal": "vault_auto_unseal",

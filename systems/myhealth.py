@@ -198,7 +198,9 @@ SYSTEM = System(
             traces=10,
         ),
         registry=Registry(moving_tags=("latest",)),
-        pipeline=GithubActions(repository="eric-n/myhealth"),
+        pipeline=GithubActions(
+            repository="eric-n/myhealth", state_bucket="eric-n-pulumi-state", state_key="alias/pulumi-state"
+        ),
         watch=AccountWatch(),
         observability=Observability(metrics_days=15, scrape=seconds(30), logs="none", host="grafana"),
         addons=(

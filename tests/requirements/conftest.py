@@ -92,3 +92,24 @@ def neotool(neotools: dict[str, Registered]) -> Registered:
 def orion_dev(platforms: Platforms) -> Registered:
     """Orion's other environment."""
     return Registered(platforms.bench("orion-dev"), "orion-dev")
+
+
+def myhealths(platforms: Platforms) -> dict[str, Registered]:
+    """myHealth's environments by name."""
+    return {name: Registered(platforms.bench(f"myhealth-{name}"), f"myhealth-{name}") for name in ("dev", "prod")}
+
+
+@pytest.fixture(scope="session", params=["dev", "prod"])
+def myhealth(request: pytest.FixtureRequest, myhealths: dict[str, Registered]) -> Registered:
+    """Each of them in turn."""
+    return myhealths[request.param]
+
+
+@pytest.fixture(scope="session")
+def myhealth_dev(myhealths: dict[str, Registered]) -> Registered:
+    return myhealths["dev"]
+
+
+@pytest.fixture(scope="session")
+def myhealth_prod(myhealths: dict[str, Registered]) -> Registered:
+    return myhealths["prod"]

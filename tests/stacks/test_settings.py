@@ -130,6 +130,25 @@ def test_an_unknown_environment_is_refused() -> None:
     )
 
 
+def test_an_environment_more_needs_the_configuration_only() -> None:
+    own = {"like": "dev", "cidr": "10.9.0.0/16", "domain": "staging.example.org", "replicas": 2}
+    settings = loaded(
+        {
+            "aws:region": "eu-west-1",
+            "wheelhouse:environment": "staging",
+            "wheelhouse:domain": "example.org",
+            "wheelhouse:environments": {"staging": own},
+        }
+    )
+    declared, found = Settings(environment="dev", region="eu-west-1").declaration, settings.declaration
+    assert found.domain == "example.org"
+    assert found.environments["staging"] == declared.environments["dev"].model_copy(
+        update={"cidr": "10.9.0.0/16", "domain": "staging.example.org", "replicas": 2}
+    )
+    assert settings.deployment().prefix == "fitsync-staging"
+    assert {**found.environments, "staging": None} == {**declared.environments, "staging": None}
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -164,6 +183,14 @@ def test_an_unknown_environment_is_refused() -> None:
             {"environments": {"prd": {"replicas": 2}}},
             "Pulumi.dev.yaml: environments names 'prd', which is not declared in system 'fitsync'; "
             "did you mean 'prod'?",
+        ),
+        (
+            {"environments": {"staging": {"like": "dve", "cidr": "10.9.0.0/16"}}},
+            "Pulumi.dev.yaml: environments names 'dve', which is not declared in system 'fitsync'; did you mean 'dev'?",
+        ),
+        (
+            {"environments": {"prod": {"like": "dev"}}},
+            "Pulumi.dev.yaml: environments.prod is declared in system 'fitsync'; remove its 'like: dev'",
         ),
         (
             {"environments": {"dev": {"servers": {"size": "t3.large"}}}},
