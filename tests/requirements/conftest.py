@@ -94,6 +94,7 @@ def orion_dev(platforms: Platforms) -> Registered:
     return Registered(platforms.bench("orion-dev"), "orion-dev")
 
 
+@pytest.fixture(scope="session")
 def myhealths(platforms: Platforms) -> dict[str, Registered]:
     """myHealth's environments by name."""
     return {name: Registered(platforms.bench(f"myhealth-{name}"), f"myhealth-{name}") for name in ("dev", "prod")}
