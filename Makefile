@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 STACK  ?=
 
-.PHONY: up preview audit destroy outputs test lint types contracts tests cluster-test format bench lock clean help
+.PHONY: up preview audit destroy outputs test lint types contracts tests cluster-test proof format bench lock clean help
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -54,6 +54,11 @@ tests: $(READY) ## The tests alone, in a process more than a small machine has c
 cluster-test: $(READY) ## Apply the stacks to a real Kubernetes API server, built once; needs Go and etcd
 	@$(BIN)/python -m tests.cluster.programs
 	$(BIN)/python -m pytest tests/cluster
+
+proof: $(READY) ## Audit 1,000 random systems and all mutations, simulate 10,000 graphs of calls
+	PROOF_SYSTEMS=1000 PROOF_SWAPS=1000 PROOF_REAL_SWAPS=1000 PROOF_MUTATIONS=all PROOF_GRAPHS=10000 $(BIN)/python -m pytest \
+		-n 2 --dist load -o timeout=3600 tests/audit/test_proof.py tests/audit/test_mutations.py \
+		tests/unit/test_timeouts_simulated.py
 
 format: $(READY) ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .

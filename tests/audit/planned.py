@@ -12,7 +12,7 @@ from audit.resources import Registry, read
 from audit.scope import Scope
 from derive.databases import HostPlan
 from derive.plan import SystemPlan, system_plan
-from derive.shapes import Deployment, Facts
+from derive.shapes import ChartPlan, Deployment, Facts
 from manifests.base import Manifest
 from model import System
 
@@ -48,13 +48,20 @@ def planned(
     ]
     found = document([*addons, *(item for part in parts for item in part.objects), *secrets])
     found["deployment"]["resources"] += [_record(host) for database in plan.databases for host in database.hosts]
-    found["deployment"]["resources"] += _nodes(plan)
+    found["deployment"]["resources"] += [_release(addon.chart) for addon in plan.addons if addon.chart]
+    found["deployment"]["resources"] += _nodes(plan, Scope(system, environment, REGION).node_tiers)
     return found
 
 
-def _nodes(plan: SystemPlan) -> list[dict[str, Any]]:
+def _release(chart: ChartPlan) -> dict[str, Any]:
+    values = {"chart": chart.chart, "name": chart.name, "namespace": chart.namespace, "values": chart.values}
+    return _account("kubernetes:helm.sh/v3:Release", chart.name, values)
+
+
+def _nodes(plan: SystemPlan, tiers: Iterable[str]) -> list[dict[str, Any]]:
     """The cluster's subnets, and a group of machines in them."""
-    subnets = {subnet.name: {"cidrBlock": subnet.cidr, "vpcId": "vpc"} for subnet in plan.network.addresses.tier("k8s")}
+    among = [subnet for tier in tiers for subnet in plan.network.addresses.tier(tier)]
+    subnets = {subnet.name: {"cidrBlock": subnet.cidr, "vpcId": "vpc"} for subnet in among}
     found = [_account("aws:ec2/subnet:Subnet", name, values) for name, values in subnets.items()]
     return [*found, _account("aws:autoscaling/group:Group", "nodes", {"vpcZoneIdentifiers": list(subnets)})]
 

@@ -14,7 +14,7 @@ from audit.resources import Registry, read
 from audit.scope import Scope
 from tests.audit import network_mutations, policy_mutations
 from tests.audit.conftest import Documents, scope
-from tests.audit.mutations import Mutation
+from tests.audit.mutations import Mutation, chosen
 
 DEV = scope("dev")
 
@@ -40,7 +40,7 @@ def test_every_lost_or_widened_policy_is_reported(documents: Documents, kind: st
     found = mutations(documents, kind)
     assert found
     missed = []
-    for mutation in found:
+    for mutation in chosen(found):
         with mutation.applied(documents):
             report = Report("dev")
             PodAudit(Registry(read(documents["dev"])), DEV, machines).judge(report)
@@ -56,7 +56,7 @@ def test_every_lost_or_widened_network_rule_is_reported(documents: Documents, st
     found = [mutation for resource in resources for mutation in network_mutations.of(stack, resource)]
     assert len(found) > 100
     missed = []
-    for mutation in found:
+    for mutation in chosen(found):
         with mutation.applied(documents):
             differences = [
                 *networks(documents, DEV, "dev"),
