@@ -55,7 +55,16 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
         "aws:ec2transitgateway/routeTablePropagation:RouteTablePropagation",
         "aws:ec2transitgateway/transitGateway:TransitGateway",
     ),
-    "the logs are charged where they arrive": ("aws:ec2/flowLog:FlowLog",),
+    "the logs are charged where they arrive": (
+        "aws:cloudwatch/logDelivery:LogDelivery",
+        "aws:cloudwatch/logDeliveryDestination:LogDeliveryDestination",
+        "aws:cloudwatch/logDeliverySource:LogDeliverySource",
+        "aws:ec2/flowLog:FlowLog",
+    ),
+    "parts of AWS Config that are charged with its recorder": (
+        "aws:cfg/deliveryChannel:DeliveryChannel",
+        "aws:cfg/recorderStatus:RecorderStatus",
+    ),
     "parts of a machine, a volume or a group that are charged with it": (
         "aws:autoscaling/attachment:Attachment",
         "aws:autoscaling/lifecycleHook:LifecycleHook",
@@ -93,11 +102,15 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
         "aws:iam/userPolicyAttachment:UserPolicyAttachment",
     ),
     "parts of an API that are charged by its requests": (
+        "aws:apigateway/account:Account",
         "aws:apigateway/apiKey:ApiKey",
         "aws:apigateway/authorizer:Authorizer",
+        "aws:apigateway/basePathMapping:BasePathMapping",
         "aws:apigateway/deployment:Deployment",
+        "aws:apigateway/domainName:DomainName",
         "aws:apigateway/integration:Integration",
         "aws:apigateway/method:Method",
+        "aws:apigateway/methodSettings:MethodSettings",
         "aws:apigateway/resource:Resource",
         "aws:apigateway/usagePlan:UsagePlan",
         "aws:apigateway/usagePlanKey:UsagePlanKey",

@@ -74,6 +74,11 @@ def detector(world: World, item: Resource) -> Iterator[Charge]:
     yield world.charge("guardduty.gb", world.usage["guardduty.gb"])
 
 
+def recorder(world: World, item: Resource) -> Iterator[Charge]:
+    """By what it records: each change of anything, once."""
+    yield world.charge("config.items", world.usage["config.items"])
+
+
 RULES: Final[Mapping[str, Rule]] = {
     "aws:kms/key:Key": key,
     "aws:secretsmanager/secret:Secret": secret,
@@ -85,4 +90,5 @@ RULES: Final[Mapping[str, Rule]] = {
     "aws:sqs/queue:Queue": queue,
     "aws:ssm/parameter:Parameter": parameter,
     "aws:guardduty/detector:Detector": detector,
+    "aws:cfg/recorder:Recorder": recorder,
 }
