@@ -70,7 +70,7 @@ class Routing:
         """Proxies that let calls to unknown destinations pass, in plain text."""
         self._sidecars(registry, root, mesh_mode)
         self.branches: dict[str, list[Branch]] = defaultdict(list)
-        self._timeouts: dict[str, str] = {}
+        self._timeouts: dict[str, set[str | None]] = defaultdict(set)
         self._published: set[str] = set()
         """Hosts that routes of gateways lead to."""
         for service in registry.objects("VirtualService", group=NETWORKING):
@@ -207,12 +207,13 @@ class Routing:
             self.branches[host] += branches
             if MESH in gateways:
                 for route in spec.get("http") or ():
-                    if route.get("timeout"):
-                        self._timeouts[host] = str(route["timeout"])
+                    self._timeouts[host].add(str(route["timeout"]) if route.get("timeout") else None)
 
     def timeout(self, host: str) -> str | None:
-        """How long the mesh lets a call to a host take; None: without a limit."""
-        return self._timeouts.get(host)
+        """How long the mesh lets a call to a host take; None: on some way, or on all of them, without a limit."""
+        found = self._timeouts.get(host) or {None}
+        limits = {limit for limit in found if limit}
+        return " or ".join(sorted(limits)) if limits == found else None
 
     def _http(self, service: Object, gateways: tuple[str, ...]) -> Iterator[Branch]:
         for route in service.spec.get("http") or ():

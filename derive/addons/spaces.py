@@ -276,7 +276,7 @@ def _scrapes(deployment: Deployment) -> tuple[Flow, ...]:
         _to([Pods(GRAFANA)], 3000),
         _to([Pods(OPERATOR)], 10250),
         _to([Pods(STATE_METRICS)], 8080),
-        _to([Pods(EXPORTERS)], postgres_exporter.PORT),
+        *([_to([Pods(EXPORTERS)], postgres_exporter.PORT)] if postgres_exporter.targets(deployment) else ()),
         _to([Pods(DNS_LABELS, CLUSTER)], 9153),
     ]
     if discovery.scrapes(deployment) and isinstance(system.platform.ingress, Traefik):
