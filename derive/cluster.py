@@ -60,6 +60,8 @@ class K3sPlan:
     """Whether K3s' own storage class stays; two classes that are the default would be one too many."""
     traefik: bool = False
     """Whether K3s' own Traefik stays."""
+    private_images: bool = False
+    """Whether nodes with pods of the system pull from a registry of the account's own."""
     addresses: tuple[str, ...] = ()
     """Fixed private address of each server, where servers have public ones. Empty: an entry stands before them."""
     zones: tuple[str, ...] = ()
@@ -110,6 +112,7 @@ class K3sPlan:
             aws_cloud_provider=False,
             dedicated_servers=bool(self.pools),
             traefik=self.traefik,
+            private_images=self.private_images and not self.pools,
             packaged=self.settings.machines == "ubuntu-24.04",
             volume=volume,
             node_name=f"{self.name}-{index}" if volume else "",
@@ -129,6 +132,7 @@ class K3sPlan:
             aws_cloud_provider=False,
             kube_proxy_args=self.kube_proxy[0],
             kernel_modules=self.kube_proxy[1],
+            private_images=self.private_images,
             packaged=self.settings.machines == "ubuntu-24.04",
             labels=pool.labels,
             taints=pool.taints,
@@ -178,6 +182,7 @@ def k3s_plan(
         cni=system.platform.cni,
         service_load_balancer=not isinstance(system.platform.ingress, Nginx),
         local_storage=not any(isinstance(addon, EbsCsi) for addon in addons),
+        private_images=system.platform.registry is not None,
         traefik=isinstance(system.platform.ingress, Traefik),
         addresses=tuple(subnet.address(SERVER_ADDRESS + index // len(subnets)) for index, subnet in enumerate(stands))
         if network.exposed

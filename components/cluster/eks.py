@@ -11,6 +11,7 @@ import yaml
 
 from components.cluster.entry import ClusterEntry, ClusterEntryArgs
 from components.cluster.managed_nodes import ManagedNodes, ManagedNodesArgs
+from components.cluster.nodes import PULL_IMAGES
 from components.cluster.public import PublicAddresses
 from components.identity.accounts import AccountRoles, AccountRolesArgs
 from components.identity.cloud import Cloud
@@ -24,7 +25,7 @@ from derive.eks import SYSTEM, EksAddon, EksPlan
 CLUSTER_POLICY = "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"
 NODE_POLICIES = (
     "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy",
-    "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly",
+    PULL_IMAGES,
     SESSION_MANAGER,
 )
 ADMINISTRATOR = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"

@@ -12,7 +12,7 @@ import pulumi_random as random
 
 from components.cluster.certificates import ClusterCertificates, ClusterCertificatesArgs
 from components.cluster.entry import API, ApiName, ClusterEntry, ClusterEntryArgs
-from components.cluster.nodes import NodeGroup, NodeGroupArgs
+from components.cluster.nodes import PULL_IMAGES, NodeGroup, NodeGroupArgs
 from components.cluster.public import PublicAddresses, PublicAddressesArgs
 from components.cluster.server import PublicServer, PublicServerArgs
 from components.data.snapshots import Snapshots, SnapshotsArgs
@@ -219,10 +219,11 @@ class K3sCluster(pulumi.ComponentResource):
         )
 
     def _granted(self) -> tuple[list[Statement], list[str]]:
-        """What pods may do in the cloud."""
+        """What pods may do in the cloud, and the kubelet for them."""
         args = self._args
         granted = [statement for grant in args.grants for statement in statements(grant, args.cloud)]
-        return granted, sorted({arn for grant in args.grants for arn in grant.managed})
+        pulling = {PULL_IMAGES} if args.plan.private_images else set()
+        return granted, sorted({arn for grant in args.grants for arn in grant.managed} | pulling)
 
     def _create_servers(self, entry: ClusterEntry, secret: aws.secretsmanager.SecretVersion) -> list[NodeGroup]:
         args, plan = self._args, self._args.plan

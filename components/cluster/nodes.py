@@ -11,6 +11,8 @@ import pulumi_aws as aws
 
 from model.environment import Nodes
 
+PULL_IMAGES = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"
+"""AWS' policy of a node that pulls from ECR."""
 METRICS = [
     aws.autoscaling.Metric.GROUP_DESIRED_CAPACITY,
     aws.autoscaling.Metric.GROUP_IN_SERVICE_INSTANCES,

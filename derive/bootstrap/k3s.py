@@ -20,7 +20,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from cryptography import x509
@@ -57,6 +57,21 @@ TLS_FILES = frozenset(
     for end in ("crt", "key")
 ) | {"service.key"}
 """CA files below `server/tls` that K3s takes instead of making its own (K3s documentation, "k3s certificate")."""
+
+CREDENTIALS = "/opt/wheelhouse/credentials"
+"""Folder of the kubelet's plug-ins for registries; nothing else may be in it."""
+PRIVATE_IMAGES: Final[Mapping[str, Any]] = {
+    "apiVersion": "kubelet.config.k8s.io/v1",
+    "kind": "CredentialProviderConfig",
+    "providers": [
+        {
+            "name": "ecr-credentials",
+            "matchImages": ["*.dkr.ecr.*.amazonaws.com"],
+            "defaultCacheDuration": "6h",
+            "apiVersion": "credentialprovider.kubelet.k8s.io/v1",
+        }
+    ],
+}
 
 SYSCTL = {
     "vm.panic_on_oom": 0,
@@ -125,6 +140,8 @@ class K3sNode:
     """To be loaded before K3s starts, beside those that every node needs."""
     traefik: bool = False
     """True keeps the packaged Traefik."""
+    private_images: bool = False
+    """True: the kubelet pulls from ECR with a password of the machine's role."""
     packaged: bool = False
     """True where the machine installs Debian packages (Ubuntu): the AWS CLI is no part of its image, and security
     updates are its own business."""
@@ -194,6 +211,9 @@ def _common_config(node: K3sNode) -> dict[str, Any]:
         config["node-taint"] = taints
     if node.kube_proxy_args:
         config["kube-proxy-arg"] = list(node.kube_proxy_args)
+    if node.private_images:
+        config["image-credential-provider-bin-dir"] = CREDENTIALS
+        config["image-credential-provider-config"] = f"{CONFIG}/credential-provider.yaml"
     return {**config, "protect-kernel-defaults": True}
 
 
@@ -316,6 +336,9 @@ def machine_files(node: K3sNode) -> tuple[MachineFile, ...]:
         files += k3s_policies.files(SERVER, node.pod_security, node.exempt_namespaces)
     if node.volume:
         files += [program("format-if-blank"), program("k3s-volume")]
+    if node.private_images:
+        files.append(program("ecr-credentials", path=f"{CREDENTIALS}/ecr-credentials"))
+        files.append(MachineFile(f"{CONFIG}/credential-provider.yaml", to_yaml(dict(PRIVATE_IMAGES)), mode="0600"))
     # Ubuntu's chrony has another folder; its images for EC2 name the same source by themselves.
     files.append(ubuntu.UPDATES if node.packaged else TIME)
     return tuple(files)

@@ -30,6 +30,7 @@ AGENT = k3s.K3sNode(
     secret_arn=SERVER.secret_arn,
     marker_parameter=SERVER.marker_parameter,
     autoscaled=True,
+    private_images=True,
     startup_taints=(k3s.CILIUM_NOT_READY, k3s.ISTIO_CNI_NOT_READY),
 )
 HOST = postgres.PostgresHost(

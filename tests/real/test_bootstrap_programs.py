@@ -426,3 +426,45 @@ def test_the_secret_names_no_path_outside_the_servers_directories() -> None:
     paths = [entry["path"] for entry in json.loads(SERVER_SECRET)["files"]]
     assert all(path.startswith((f"{k3s.CONFIG}/", f"{k3s.SERVER}/")) for path in paths)
     assert len(paths) == len(k3s.TLS_FILES) + 4
+
+
+ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+
+
+def credentials(folder: Path, image: str) -> subprocess.CompletedProcess[str]:
+    """What the kubelet gets to pull an image with, from the plug-in as it calls it."""
+    plugin, aws = folder / "ecr-credentials", folder / "bin" / "aws"
+    aws.parent.mkdir()
+    plugin.write_text(machine.program("ecr-credentials").content)
+    aws.write_text('#!/bin/sh\n[ "$1 $2 $3" = "ecr get-login-password --region" ] && echo "password-of-$4"\n')
+    for file in (plugin, aws):
+        file.chmod(0o755)
+    request = {"kind": "CredentialProviderRequest", "apiVersion": "credentialprovider.kubelet.k8s.io/v1"}
+    return subprocess.run(
+        [plugin],
+        input=json.dumps({**request, "image": image}),
+        env={"PATH": f"{aws.parent}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_kubelet_gets_a_password_for_its_registry(tmp_path: Path) -> None:
+    """The kubelet ignores an answer of another kind, and keeps one for all images of the registry."""
+    found = credentials(tmp_path, f"{ECR}/orion/gateway:1.0")
+    assert json.loads(found.stdout) == {
+        "kind": "CredentialProviderResponse",
+        "apiVersion": k3s.PRIVATE_IMAGES["providers"][0]["apiVersion"],
+        "cacheKeyType": "Registry",
+        "cacheDuration": "6h",
+        "auth": {ECR: {"username": "AWS", "password": "password-of-us-east-1"}},
+    }
+
+
+@pytest.mark.parametrize("image", ["docker.io/orion/gateway:1.0", "123.dkr.ecr.example.com/a:1", "redis:7"])
+def test_no_other_registry_gets_one(tmp_path: Path, image: str) -> None:
+    """A password of ECR sent elsewhere would be somebody else's."""
+    found = credentials(tmp_path, image)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "is no registry of ECR" in found.stderr

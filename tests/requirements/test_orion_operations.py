@@ -9,13 +9,14 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.requirements.registered import Registered
+from tests.requirements.registered import Registered, machine
 
 SERVICES = ("gateway", "auth", "user", "notification", "analytics", "admin-ui")
 NAMESPACES = {
     *(f"orion-{name}" for name in ("gateway", "auth", "user", "notification", "data")),
     *(f"orion-{name}" for name in ("monitoring", "ingress", "system")),
 }
+PULL = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"
 CHANGING = {"create", "delete", "deletecollection", "escalate", "bind", "impersonate", "update", "*"}
 MEMORY = {"t3.small": 2, "t3.medium": 4, "t3.large": 8, "t3.xlarge": 16, "r6i.xlarge": 32}
 """GiB."""
@@ -44,6 +45,21 @@ def test_every_image_has_a_repository_that_scans_it(orion: Registered) -> None:
         (rule,) = json.loads(orion.one("ecr.LifecyclePolicy", repository=name).inputs["policy"])["rules"]
         assert rule["selection"]["countNumber"] == 10
     assert orion.outputs["repositories"] == {name: item.outputs["repositoryUrl"] for name, item in repositories.items()}
+
+
+@pytest.mark.rows("OR-CIC-01")
+def test_workers_may_pull_from_the_registry(orion: Registered) -> None:
+    """Images that no node can pull are of no use."""
+    pulling = orion.one("iam.RolePolicyAttachment", policyArn=PULL).inputs["role"]
+    workers = 0
+    for template in orion.all("ec2.LaunchTemplate"):
+        boots = machine(template.inputs["userData"])
+        profile = orion.one("iam.InstanceProfile", name=template.inputs["iamInstanceProfile"]["name"])
+        worker = boots.settings["ROLE"] == "agent"
+        assert (profile.inputs["role"] == pulling) == worker
+        assert ("image-credential-provider-config" in boots.files["/etc/rancher/k3s/config.yaml"]) == worker
+        workers += worker
+    assert workers == 5
 
 
 @pytest.mark.rows("OR-CIC-01", "OR-CIC-02")

@@ -157,6 +157,17 @@ def test_time_comes_from_the_machine_s_own_network(node: k3s.K3sNode) -> None:
     assert documents(node)["/etc/chrony.d/link-local.sources"].startswith("server 169.254.169.123 ")
 
 
+@pytest.mark.parametrize("node", [SERVER, AGENT], ids=["server", "agent"])
+def test_the_kubelet_knows_how_to_ask_a_registry_of_the_account(node: k3s.K3sNode) -> None:
+    """A plug-in that the kubelet is not told of, or that is not where it looks, is never called."""
+    assert not [path for path in documents(node) if "credential" in path]
+    files = documents(replace(node, private_images=True))
+    config = yaml.safe_load(files["/etc/rancher/k3s/config.yaml"])
+    (provider,) = yaml.safe_load(files[config["image-credential-provider-config"]])["providers"]
+    assert f"{config['image-credential-provider-bin-dir']}/{provider['name']}" in files
+    assert provider["matchImages"] == ["*.dkr.ecr.*.amazonaws.com"]
+
+
 def test_boot_uses_only_https_and_session_tokens_for_metadata() -> None:
     files = documents(SERVER)
     script = files["/opt/wheelhouse/k3s-first-boot"]
