@@ -50,6 +50,7 @@ from model import (
     SidecarResources,
     SingleVpc,
     Site,
+    Slack,
     System,
     Tier,
     TrafficPolicy,
@@ -202,7 +203,13 @@ SYSTEM = System(
             repository="eric-n/myhealth", state_bucket="eric-n-pulumi-state", state_key="alias/pulumi-state"
         ),
         watch=AccountWatch(),
-        observability=Observability(metrics_days=15, scrape=seconds(30), logs="none", host="grafana"),
+        observability=Observability(
+            metrics_days=15,
+            scrape=seconds(30),
+            logs="none",
+            host="grafana",
+            receivers=(Slack(name="operations", channel="#myhealth-operations"),),
+        ),
         addons=(
             EbsCsi(),
             MetricsServer(),

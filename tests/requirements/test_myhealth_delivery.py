@@ -149,7 +149,7 @@ def test_a_project_bounds_it(myhealth_prod: Registered) -> None:
 
 
 @pytest.mark.rows("MH-CD-07")
-def test_the_webhooks_secret_is_no_value(myhealth_prod: Registered) -> None:
+def test_the_webhooks_secret_comes_from_a_store_and_people_are_told(myhealth_prod: Registered) -> None:
     found = values(myhealth_prod, "argocd")
     reference = found["configs"]["secret"]["githubSecret"]
     assert reference.startswith("$")
@@ -158,6 +158,11 @@ def test_the_webhooks_secret_is_no_value(myhealth_prod: Registered) -> None:
         item.partition("/")[2] for item in myhealth_prod.manifests("ExternalSecret")
     }
     assert key
+    notified = found["notifications"]
+    assert notified["enabled"] is True
+    (subscription,) = notified["subscriptions"]
+    assert "on-sync-succeeded" in subscription["triggers"]
+    assert all(f"service.webhook.{name}" in notified["notifiers"] for name in subscription["recipients"])
 
 
 @pytest.mark.rows("MH-CD-08")
