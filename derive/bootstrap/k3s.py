@@ -84,6 +84,11 @@ SYSCTL = {
 }
 """The first four: the kubelet exits without them (`protect-kernel-defaults`). max_map_count: OpenSearch's minimum."""
 
+NEEDS_VOLUME = MachineFile(
+    "/etc/systemd/system/k3s.service.d/volume.conf", "[Unit]\nRequiresMountsFor=/var/lib/rancher\n"
+)
+"""Without it, a boot that finds no volume would start another, empty cluster on the root disk."""
+
 _VERSION = re.compile(r"v1\.\d+\.\d+\+k3s\d+")
 _CLUSTER = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _TOKEN = re.compile(r"[A-Za-z0-9]{16,}")
@@ -313,6 +318,7 @@ def machine_files(node: K3sNode) -> tuple[MachineFile, ...]:
         "VERSION": node.version,
         "ARTIFACT_URL": _artifact_url(node),
         "ARTIFACT_SHA256": node.artifacts.sha256,
+        **(ubuntu.ENVIRONMENT if node.packaged else {}),
         **({"VOLUME": node.volume} if node.volume else {}),
         **({"NODE_NAME": node.node_name} if node.node_name else {}),
     }
@@ -335,7 +341,7 @@ def machine_files(node: K3sNode) -> tuple[MachineFile, ...]:
     if node.role == "server" and not node.volume:
         files += k3s_policies.files(SERVER, node.pod_security, node.exempt_namespaces)
     if node.volume:
-        files += [program("format-if-blank"), program("k3s-volume")]
+        files += [program("format-if-blank"), program("k3s-volume"), NEEDS_VOLUME]
     if node.private_images:
         files.append(program("ecr-credentials", path=f"{CREDENTIALS}/ecr-credentials"))
         files.append(MachineFile(f"{CONFIG}/credential-provider.yaml", to_yaml(dict(PRIVATE_IMAGES)), mode="0600"))

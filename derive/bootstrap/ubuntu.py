@@ -20,3 +20,9 @@ UPDATES: Final = MachineFile(
     'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrade "1";\n',
 )
 """Security updates every day (Debian's unattended-upgrades, README)."""
+ENVIRONMENT: Final[Mapping[str, str]] = {
+    "HOME": "/root",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin",
+}
+"""Of the first boot program: systemd gives units neither a home nor the way to snaps (systemd.exec, "Environment
+variables")."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ SERVER = k3s.K3sNode(
     secret_arn="arn:aws:secretsmanager:eu-central-1:123456789012:secret:k3s-AbCdEf",
     marker_parameter="/fitsync/prod/k3s/initialised",
     snapshot_bucket="fitsync-prod-snapshots",
+)
+EDGE = replace(
+    SERVER,
+    packaged=True,
+    traefik=True,
+    volume="vol-0123456789abcdef0",
+    node_name="fitsync-prod-0",
+    public_address="198.51.100.7",
 )
 AGENT = k3s.K3sNode(
     cluster="fitsync-prod",
@@ -51,9 +60,15 @@ HOST = postgres.PostgresHost(
 SECRETS = postgres.PostgresSecrets(
     dict.fromkeys(HOST.login_roles, VERIFIER), "certificate", "key", "ca", "replication-password"
 )
-USER_DATA = {"server": k3s.user_data(SERVER), "agent": k3s.user_data(AGENT), "postgres": postgres.user_data(HOST)}
+USER_DATA = {
+    "server": k3s.user_data(SERVER),
+    "edge": k3s.user_data(EDGE),
+    "agent": k3s.user_data(AGENT),
+    "postgres": postgres.user_data(HOST),
+}
 FILES = (
     *k3s.machine_files(SERVER),
+    *k3s.machine_files(EDGE),
     *k3s.machine_files(AGENT),
     *postgres.machine_files(HOST),
     *postgres.bundle_files(HOST, SECRETS),

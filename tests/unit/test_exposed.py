@@ -102,7 +102,12 @@ def test_what_outlives_the_machine_is_mounted_before_k3s_looks_for_it() -> None:
     assert arguments["audit-policy-file"] == "/var/lib/rancher/k3s/server/audit.yaml"
     first = document["files"]["/opt/wheelhouse/k3s-first-boot"]
     assert first.index("k3s-volume") < first.index("lay-out-bundle")
-    assert {"VOLUME=vol-1", "NODE_NAME=shop-dev-0"} <= set(document["files"]["/etc/wheelhouse/host.env"].split())
+    settings = document["files"]["/etc/wheelhouse/host.env"].split()
+    assert {"VOLUME=vol-1", "NODE_NAME=shop-dev-0", "HOME=/root"} <= set(settings)
+    path = next(line for line in settings if line.startswith("PATH="))
+    assert path.endswith(":/snap/bin"), "the AWS CLI is a snap"
+    guard = document["files"]["/etc/systemd/system/k3s.service.d/volume.conf"]
+    assert guard == "[Unit]\nRequiresMountsFor=/var/lib/rancher\n"
 
 
 def test_a_volume_without_a_name_that_stays_is_refused() -> None:
