@@ -61,6 +61,7 @@ class Registered:
     parent: str
     custom: bool
     protect: bool
+    retained: bool
     dependencies: frozenset[str]
     aliases: tuple[str, ...]
     ignore_changes: tuple[str, ...]
@@ -177,6 +178,7 @@ class StrictMonitor:
             parent=name(request.parent),
             custom=request.custom,
             protect=request.protect,
+            retained=request.retainOnDelete,
             dependencies=frozenset(map(name, request.dependencies)),
             aliases=tuple(str(alias) for alias in request.aliases),
             ignore_changes=tuple(request.ignoreChanges),

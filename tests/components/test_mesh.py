@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -23,7 +24,8 @@ from components.mesh.parts import (
     Objects,
     PartArgs,
 )
-from derive.shapes import AddonPlan, Part
+from components.mesh.secrets import Secrets, SecretsArgs
+from derive.shapes import AddonPlan, Part, SecretPlan
 from systems.fitsync import SYSTEM
 from tests.components import built
 from tests.components.strict_monitor import Holder, Registered, Secret, StrictMonitor, plain, register
@@ -217,3 +219,29 @@ def test_what_a_controller_writes_is_left_alone() -> None:
     ):
         assert found["VirtualService/shop/web"].ignore_changes == ("spec.http[*].route[*].weight",)
         assert found["VirtualService/shop/other"].ignore_changes == ()
+
+
+def test_objects_that_somebody_else_takes_over_stay_when_they_are_given_up() -> None:
+    """Handed over to Git, a service must not be deleted first."""
+
+    def program(target: Target) -> None:
+        holder = Holder()
+        register_objects([made("Service", "kept")], replace(target, retained=True), holder)
+        register_objects([made("Service", "own")], target, holder)
+
+    found = {item.name: item.retained for item in run(program).values()}
+    assert found == {"shop/kept": True, "shop/own": False}
+
+
+def test_a_deploy_key_is_made_once_and_its_public_half_told() -> None:
+    """The private half stays in the cluster's Secret and, encrypted, in the state."""
+    plan = SecretPlan(name="deploy", namespace="shop", literals={"known_hosts": "host key"}, key_pair=True)
+    told: dict[str, pulumi.Output[str]] = {}
+
+    def program(target: Target) -> None:
+        args = SecretsArgs((plan,), {}, built.authority(), target, {})
+        told.update(Secrets("shop-secrets", args).public_keys)
+
+    (secret,) = run(program).values()
+    assert set(secret.inputs["stringData"]) == {"identity", "identity.pub", "known_hosts"}
+    assert set(told) == {"deploy"}
