@@ -49,20 +49,15 @@ from model import (
     ApiTokens,
     Endpoint,
     Environment,
-    Gp3,
-    K3s,
     Message,
-    NetworkPolicies,
     Nginx,
     Nodes,
-    NoMesh,
     Platform,
     Route,
     Service,
     SingleVpc,
     System,
     Tier,
-    Traefik,
     WebFirewall,
     seconds,
 )
@@ -317,55 +312,6 @@ def cluster(environment: str, grants: tuple[Grant, ...] = ()) -> K3sCluster:
     return made
 
 
-def exposed() -> K3sCluster:
-    """Two zones, three servers that are their own edge."""
-    system = System(
-        name="small",
-        domain="small.example",
-        services=(Service(name="web", port=3000),),
-        platform=Platform(
-            cluster=K3s(machines="ubuntu-24.04"),
-            cni=NetworkPolicies(),
-            mesh=NoMesh(),
-            ingress=Traefik(),
-            pools=(),
-        ),
-        network=SingleVpc(tiers=(Tier(name="public", offset=1, egress="internet"),), control="public", edge="nodes"),
-        environments={
-            "prod": Environment(
-                cidr="10.9.0.0/16",
-                domain="small.example",
-                zones=2,
-                servers=Nodes(instance="m7i.xlarge", count=3, disk=Gp3(size=200)),
-                pools={},
-                protect=True,
-            )
-        },
-    )
-    whole = system_plan(Deployment(system, "prod", system.environments["prod"], Facts(region=REGION)))
-    made = K3sCluster(
-        "cluster",
-        K3sClusterArgs(
-            plan=whole.k3s,
-            vpc=Vpc("network", VpcArgs(whole.network.addresses, REGION)),
-            node_groups={"public": "node-group"},
-            entry_group=None,
-            entry_addresses={},
-            image="ami-1",
-            snapshot_bucket="backups",
-            snapshot_bucket_arn="arn:aws:s3:::backups",
-            resolving_vpcs=[],
-            entry_ingress=[],
-            ingress_target_groups=[],
-            tags={"Environment": "prod"},
-            snapshots={"1": "snap-1"},
-            protect=True,
-        ),
-    )
-    pulumi.export("kubeconfig", made.kubeconfig)
-    return made
-
-
 def tier(environment: str, states: Mapping[str, DatabaseState] | None = None) -> None:
     whole = plan(environment, states)
     PostgresTier(
@@ -412,7 +358,6 @@ def secrets() -> None:
 
 
 PROGRAMS: Final[dict[str, Callable[[], object]]] = {
-    "public servers": exposed,
     "service role": service_role,
     "authority": authority,
     "passwords": passwords,

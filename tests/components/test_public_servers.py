@@ -4,18 +4,86 @@ from __future__ import annotations
 
 from functools import cache
 
+import pulumi
 import yaml
 
-from tests.components import built
+from components.cluster.k3s import K3sCluster, K3sClusterArgs
+from components.network.vpc import Vpc, VpcArgs
+from derive.plan import system_plan
+from derive.shapes import Deployment, Facts
+from model import (
+    Environment,
+    Gp3,
+    K3s,
+    NetworkPolicies,
+    Nodes,
+    NoMesh,
+    Platform,
+    Service,
+    SingleVpc,
+    System,
+    Tier,
+    Traefik,
+)
+from tests.components.built import REGION
 from tests.components.strict_monitor import Secret, StrictMonitor, plain, register
 
 SERVERS = [f"cluster-server-{index}" for index in range(3)]
 
 
+def exposed() -> K3sCluster:
+    """Two zones, three servers that are their own edge."""
+    system = System(
+        name="small",
+        domain="small.example",
+        services=(Service(name="web", port=3000),),
+        platform=Platform(
+            cluster=K3s(machines="ubuntu-24.04"),
+            cni=NetworkPolicies(),
+            mesh=NoMesh(),
+            ingress=Traefik(),
+            pools=(),
+        ),
+        network=SingleVpc(tiers=(Tier(name="public", offset=1, egress="internet"),), control="public", edge="nodes"),
+        environments={
+            "prod": Environment(
+                cidr="10.9.0.0/16",
+                domain="small.example",
+                zones=2,
+                servers=Nodes(instance="m7i.xlarge", count=3, disk=Gp3(size=200)),
+                pools={},
+                protect=True,
+            )
+        },
+    )
+    whole = system_plan(Deployment(system, "prod", system.environments["prod"], Facts(region=REGION)))
+    made = K3sCluster(
+        "cluster",
+        K3sClusterArgs(
+            plan=whole.k3s,
+            vpc=Vpc("network", VpcArgs(whole.network.addresses, REGION)),
+            node_groups={"public": "node-group"},
+            entry_group=None,
+            entry_addresses={},
+            image="ami-1",
+            snapshot_bucket="backups",
+            snapshot_bucket_arn="arn:aws:s3:::backups",
+            resolving_vpcs=[],
+            entry_ingress=[],
+            ingress_target_groups=[],
+            tags={"Environment": "prod"},
+            snapshots={"1": "snap-1"},
+            protect=True,
+        ),
+    )
+    pulumi.export("kubeconfig", made.kubeconfig)
+    return made
+
+
 @cache
 def cluster() -> StrictMonitor:
     def program() -> None:
-        built.exposed()
+        exposed()
 
     return register(program)
 
