@@ -78,7 +78,7 @@ def _route(receiver: Receiver) -> dict[str, Any]:
     """Each receiver is told, whoever else was told before."""
     return {
         "receiver": receiver.name,
-        "matchers": [f'severity =~ "{"|".join(receiver.severities)}"'],
+        "matchers": [f'severity {"=~" if receiver.severities[1:] else "="} "{"|".join(receiver.severities)}"'],
         "continue": True,
     }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import boto3
 import pytest
@@ -101,8 +103,8 @@ def container(job: Manifest, pod: Pod, changes: dict[str, str]) -> tuple[list[st
 
 @pytest.mark.tool("aws")
 @pytest.mark.skipif(AWS is None, reason="the AWS CLI is not installed")
-def test_a_dump_arrives_and_comes_back_and_old_ones_go(pod: Pod) -> None:
-    """NT-BKP-02: the Job's two containers one after the other, against another provider's S3 API."""
+def test_a_dump_arrives_and_comes_back_and_old_ones_go(pod: Pod, root: Path) -> None:
+    """NT-BKP-02: the Job's two containers one after the other, against another provider's S3 API; then the runbook."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -139,5 +141,6 @@ def test_a_dump_arrives_and_comes_back_and_old_ones_go(pod: Pod) -> None:
     finally:
         server.stop()
     pod.login("orders", PASSWORD, "shop", "DROP TABLE moved")
-    pod.run("pg_restore", "-U", "postgres", "-d", "shop", "--clean", "--if-exists", str(dump))
+    (restore,) = re.findall(r"-- sh -c '([^']+)'", (root / "docs/runbooks/object-storage.md").read_text())
+    pod.run("sh", "-c", f"{restore} <{dump}")
     assert pod.login("orders", PASSWORD, "shop", "SELECT count(*) || ' ' || sum(id) FROM moved") == "100 5050"

@@ -138,7 +138,7 @@ def test_critical_alerts_go_to_pagerduty_and_the_others_to_mail_and_slack(neotoo
     told = {key for receiver in config["receivers"] for key in receiver if key.endswith("_configs")}
     assert told == {"email_configs", "slack_configs", "pagerduty_configs"}
     routes = {route["receiver"]: route for route in config["route"]["routes"]}
-    assert routes["pagerduty"]["matchers"] == ['severity =~ "critical"']
+    assert routes["pagerduty"]["matchers"] == ['severity = "critical"']
     for name in ("mail", "slack"):
         assert routes[name]["matchers"] == ['severity =~ "critical|warning"']
         assert routes[name]["continue"] is True

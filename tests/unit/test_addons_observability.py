@@ -98,7 +98,7 @@ def test_each_receiver_is_told_of_what_it_asks_for() -> None:
     assert found["route"]["routes"][1:] == [
         {"receiver": "team", "matchers": ['severity =~ "critical|warning"'], "continue": True},
         {"receiver": "mail", "matchers": ['severity =~ "critical|warning"'], "continue": True},
-        {"receiver": "duty", "matchers": ['severity =~ "critical"'], "continue": True},
+        {"receiver": "duty", "matchers": ['severity = "critical"'], "continue": True},
     ]
     mounted = "/etc/alertmanager/secrets/alertmanager-receivers"
     assert found["receivers"][2]["slack_configs"][0]["api_url_file"] == f"{mounted}/team"
