@@ -7,7 +7,7 @@ import pytest
 from derive.buckets import BucketPlan, buckets
 from derive.cloud import Reference
 from derive.plan import system_plan
-from model import Backup, Bucket, DeclarationError, EbsCsi, Loki, Redis, Velero, days
+from model import R2, Backup, Bucket, DeclarationError, EbsCsi, Loki, Redis, Velero, days
 from systems.fitsync import SYSTEM as FITSYNC
 from tests.unit.declared import deployed, environment, shop
 from tests.unit.equipped import equipped
@@ -42,6 +42,12 @@ def test_the_bucket_for_backups_can_be_declared() -> None:
     assert buckets(deployed(system), NOTHING) == (
         BucketPlan("backups", {"archive/": 9}, {"": 90}, replica="eu-west-1", own_key=True),
     )
+
+
+def test_what_others_keep_is_not_made() -> None:
+    """A bucket at another provider would get a namesake here, which nobody writes to and somebody pays for."""
+    system = shop(stores=(Bucket(name="backups", at=R2()), Bucket(name="uploads", at=R2())))
+    assert buckets(deployed(system), NOTHING) == (BucketPlan("backups", expire={"archive/": 9}),)
 
 
 def test_what_is_referred_to_is_made() -> None:
