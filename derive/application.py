@@ -29,6 +29,7 @@ from derive import (
     pipeline,
     placement,
     releases,
+    rights,
     scaling,
     services,
     timeouts,
@@ -39,7 +40,7 @@ from derive import (
     web_firewall,
     workloads,
 )
-from derive.addons import argo_cd
+from derive.addons import argo_cd, aws
 from derive.cloud import Grant
 from derive.connections import links, pooler_labels
 from derive.databases import placed_on_ec2
@@ -102,6 +103,8 @@ class _Context:
     policies: Mapping[str, ServicePolicy]
     urls: Mapping[str, str]
     """Public address by routed service."""
+    grants: tuple[Grant, ...]
+    """What the pods of stores and services may do in the cloud."""
 
     def callees(self, found: Links) -> list[Service]:
         """The services that a workload calls, in declared order."""
@@ -139,7 +142,7 @@ def application(deployment: Deployment, hosts: Mapping[str, str]) -> Application
         delivery=_delivery(context),
         secrets=(*filled.secrets, *certificates.own(deployment)),
         vaulted=filled.parts,
-        grants=grants(system, context.outside, deployment.facts.region),
+        grants=context.grants,
         notes=notes,
     )
 
@@ -180,6 +183,7 @@ def _context(deployment: Deployment, hosts: Mapping[str, str]) -> _Context:
         services={service.name: service for service in system.services},
         policies={policy.to: policy for policy in system.policies},
         urls=ingress.urls(system, deployment.environment),
+        grants=(*grants(system, outside, deployment.facts.region), *rights.grants(deployment)),
     )
 
 
@@ -195,9 +199,20 @@ def _store_ranges(deployment: Deployment) -> tuple[str, ...]:
 
 def _part(context: _Context, name: str, namespace: str, objects: list[Manifest | None]) -> Part:
     common = labels.owned(context.deployment.system.name, context.deployment.name)
-    found = [item for item in objects if item is not None]
+    found = [_with_role(context, item) for item in objects if item is not None]
     moved = releases.moved(found)
     return Part(name, namespace, labels.stamped(releases.forced(found, moved), common), moved)
+
+
+def _with_role(context: _Context, item: Manifest) -> Manifest:
+    """An account that is granted anything names its role, where accounts have roles."""
+    namespace, name = item["metadata"].get("namespace", ""), item["metadata"]["name"]
+    granted = any((grant.namespace, grant.account) == (namespace, name) for grant in context.grants)
+    if item["kind"] != "ServiceAccount" or not granted:
+        return item
+    role = aws.identity(context.deployment, namespace, name)
+    annotations = {**item["metadata"].get("annotations", {}), **role}
+    return {**item, "metadata": {**item["metadata"], "annotations": annotations}} if annotations else item
 
 
 def _namespace(context: _Context, name: str, members: list[Links], demands: list[Demand]) -> Part:
@@ -261,11 +276,13 @@ def _template(context: _Context, service: Service, spread: bool) -> Manifest:
     volumes, mounts = variables.ca_mounts(system, service, context.outside)
     own = configuration.settings(service)
     schema = migrations.migration(system, service, context.outside)
-    annotations = workloads.sidecar_annotations(system.platform.mesh, resolve=traffic.shares_a_port(found))
+    annotations = workloads.sidecar_annotations(
+        system.platform.mesh, resolve=traffic.shares_a_port(found), granted=found.granted
+    )
     guarded = _guarded(context, service.name)
     annotations |= web_firewall.mounted() if guarded else {}
     contents = workloads.Contents(
-        image=images.application_image(service, system.name, deployment.facts, deployment.name, deployment.environment),
+        image=images.application_image(service, deployment),
         env=variables.variables(
             system,
             service,

@@ -15,9 +15,11 @@ from typing import Any, Final, Literal, cast
 METADATA: Final = "169.254.169.254/32"
 """The machines' metadata service, which gives out their roles' credentials (EC2 user guide)."""
 METADATA_PORT: Final = 80
-Kind = Literal["bucket", "bucket-arn", "database-host", "key-arn", "repository-arn", "role-arn", "edge-host"]
+Kind = Literal[
+    "registry", "bucket", "bucket-arn", "database-host", "key-arn", "repository-arn", "role-arn", "edge-host"
+]
 REFERENCE: Final = re.compile(
-    r"\$\{(bucket|bucket-arn|database-host|key-arn|repository-arn|role-arn|edge-host):([a-z0-9._-]+(?:/[a-z0-9._-]+)*)\}"
+    r"\$\{(registry|bucket|bucket-arn|database-host|key-arn|repository-arn|role-arn|edge-host):([a-z0-9._-]+(?:/[a-z0-9._-]+)*)\}"
 )
 
 
@@ -75,6 +77,11 @@ def repository_arn(name: str) -> str:
 
 def role_arn(namespace: str, account: str) -> str:
     return str(Reference("role-arn", f"{namespace}/{account}"))
+
+
+def registry(region: str) -> str:
+    """The account's own registry of images."""
+    return str(Reference("registry", region))
 
 
 def database_host(name: str) -> str:

@@ -9,7 +9,7 @@ from derive import naming, object_stores, releases
 from derive.graph import Connection, Exit, Links, Workload
 from derive.stores import members
 from derive.stores.kind import Member
-from model import Bucket, PostgreSQL, Service, System
+from model import Bucket, Eks, PostgreSQL, Service, System
 from model.stores import Store
 
 
@@ -37,6 +37,9 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
     for connection in (*_calls(system, workloads), *tested, *_store_connections(system, stores, workloads)):
         outbound[connection.source.name].append(connection)
         inbound[connection.target.name].append(connection)
+    # Pods with roles of their own ask for them by their tokens, others the machine's metadata service.
+    machine = not isinstance(system.platform.cluster, Eks)
+    tokens = Exit("sts", "external", (f"sts.{region}.amazonaws.com",), 443, "TLS")
     exits = _exits(system, stores, hosts, region)
     routed = {route.to for route in system.routes}
     result = {}
@@ -54,6 +57,7 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
             inbound=tuple(inbound[name]),
             outbound=tuple(outbound[name]),
             exits=tuple(exits[name]),
+            granted=machine and bool(service.secrets),
         )
     result |= testers
     for member in (member for found in stores.values() for member in found):
@@ -63,10 +67,10 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
             metrics=member.metrics,
             inbound=tuple(inbound[member.name]),
             outbound=tuple(outbound[member.name]),
-            exits=member.exits,
+            exits=(*member.exits, *(() if machine or not member.granted else (tokens,))),
             in_mesh=member.in_mesh,
             mtls=member.mtls,
-            granted=member.granted,
+            granted=machine and member.granted,
         )
     return result
 

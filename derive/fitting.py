@@ -1,5 +1,5 @@
 """A system as one environment has it: without the pools of workers that the environment leaves out, its services as the
-environment's table changes them."""
+environment's table changes them, and the ways that follow from what services may do in the cloud."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from derive.rights import ways
 from derive.shapes import Deployment
 from model import Service, ServiceChange
 from model.base import Declared
@@ -19,7 +20,8 @@ def fitted(deployment: Deployment) -> Deployment:
     runs wherever no taint keeps it off."""
     system, environment, there = deployment.system, deployment.environment, deployment.environment.sizes
     platform = system.platform
-    if all(pool.name in there for pool in platform.pools) and not environment.services:
+    leaving = ways(system, deployment.facts.region)
+    if all(pool.name in there for pool in platform.pools) and not environment.services and not leaving:
         return deployment
 
     def freed(item: D) -> D:
@@ -40,7 +42,12 @@ def fitted(deployment: Deployment) -> Deployment:
     services = tuple(
         _changed(service, environment.services.get(service.name)) for service in all_freed(system.services)
     )
-    parts = {"platform": fitting, "services": services, "stores": all_freed(system.stores)}
+    parts = {
+        "platform": fitting,
+        "services": services,
+        "stores": all_freed(system.stores),
+        "externals": (*system.externals, *leaving),
+    }
     return replace(deployment, system=system.model_copy(update=parts))
 
 

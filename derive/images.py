@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from derive.shapes import Facts
-from model import DeclarationError, Environment, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, Service
+from derive import cloud
+from derive.shapes import Deployment
+from model import DeclarationError, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis, Service
 
 REDIS_PATCH: Final = {"7.4": "7.4.6", "8.2": "8.2.2"}
 """Newest patch of each Redis release in use (Docker Hub, library/redis)."""
@@ -33,19 +34,21 @@ MOVING_TAGS: Final = frozenset({"latest", "main", "master", "edge", "nightly", "
 """Tags that name another image tomorrow."""
 
 
-def application_image(service: Service, system: str, facts: Facts, name: str, environment: Environment) -> str:
-    """``<registry>/<repository>:<tag>``; the registry is left out where none is set.
+def application_image(service: Service, deployment: Deployment) -> str:
+    """``<registry>/<repository>:<tag>``; the registry is the stack's setting, else the platform's own, else left out.
 
     Raises DeclarationError for a moving tag where the environment accepts none: it could not be rolled back.
     """
+    facts, system = deployment.facts, deployment.system
     tag = facts.tags.get(service.name, facts.default_tag)
-    if tag in MOVING_TAGS and not environment.moving_tags:
+    if tag in MOVING_TAGS and not deployment.environment.moving_tags:
         raise DeclarationError(
-            f"service '{service.name}' has the moving tag '{tag}', which environment '{name}' refuses; "
+            f"service '{service.name}' has the moving tag '{tag}', which environment '{deployment.name}' refuses; "
             f"set an exact tag for '{service.name}' in the stack's settings"
         )
-    prefix = f"{facts.registry}/" if facts.registry else ""
-    return f"{prefix}{repository(service, system)}:{tag}"
+    where = facts.registry or (cloud.registry(facts.region) if system.platform.registry else "")
+    prefix = f"{where}/" if where else ""
+    return f"{prefix}{repository(service, system.name)}:{tag}"
 
 
 def repository(service: Service, system: str) -> str:

@@ -60,9 +60,13 @@ def authorization_policy(name: str, namespace: str, selector: Mapping[str, str],
     return manifest(SECURITY, "AuthorizationPolicy", name, namespace, spec=spec)
 
 
-def request_authentication(name: str, namespace: str, selector: Mapping[str, str], issuer: str, keys: str) -> Manifest:
-    """Refuses tokens that are not the issuer's; a request without one passes. ``keys``: URL of the key set."""
-    rules = [{"issuer": issuer, "jwksUri": keys, "forwardOriginalToken": True}]
+def request_authentication(
+    name: str, namespace: str, selector: Mapping[str, str], issuer: str, keys: str, audiences: Sequence[str] = ()
+) -> Manifest:
+    """Refuses tokens that are not the issuer's; a request without one passes. ``keys``: URL of the key set.
+    ``audiences``: for whom tokens may be meant; empty: anybody."""
+    meant = {"audiences": list(audiences)} if audiences else {}
+    rules = [{"issuer": issuer, **meant, "jwksUri": keys, "forwardOriginalToken": True}]
     spec = {"selector": match_labels(selector), "jwtRules": rules}
     return manifest(SECURITY, "RequestAuthentication", name, namespace, spec=spec)
 
@@ -74,6 +78,27 @@ def require_token(
     operation = compact(ports=[str(port) for port in ports], notPaths=list(open_paths) or None)
     rule = {"from": [{"source": {"notRequestPrincipals": ["*"]}}], "to": [{"operation": operation}]}
     spec = {"selector": match_labels(selector), "action": "DENY", "rules": [rule]}
+    return manifest(SECURITY, "AuthorizationPolicy", name, namespace, spec=spec)
+
+
+def refusal(
+    hosts: Sequence[str],
+    paths: Sequence[str] = (),
+    closed: Sequence[str] = (),
+    anonymous: bool = False,
+    claim: str | None = None,
+    values: Sequence[str] = (),
+) -> Manifest:
+    """A rule of a DENY policy for requests to ``hosts``: on ``paths``, or on all but ``closed``. ``anonymous``: without
+    a valid token. ``claim``: with a token whose claim has none of the ``values``, or that lacks it."""
+    operation = compact(hosts=list(hosts), paths=list(paths) or None, notPaths=list(closed) or None)
+    sources = [{"source": {"notRequestPrincipals": ["*"]}}] if anonymous else None
+    conditions = [{"key": f"request.auth.claims[{claim}]", "notValues": list(values)}] if claim else None
+    return compact(**{"from": sources}, to=[{"operation": operation}], when=conditions)
+
+
+def deny(name: str, namespace: str, selector: Mapping[str, str], rules: Sequence[Manifest]) -> Manifest:
+    spec = {"selector": match_labels(selector), "action": "DENY", "rules": list(rules)}
     return manifest(SECURITY, "AuthorizationPolicy", name, namespace, spec=spec)
 
 

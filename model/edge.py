@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from model.base import DeclarationError, Declared, Name, minutes
+from model.base import DeclarationError, Declared, Name, did_you_mean, minutes
 from model.traffic import Route
 
 PATH: Final = re.compile(r"^(/([a-z0-9][a-z0-9._-]*|\{[a-z][a-z0-9_]*\}))+$")
@@ -79,6 +79,15 @@ class ApiTokens(Declared):
     secret: Name = "jwt-secret"
     """The secret in the secret store whose field ``jwks`` holds the public keys; during a rotation also those of the
     version before."""
+    served_by: Name | None = None
+    """The routed service that publishes the public keys inside the mesh, whose ingress gateway then checks tokens, too.
+    Absent: the function alone checks them."""
+    keys_path: str = "/.well-known/jwks.json"
+    """Where it does so."""
+    roles: tuple[str, ...] = ()
+    """One of these must be the token's ``role``. Empty: any, or none."""
+    scopes: Mapping[str, tuple[str, ...]] = {}
+    """By published path: one of these must be among the token's ``scope``. Empty: any token will do."""
     url: str | None = Field(None, pattern=r"^https://")
     """Where the issuer publishes its keys instead. Absent: they are in the secret."""
     algorithms: tuple[Literal["RS256", "ES256"], ...] = ("RS256",)
@@ -136,6 +145,11 @@ class PublicApi(Declared):
             for message in (endpoint.takes, endpoint.answers):
                 if message and messages.setdefault(message.name, message) != message:
                     raise DeclarationError(f"api.endpoints: two messages are called '{message.name}'; rename one")
+        for path in self.tokens.scopes:
+            if path not in seen.values():
+                raise DeclarationError(
+                    f"api.tokens.scopes names '{path}', which is not published{did_you_mean(path, seen.values())}"
+                )
         return self
 
 

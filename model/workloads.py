@@ -193,6 +193,9 @@ class Service(Declared):
     config: Mapping[str, str] = {}
     """Settings in the ConfigMap ``<name>-config``: variables of the container, and files below ``/etc/<name>/config``.
     Empty: no ConfigMap."""
+    secrets: Mapping[Name, Literal["read", "write"]] = {}
+    """Secrets of the account's store that the service itself reads, or also writes, by its own right in the cloud;
+    beside those that are copied into the cluster. Empty: none."""
     migrations: Mapping[str, str] = {}
     """SQL by file name, in the ConfigMap ``<name>-migrations``: run in the order of the names, as the owner of the
     managed database that the service uses, before the service starts; each may run again. Empty: the schema is not its

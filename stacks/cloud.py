@@ -62,6 +62,9 @@ def cloud(
             found[reference] = made[name].arn
         elif reference.kind == "database-host":
             found[reference] = databases[name]
+        elif reference.kind == "registry":
+            caller = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(provider=stack.provider))
+            found[reference] = pulumi.Output.concat(caller.account_id, f".dkr.ecr.{name}.amazonaws.com")
         elif reference.kind == "key-arn":
             found[reference] = keys[name].arn
         elif reference.kind == "edge-host" and edge_host is not None:

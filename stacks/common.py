@@ -22,7 +22,8 @@ MACHINE_IMAGES = {
 
 def tags(settings: Settings) -> dict[str, str]:
     """The tags of everything that a stack makes."""
-    return {"Project": "wheelhouse", "System": settings.system, "Environment": settings.environment}
+    whose = {"Project": "wheelhouse", "System": settings.system, "Environment": settings.environment}
+    return {**whose, "ManagedBy": "pulumi"}
 
 
 def account(settings: Settings, opts: pulumi.ResourceOptions | None = None) -> aws.Provider:

@@ -86,6 +86,14 @@ READ = (
     Endpoint(path="/health", summary="Whether the API serves", open=True),
 )
 """MH-EDG-04: what both environments publish beside signing in and trends."""
+SCOPES = {
+    "/api/v1/dashboard": ("read:sleep", "read:activity", "read:readiness", "write:profile"),
+    "/api/v1/sleep": ("read:sleep",),
+    "/api/v1/activity": ("read:activity",),
+    "/api/v1/readiness": ("read:readiness",),
+    "/api/v1/trends/{metric}": ("read:sleep", "read:activity", "read:readiness"),
+}
+"""MH-SEC-10."""
 BY_KEY = Endpoint(
     method="POST",
     path="/auth/login",
@@ -125,6 +133,7 @@ SYSTEM = System(
                 "PROCESSOR_URL": "http://data-processor:8080",
                 "LOG_LEVEL": "info",
             },
+            secrets={"oura-api-key": "write"},
             resources=Resources(cpu="100m", memory="128Mi", cpu_limit="200m", memory_limit="256Mi"),
         ),
         Service(
@@ -269,7 +278,9 @@ SYSTEM = System(
                     *READ,
                     Endpoint(path="/api/v1/trends", summary="Trends", query=("metric", *SPAN), answers=METRICS),
                 ),
-                tokens=ApiTokens(issuer="https://api.dev.myhealth.eric-n.com", audience="myhealth"),
+                tokens=ApiTokens(
+                    issuer="https://api.dev.myhealth.eric-n.com", audience="myhealth", served_by="api-service"
+                ),
             ),
             budget=Budget(amount=149, notify=("operations@eric-n.com",)),
             without=("alertmanager", "argo-cd", "argo-rollouts", "jaeger", "kiali", "velero"),
@@ -301,7 +312,13 @@ SYSTEM = System(
                     *READ,
                     Endpoint(path="/api/v1/trends/{metric}", summary="Trends of one", query=SPAN, answers=METRICS),
                 ),
-                tokens=ApiTokens(issuer="https://api.myhealth.eric-n.com", audience="myhealth"),
+                tokens=ApiTokens(
+                    issuer="https://api.myhealth.eric-n.com",
+                    audience="myhealth",
+                    served_by="api-service",
+                    roles=("admin", "user"),
+                    scopes=SCOPES,
+                ),
                 firewall=WebFirewall(),
             ),
             site=Site(),

@@ -11,6 +11,7 @@ from derive.addons.chart import Release
 from derive.choices import Collector
 from derive.doorman import doorman
 from derive.egress import gateway_callers
+from derive.gateway_tokens import gateway_tokens
 from derive.shapes import Deployment
 from derive.tokens import PROXIES_FETCH_KEYS
 from manifests import istio
@@ -214,7 +215,7 @@ def mesh_defaults(deployment: Deployment, mesh: Istio) -> tuple[Manifest, ...]:
         telemetry["tracing"] = [{"providers": [{"name": TRACING}], "randomSamplingPercentage": mesh.traces}]
     chosen = deployment.system.platform.ingress
     if isinstance(chosen, IstioGateway):
-        found += _gateway_guards(chosen)
+        found += [*_gateway_guards(chosen), *gateway_tokens(deployment)]
     found.append(manifest("telemetry.istio.io/v1", "Telemetry", "mesh-default", naming.MESH_NAMESPACE, spec=telemetry))
     return tuple(found)
 

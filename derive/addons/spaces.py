@@ -209,10 +209,15 @@ def _mesh(deployment: Deployment, mesh: Istio) -> tuple[Rule, ...]:
                 "egress-gateway",
                 naming.EGRESS_GATEWAY_LABELS,
                 (*called, scraped),
-                (istiod, *(Flow(Hosts(item.hosts), item.ports) for item in leaving)),
+                (istiod, *(Flow(_outside(item.hosts), item.ports) for item in leaving)),
             )
         )
     return tuple(found)
+
+
+def _outside(hosts: tuple[str, ...]) -> Hosts:
+    """AWS' services may have endpoints inside the network, under the same names."""
+    return Hosts(hosts, inside=any(host.endswith(".amazonaws.com") for host in hosts))
 
 
 def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:
