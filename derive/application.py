@@ -340,7 +340,7 @@ def _mesh_objects(context: _Context, found: Links) -> list[Manifest | None]:
         authorization.authorization(found, context.around.doorman.principal),
         web_firewall.plugin(context.services[name], found) if _guarded(context, name) else None,
         *tokens.token_policies(context.deployment.system, found),
-        traffic.sidecar(found, context.around.collector),
+        traffic.sidecar(found, context.around.collector, context.around.monitoring),
         traffic.virtual_service(found, policy),
         traffic.destination_rule(found, policy),
     ]

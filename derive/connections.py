@@ -9,7 +9,7 @@ from derive import naming, object_stores, releases
 from derive.graph import Connection, Exit, Links, Workload
 from derive.stores import members
 from derive.stores.kind import Member
-from model import Bucket, Eks, PostgreSQL, Service, System
+from model import Bucket, Eks, PostgreSQL, Pushgateway, Service, System
 from model.stores import Store
 
 
@@ -38,6 +38,7 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
         outbound[connection.source.name].append(connection)
         inbound[connection.target.name].append(connection)
     # Pods with roles of their own ask for them by their tokens, others the machine's metadata service.
+    pushing = any(isinstance(addon, Pushgateway) for addon in system.platform.addons)
     machine = not isinstance(system.platform.cluster, Eks)
     tokens = Exit("sts", "external", (f"sts.{region}.amazonaws.com",), 443, "TLS")
     exits = _exits(system, stores, hosts, region)
@@ -58,6 +59,7 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
             outbound=tuple(outbound[name]),
             exits=tuple(exits[name]),
             granted=machine and bool(service.secrets),
+            pushes=pushing and service.schedule is not None,
         )
     result |= testers
     for member in (member for found in stores.values() for member in found):

@@ -101,6 +101,8 @@ class Links:
     in_mesh: bool = True
     mtls: Literal["STRICT", "PERMISSIVE"] | None = None
     """Its own mode. Absent: the namespace's."""
+    pushes: bool = False
+    """Whether it hands its metrics to the Pushgateway, because nobody could fetch them."""
     granted: bool = False
     """Whether it has rights in the cloud, for which it asks the machine's metadata service."""
     release: Literal["rolling", "blue-green", "canary"] = "rolling"

@@ -32,6 +32,8 @@ PROMETHEUS_SERVICE: Final = "kube-prometheus-stack-prometheus"
 GRAFANA_SERVICE: Final = "kube-prometheus-stack-grafana"
 GRAFANA_LABELS: Final = {APP: "grafana"}
 ISTIOD_PORT: Final = 15012
+PUSHGATEWAY: Final = "prometheus-pushgateway"
+PUSHGATEWAY_PORT: Final = 9091
 SIDECAR_METRICS_PORT: Final = 15020
 """The sidecar's own port for scrapes: plain text even under STRICT, outside what the proxy intercepts."""
 

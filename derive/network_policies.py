@@ -156,6 +156,8 @@ def _standard_exit(leaving: Exit, around: Surroundings) -> Manifest:
 
 def _platform(links: Links, around: Surroundings) -> Iterable[tuple[dict[str, str], str, int]]:
     """What a sidecar needs: certificates and configuration from istiod, and somewhere to send spans."""
+    if links.pushes:
+        yield {naming.APP: naming.PUSHGATEWAY}, around.monitoring, naming.PUSHGATEWAY_PORT
     if around.mesh and links.in_mesh:
         yield {"app": "istiod"}, naming.MESH_NAMESPACE, naming.ISTIOD_PORT
         if around.collector:

@@ -6,7 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass, replace
 
 from derive import choices
-from derive.addons import addon_secrets, addons
+from derive.addons import addon_secrets, addons, cloudwatch_logs
 from derive.addons.filled import filled
 from derive.application import ApplicationPlan, application
 from derive.buckets import BucketPlan, buckets
@@ -28,7 +28,7 @@ from derive.site import SitePlan, site
 from derive.stored import StoredSecret, kept
 from derive.stores.postgres import owner_of
 from manifests.base import Manifest
-from model import DeclarationError, Eks, ExistingCluster, PostgreSQL
+from model import CloudWatchLogs, DeclarationError, Eks, ExistingCluster, PostgreSQL
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ class SystemPlan:
     api: ApiPlan | None
     site: SitePlan | None
     stored: tuple[StoredSecret, ...]
+    log_groups: tuple[str, ...]
+    """Of CloudWatch Logs, which keep what they get for the environment's ``log_days``."""
 
     @property
     def network(self) -> NetworkPlan:
@@ -168,6 +170,7 @@ def system_plan(deployment: Deployment) -> SystemPlan:
         api=public_api(deployment),
         site=site(deployment),
         stored=keeping.stored,
+        log_groups=(cloudwatch_logs.group(deployment),) if choices.choice(deployment, CloudWatchLogs) else (),
     )
     _affordable(plan)
     return plan

@@ -76,13 +76,15 @@ def default_sidecar(namespace: str) -> Manifest:
     return istio.sidecar("default", namespace, None, ALWAYS_KNOWN)
 
 
-def sidecar(links: Links, collector: Collector | None) -> Manifest:
+def sidecar(links: Links, collector: Collector | None, monitoring: str) -> Manifest:
     """What a workload's proxy can reach: what it declares, and nothing else of the mesh.
 
-    ``collector``: where spans go. Absent: there are none.
+    ``collector``: where spans go. Absent: there are none. ``monitoring``: the namespace of the Pushgateway.
     """
     known = [f"{connection.target.namespace}/{host}" for connection in links.outbound for host in connection.called]
     known += [f"{leaving.registry}/{host}" for leaving in links.exits for host in leaving.hosts]
+    if links.pushes:
+        known.append(f"{monitoring}/{naming.fqdn(naming.PUSHGATEWAY, monitoring)}")
     if collector:
         known.append(f"{collector.namespace}/{naming.fqdn(collector.service, collector.namespace)}")
     return istio.sidecar(

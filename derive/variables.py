@@ -12,7 +12,7 @@ from derive.stores import kind_of, place_of, postgres
 from derive.stores.kind import credentials_name
 from manifests import pods
 from manifests.base import Manifest
-from model import Bucket, SecretKey, Service, System
+from model import Bucket, Pushgateway, SecretKey, Service, System
 from model.stores import Store
 
 MODE = {"node": "NODE_ENV", "static": "NODE_ENV", "python": "ENVIRONMENT", "jvm": "ENVIRONMENT", "other": "ENVIRONMENT"}
@@ -54,6 +54,9 @@ def variables(
         if service.tier == "frontend" and callee.name in public:
             derived.append(pods.value(f"{naming.variable(callee.name)}_PUBLIC_URL", public[callee.name]))
     derived.extend(_channels(system, service.name))
+    if service.schedule and any(isinstance(addon, Pushgateway) for addon in system.platform.addons):
+        gateway = naming.fqdn(naming.PUSHGATEWAY, system.platform.observability.namespace)
+        derived.append(pods.value("PUSHGATEWAY_URL", f"http://{gateway}:{naming.PUSHGATEWAY_PORT}"))
     own = [_declared(name, value) for name, value in service.env.items()]
     return list({entry["name"]: entry for entry in (*derived, *own)}.values())
 

@@ -55,6 +55,7 @@ EBS_CSI_POLICY: Final = "arn:aws:iam::aws:policy/AmazonEBSCSIDriverPolicyV2"
 METRICS_SERVER: Final = ChartVersion(
     "https://kubernetes-sigs.github.io/metrics-server", "metrics-server", "3.13.1", "kube-system"
 )
+PUSHGATEWAY: Final = ChartVersion(_PROMETHEUS, "prometheus-pushgateway", "3.6.1", "monitoring")
 PROMETHEUS_ADAPTER: Final = ChartVersion(_PROMETHEUS, "prometheus-adapter", "5.3.0", "monitoring")
 CLUSTER_AUTOSCALER: Final = ChartVersion(_AUTOSCALER, "cluster-autoscaler", "9.59.0", "kube-system")
 VERTICAL_POD_AUTOSCALER: Final = ChartVersion(_AUTOSCALER, "vertical-pod-autoscaler", "0.11.0", "kube-system")

@@ -192,6 +192,19 @@ class Loki(Placed):
     """Absent: what Loki deletes is gone."""
 
 
+class CloudWatchLogs(Declared):
+    """The logs of the system's pods in CloudWatch Logs, kept for the environment's ``log_days``."""
+
+    kind: Literal["cloudwatch-logs"] = "cloudwatch-logs"
+
+
+class Pushgateway(Placed):
+    """Takes the metrics of Jobs that are gone before Prometheus looks, beside Prometheus; Jobs find its address in
+    ``PUSHGATEWAY_URL``."""
+
+    kind: Literal["pushgateway"] = "pushgateway"
+
+
 class Alloy(Declared):
     """Grafana Alloy on every node, which ships the logs of all pods to Loki."""
 
@@ -265,6 +278,8 @@ AddonChoice = Annotated[
     | ArgoRollouts
     | Loki
     | Alloy
+    | CloudWatchLogs
+    | Pushgateway
     | Grafana
     | Tempo
     | Jaeger

@@ -56,6 +56,17 @@ def watch(stack: Stack) -> None:
     AccountWatch(f"{stack.name}-watch", args, stack.options)
 
 
+def logs(stack: Stack) -> None:
+    """Where what runs writes its logs, if that is in the account."""
+    for name in stack.plan.log_groups:
+        aws.cloudwatch.LogGroup(
+            f"{stack.name}-logs-{name.rpartition('/')[2]}",
+            name=name,
+            retention_in_days=stack.deployment.environment.log_days,
+            opts=stack.options,
+        )
+
+
 def budget(stack: Stack) -> None:
     """Of what the stack's own tags mark."""
     declared = stack.deployment.environment.budget

@@ -26,7 +26,7 @@ from derive.stores.postgres_managed import master_password
 from model import DeclarationError
 from model.gitops import LAYERS, LayerName
 from stacks import clusters
-from stacks.account import budget, deliver, watch
+from stacks.account import budget, deliver, logs, watch
 from stacks.cloud import buckets, cloud
 from stacks.common import Stack, account, machine_image, tags
 from stacks.edge import publish, store
@@ -86,6 +86,7 @@ def _on_aws(settings: Settings, deployment: Deployment, plan: SystemPlan, genera
     hosts: dict[str, pulumi.Output[str] | str] = {**(tier.hosts if tier else {}), **(managed.hosts if managed else {})}
     delivery = deliver(stack)
     budget(stack)
+    logs(stack)
     watch(stack)
     stored = store(stack, passwords.values, given)
     api, shown = publish(stack, site, stored, passwords.values)

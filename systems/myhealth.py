@@ -8,6 +8,7 @@ from model import (
     Budget,
     Call,
     Canary,
+    CloudWatchLogs,
     ClusterAutoscaler,
     ConnectionPool,
     EbsCsi,
@@ -36,6 +37,7 @@ from model import (
     Probe,
     PrometheusAdapter,
     PublicApi,
+    Pushgateway,
     Registry,
     Resources,
     Retry,
@@ -57,6 +59,7 @@ from model import (
     Velero,
     WebFirewall,
     days,
+    hours,
     seconds,
 )
 from systems.schemas.myhealth import ONE_PERSON, SEVERAL_PEOPLE
@@ -222,7 +225,9 @@ SYSTEM = System(
         addons=(
             EbsCsi(),
             MetricsServer(),
-            ExternalSecrets(),
+            ExternalSecrets(refresh=hours(1)),
+            CloudWatchLogs(),
+            Pushgateway(),
             ArgoRollouts(),
             PrometheusAdapter(),
             ClusterAutoscaler(max_nodes_total=10),

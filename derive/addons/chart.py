@@ -55,6 +55,8 @@ class Measured:
     tls: bool = False
     """Whether it is served over TLS, by an authority of the stack's own."""
     parameters: Mapping[str, list[str]] = field(default_factory=dict)
+    keeps_labels: bool = False
+    """Whether its series say themselves whose they are."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def release(configuration: Manifest) -> Release:
     return Release(
         name=NAME,
         source=versions.FLUENT_BIT,
-        values=values(configuration),
+        values=values(configuration) | _to_opensearch(),
         requires=("cilium", versions.FLUENT_BIT.namespace, opensearch.NAME),
     )
 
@@ -45,12 +45,6 @@ def values(configuration: Manifest) -> dict[str, Any]:
             "capabilities": {"drop": ["ALL"]},
         },
         "readinessProbe": {"httpGet": {"path": "/api/v1/health", "port": "http"}},
-        "env": [
-            {
-                "name": logs.PASSWORD_VARIABLE,
-                "valueFrom": {"secretKeyRef": {"name": opensearch.WRITER, "key": "password"}},
-            }
-        ],
         "daemonSetVolumes": [
             {"name": "varlog", "hostPath": {"path": "/var/log"}},
             {"name": "state", "hostPath": {"path": "/var/lib/fluent-bit", "type": "DirectoryOrCreate"}},
@@ -59,6 +53,19 @@ def values(configuration: Manifest) -> dict[str, Any]:
             {"name": "varlog", "mountPath": "/var/log", "readOnly": True},
             {"name": "state", "mountPath": logs.STATE},
         ],
+        "serviceMonitor": {"enabled": True, "interval": "30s"},
+    }
+
+
+def _to_opensearch() -> dict[str, Any]:
+    """The writer's password, and the authority by which it knows OpenSearch."""
+    return {
+        "env": [
+            {
+                "name": logs.PASSWORD_VARIABLE,
+                "valueFrom": {"secretKeyRef": {"name": opensearch.WRITER, "key": "password"}},
+            }
+        ],
         "extraVolumes": [
             {
                 "name": "authority",
@@ -66,5 +73,4 @@ def values(configuration: Manifest) -> dict[str, Any]:
             }
         ],
         "extraVolumeMounts": [{"name": "authority", "mountPath": logs.CA_PATH.rsplit("/", 1)[0], "readOnly": True}],
-        "serviceMonitor": {"enabled": True, "interval": "30s"},
     }

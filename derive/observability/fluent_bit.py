@@ -27,8 +27,13 @@ def config_map(namespaces: Iterable[str], prefix: str) -> Manifest:
 
 
 def configuration(namespaces: Sequence[str], prefix: str) -> str:
+    """To OpenSearch."""
+    return text(namespaces, _output(prefix))
+
+
+def text(namespaces: Sequence[str], output: Section) -> str:
     """The classic format. ``namespaces``: whose containers are read; a log's file name holds its namespace."""
-    return "\n".join(_render(section) for section in (_service(), _input(namespaces), _filter(), _output(prefix)))
+    return "\n".join(_render(section) for section in (_service(), _input(namespaces), _filter(), output))
 
 
 def _render(section: Section) -> str:

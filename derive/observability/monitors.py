@@ -123,6 +123,8 @@ def addition_monitors(home: str, addition: Addition, interval: timedelta) -> Ite
             endpoint |= {"scheme": "https", "tlsConfig": {"insecureSkipVerify": True}}
         if item.parameters:
             endpoint["params"] = dict(item.parameters)
+        if item.keeps_labels:
+            endpoint["honorLabels"] = True
         yield _monitor(home, name, item.selector, [addition.namespace], endpoint)
 
 

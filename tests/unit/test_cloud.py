@@ -55,8 +55,13 @@ def test_the_autoscaler_changes_the_groups_of_its_own_cluster_only() -> None:
 
 def test_secrets_are_read_below_the_environments_own_name() -> None:
     (grant,) = system_plan(deployed(equipped((ExternalSecrets(),)))).grants
-    (statement,) = grant.statements
-    assert statement.resources == ("arn:aws:secretsmanager:eu-central-1:*:secret:shop/dev/*",)
+    reading, decrypting = grant.statements
+    assert reading.resources == ("arn:aws:secretsmanager:eu-central-1:*:secret:shop/dev/*",)
+    assert decrypting.actions == ("kms:Decrypt",)
+    assert decrypting.conditions["StringLike"] == {
+        "kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com",
+        "kms:EncryptionContext:SecretARN": "arn:aws:secretsmanager:eu-central-1:*:secret:shop/dev/*",
+    }
 
 
 def test_snapshots_need_ec2_and_copies_do_not() -> None:
