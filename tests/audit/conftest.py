@@ -27,3 +27,9 @@ def documents(platforms: Platforms) -> Documents:
 def scope(environment: str) -> Scope:
     """The default system's environment, with the settings of its stack's file."""
     return Scope(systems.load("fitsync"), environment, REGION, operators=OPERATORS)
+
+
+@pytest.fixture(scope="session")
+def gym(platforms: Platforms) -> Documents:
+    """Gym's stacks: their network is their own."""
+    return {stack: platforms.bench(stack).export(stack) for stack in ("gym-dev", "gym-prod")}

@@ -54,7 +54,7 @@ class Mutation:
                 resources[index] = original
 
 
-def chosen(found: Sequence[Mutation]) -> list[Mutation]:
+def chosen(found: Sequence[Mutation], few: int = FEW) -> list[Mutation]:
     """Of each kind of mistake in each kind of resource a few, the same at every run; all of them for `make proof`."""
     if "PROOF_MUTATIONS" in os.environ:
         return list(found)
@@ -63,7 +63,7 @@ def chosen(found: Sequence[Mutation]) -> list[Mutation]:
         kind, _, what = mutation.name.partition(": ")
         alike.setdefault(re.sub(r"\d+|know .*", "", f"{kind.partition(' ')[0]}: {what}"), []).append(mutation)
     choose = random.Random(len(found))
-    return [mutation for group in alike.values() for mutation in choose.sample(group, min(FEW, len(group)))]
+    return [mutation for group in alike.values() for mutation in choose.sample(group, min(few, len(group)))]
 
 
 def outputs(change: Callable[[dict[str, Any]], None]) -> Change:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from tests.audit.mutations import Change, Mutation, append, drop, put
@@ -17,24 +18,34 @@ EGRESS, INGRESS, MTLS, AUTHORIZATION, ROUTING = (
 DOOR, BEHAVIOUR = "ingress gateway", "mesh behaviour"
 
 
-def of(stack: str, resource: dict[str, Any]) -> Iterator[Mutation]:
-    """Every mutation of one Kubernetes object."""
+@dataclass(frozen=True)
+class Site:
+    """Where the mutations are made."""
+
+    home: str = "fitsync"
+    """The namespace of the system. It has a Redis."""
+    public: str = "app.dev.fitsync.com"
+    """One of its public hosts."""
+
+
+def of(stack: str, resource: dict[str, Any], site: Site = Site()) -> Iterator[Mutation]:
+    """Every mutation of one Kubernetes object that makes a difference."""
     kind = resource["type"].rpartition(":")[2]
     make = KINDS.get(kind)
     if make is None:
         return
     body = resource["outputs"]
     key = f"{kind} {body['metadata'].get('namespace', '')}/{body['metadata']['name']}"
-    for what, layers, mentions, change in make(body):
+    for what, layers, mentions, change in make(body, site):
         yield Mutation(f"{key}: {what}", stack, resource["urn"], layers, mentions, change)
 
 
 Found = Iterator[tuple[str, tuple[str, ...], str, Change | None]]
 
 
-def _cilium(body: dict[str, Any]) -> Found:
+def _cilium(body: dict[str, Any], site: Site) -> Found:
     spec = body["spec"]
-    subject = _subject(body, spec["endpointSelector"].get("matchLabels") or {})
+    subject = _subject(body, spec["endpointSelector"].get("matchLabels") or {}, site)
     yield "is gone", (EGRESS, INGRESS), subject, None
     for section, layer, everybody in (
         ("ingress", INGRESS, {"fromEntities": ["all"]}),
@@ -54,11 +65,11 @@ def _cilium(body: dict[str, Any]) -> Found:
             wide = {"toPorts": rule["toPorts"]} if "toPorts" in rule else everybody
             if rule.get("fromEntities") != ["all"]:
                 yield f"{section}[{index}] is for all", (layer,), "", put(path, wide)
-            if body["metadata"]["namespace"] == "fitsync":
+            if body["metadata"]["namespace"] == site.home:
                 yield from _finer(section, index, rule, peers, layer)
 
 
-def _clusterwide(body: dict[str, Any]) -> Found:
+def _clusterwide(body: dict[str, Any], site: Site) -> Found:
     """Of pods in undeclared namespaces nothing is known but that they open nothing."""
     subject = "any pod elsewhere"
     yield "is gone", (EGRESS,), subject, None
@@ -72,6 +83,8 @@ def _finer(section: str, index: int, rule: dict[str, Any], peers: str, layer: st
     """One peer or one port less, one port more."""
     path = ("spec", section, index)
     for number, _ in enumerate(rule[peers]):
+        if peers == "toFQDNs" and len(rule[peers]) > 1:
+            continue  # Several names of one place.
         yield f"{section}[{index}] loses a peer", (layer,), "", drop((*path, peers, number))
     if "toPorts" in rule:
         ports = (*path, "toPorts", 0, "ports")
@@ -81,11 +94,12 @@ def _finer(section: str, index: int, rule: dict[str, Any], peers: str, layer: st
         yield f"{section}[{index}] has one more port", (layer,), "", append(ports, more)
 
 
-def _authorization(body: dict[str, Any]) -> Found:
+def _authorization(body: dict[str, Any], site: Site) -> Found:
     spec = body["spec"]
     labels = (spec.get("selector") or {}).get("matchLabels") or {}
-    subject = _subject(body, labels)
-    yield "is gone", (AUTHORIZATION,), subject, None
+    subject = _subject(body, labels, site)
+    if spec.get("rules") or not labels:  # What allows nothing adds nothing to the namespace's own policy.
+        yield "is gone", (AUTHORIZATION,), subject, None
     yield "allows all", (AUTHORIZATION,), subject, put(("spec", "rules"), [*(spec.get("rules") or ()), {}])
     for index, rule in enumerate(spec.get("rules") or ()):
         path = ("spec", "rules", index)
@@ -104,7 +118,7 @@ def _authorization(body: dict[str, Any]) -> Found:
                 yield name, (AUTHORIZATION,), subject, drop((*path, "to", 0, "operation", key))
 
 
-def _peer_authentication(body: dict[str, Any]) -> Found:
+def _peer_authentication(body: dict[str, Any], site: Site) -> Found:
     spec = body["spec"]
     for mode in sorted({"STRICT", "PERMISSIVE", "DISABLE"} - {spec["mtls"]["mode"]}):
         yield f"is {mode}", (MTLS,), "", put(("spec", "mtls", "mode"), mode)
@@ -113,40 +127,49 @@ def _peer_authentication(body: dict[str, Any]) -> Found:
         yield f"port {port} is STRICT", (MTLS,), "", put(("spec", "portLevelMtls", port, "mode"), "STRICT")
 
 
-def _sidecar(body: dict[str, Any]) -> Found:
+def _sidecar(body: dict[str, Any], site: Site) -> Found:
     labels = (body["spec"].get("workloadSelector") or {}).get("labels") or {}
-    subject = _subject(body, labels)
+    subject = _subject(body, labels, site)
     hosts = ("spec", "egress", 0, "hosts")
-    alike = body["metadata"]["name"] in ("redis", "default")  # the namespace's Sidecar knows the same hosts
-    if not alike or not labels:
+    known = body["spec"]["egress"][0]["hosts"]
+    if len(known) > 2 or not labels:  # Otherwise the namespace's Sidecar knows the same hosts.
         yield "is gone", (ROUTING,), subject, None
     yield "knows all", (ROUTING,), subject, append(hosts, "*/*")
     yield "lets all pass", (ROUTING,), subject, put(("spec", "outboundTrafficPolicy", "mode"), "ALLOW_ANY")
-    for index, host in enumerate(body["spec"]["egress"][0]["hosts"]):
+    for index, host in enumerate(known):
+        if any(other != host and other.endswith(host.removeprefix("./").removeprefix("*")) for other in known):
+            continue  # The same place by another name.
+        if host.startswith("./*."):
+            continue
         yield f"does not know {host}", (ROUTING,), subject, drop((*hosts, index))
 
 
-def _virtual_service(body: dict[str, Any]) -> Found:
-    spec, name = body["spec"], body["metadata"]["name"]
-    yield "is gone", (DOOR, BEHAVIOUR), "", None
-    elsewhere = {"host": "redis.fitsync.svc.cluster.local", "port": {"number": 6379}}
+def _virtual_service(body: dict[str, Any], site: Site) -> Found:
+    spec = body["spec"]
+    limited = [index for index, route in enumerate(spec["http"]) if "timeout" in route]
+    inside = "gateways" not in spec
+    if limited or not inside:
+        yield "is gone", (DOOR, BEHAVIOUR), "", None
+    elsewhere = {"host": f"redis.{site.home}.svc.cluster.local", "port": {"number": 6379}}
     layers = (DOOR, ROUTING)
     for index, route in enumerate(spec["http"]):
         path = ("spec", "http", index)
+        name = route["route"][0]["destination"]["host"].partition(".")[0]
         yield f"http[{index}] leads elsewhere", layers, "", put((*path, "route", 0, "destination"), elsewhere)
-        if name == "api-gateway":
+        if not inside and route["match"] != [{"uri": {"prefix": "/"}}]:
             yield f"http[{index}] takes every path", layers, name, drop((*path, "match"))
-        if "gateways" not in spec:
-            limited = [{"uri": {"prefix": "/only"}}]
-            yield f"http[{index}] takes some paths", (ROUTING,), name, put((*path, "match"), limited)
+        if inside:
+            some = [{"uri": {"prefix": "/only"}}]
+            yield f"http[{index}] takes some paths", (ROUTING,), name, put((*path, "match"), some)
+        if inside and index in limited:
             yield f"http[{index}] has no timeout", (BEHAVIOUR,), name, drop((*path, "timeout"))
-            published = ["mesh", "fitsync-gateway"]
-            host = put(("spec",), {**spec, "hosts": ["app.dev.fitsync.com"], "gateways": published})
-            if index == 0 and route:
+            published = ["mesh", f"{site.home}-gateway"]
+            host = put(("spec",), {**spec, "hosts": [site.public], "gateways": published})
+            if index == 0:
                 yield "is published", (DOOR, ROUTING, BEHAVIOUR), "", host
 
 
-def _gateway(body: dict[str, Any]) -> Found:
+def _gateway(body: dict[str, Any], site: Site) -> Found:
     yield "is gone", (DOOR,), "", None
     for index, server in enumerate(body["spec"]["servers"]):
         path = ("spec", "servers", index)
@@ -159,28 +182,28 @@ def _gateway(body: dict[str, Any]) -> Found:
             yield f"servers[{index}] has no certificate", (DOOR,), server["hosts"][0], missing
 
 
-def _service_entry(body: dict[str, Any]) -> Found:
-    name = body["metadata"]["name"]
+def _service_entry(body: dict[str, Any], site: Site) -> Found:
+    name = body["metadata"]["name"] if len(body["spec"]["hosts"]) == 1 else ""
     yield "is gone", (ROUTING,), name, None
     yield "has another port", (ROUTING,), name, put(("spec", "ports", 0, "number"), 5433)
     yield "has another host", (ROUTING,), "", put(("spec", "hosts"), ["elsewhere.example"])
 
 
-def _service(body: dict[str, Any]) -> Found:
-    name = body["metadata"]["name"]
+def _service(body: dict[str, Any], site: Site) -> Found:
+    name = body["spec"]["selector"]["app"]
     yield "is gone", (ROUTING,), name, None
     yield "selects nobody", (ROUTING,), name, put(("spec", "selector"), {"app": "nobody"})
     yield "leads to another port", (ROUTING,), name, put(("spec", "ports", 0, "targetPort"), 1)
 
 
-def _destination_rule(body: dict[str, Any]) -> Found:
+def _destination_rule(body: dict[str, Any], site: Site) -> Found:
     # A permissive callee takes plain connections, but knows nobody by them.
     yield "offers no TLS", (MTLS, AUTHORIZATION), "", put(("spec", "trafficPolicy", "tls", "mode"), "DISABLE")
 
 
-def _subject(body: dict[str, Any], labels: dict[str, str]) -> str:
+def _subject(body: dict[str, Any], labels: dict[str, str], site: Site) -> str:
     """The workload that a policy is about, as far as its labels name one of the system's."""
-    return labels.get("app", "") if body["metadata"]["namespace"] == "fitsync" else ""
+    return labels.get("app", "") if body["metadata"]["namespace"] == site.home else ""
 
 
 KINDS = {

@@ -7,7 +7,8 @@ import pytest
 import systems
 from audit.audit import audit
 from audit.findings import Report
-from tests.audit.conftest import Documents, scope
+from audit.scope import Scope
+from tests.audit.conftest import REGION, Documents, scope
 
 SYSTEM = systems.load("fitsync")
 DATABASES = {"userdb", "trainingdb", "scheduledb", "progressdb"}
@@ -24,6 +25,15 @@ def test_every_stack_is_as_declared(documents: Documents, stack: str) -> None:
     found = report(documents, stack)
     assert [item.text for item in found.differences] == []
     assert found.notes == [], "a chart whose pods nobody judges"
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_a_system_in_a_network_of_its_own_is_as_declared(gym: Documents, environment: str) -> None:
+    """GY-NET-03 to GY-NET-08, GY-SEC-01 to GY-SEC-05."""
+    stack = f"gym-{environment}"
+    found = audit(stack, Scope(systems.load("gym"), environment, REGION), {stack: gym[stack]})
+    assert [item.text for item in found.differences] == []
+    assert found.notes == []
 
 
 def test_exactly_the_declared_calls_are_possible(documents: Documents) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+import systems
 from audit.audit import PodAudit
 from audit.findings import Difference, Report
 from audit.machines import Machines
 from audit.resources import Registry, read
 from audit.scope import Scope
 from tests.audit import network_mutations, policy_mutations
-from tests.audit.conftest import Documents, scope
+from tests.audit.conftest import REGION, Documents, scope
 from tests.audit.mutations import Mutation, chosen
 
 DEV = scope("dev")
@@ -44,6 +45,27 @@ def test_every_lost_or_widened_policy_is_reported(documents: Documents, kind: st
         with mutation.applied(documents):
             report = Report("dev")
             PodAudit(Registry(read(documents["dev"])), DEV, machines).judge(report)
+        if not reported(mutation, report.differences):
+            missed.append((mutation.name, [item.text for item in report.differences][:3]))
+    assert missed == []
+
+
+@pytest.mark.parametrize("kind", sorted(policy_mutations.KINDS))
+def test_every_lost_or_widened_policy_of_a_system_with_releases_in_stages_is_reported(
+    gym: Documents, kind: str
+) -> None:
+    """Testers of new versions, routes with weights, stores that take plain clients, guards of the gateway."""
+    declared = Scope(systems.load("gym"), "dev", REGION)
+    site = policy_mutations.Site("gym", "dev.gym.example.com")
+    resources = [item for item in gym["gym-dev"]["deployment"]["resources"] if item["type"].endswith(f":{kind}")]
+    found = [mutation for item in resources for mutation in policy_mutations.of("gym-dev", item, site)]
+    assert found
+    machines = Machines(Registry(read(gym["gym-dev"])), declared, "dev")
+    missed = []
+    for mutation in chosen(found, 1):
+        with mutation.applied(gym):
+            report = Report("gym-dev")
+            PodAudit(Registry(read(gym["gym-dev"])), declared, machines).judge(report)
         if not reported(mutation, report.differences):
             missed.append((mutation.name, [item.text for item in report.differences][:3]))
     assert missed == []
