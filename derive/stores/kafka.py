@@ -34,6 +34,7 @@ DATA: Final = f"{VOLUME}/data"
 """Below the volume's root: Kafka takes every directory beside its own for a partition that it cannot read."""
 CONFIGURATION: Final = "/etc/kafka-configuration"
 PROPERTIES: Final = "server.properties"
+"""Of each member, after its own name and a dot."""
 LOGGING: Final = "log4j2.yaml"
 CONSOLE: Final = """\
 Configuration:
@@ -63,18 +64,22 @@ def cluster_id(store: Kafka, place: Place) -> str:
     return urlsafe_b64encode(bytes((digest[0] & 0x7F, *digest[1:]))).decode().rstrip("=")
 
 
-def configuration(store: Kafka, place: Place) -> str:
-    """What is the same for all members. No topic asks for more copies than there are brokers."""
+def configuration(store: Kafka, place: Place, index: int) -> str:
+    """One member's. No topic asks for more copies than there are brokers."""
     copies = min(store.brokers, 3)
     safe = max(copies - 1, 1)
     controller, brokers = PEERS.values()
-    voters = (f"{index}@{host}:{controller}" for index, host in enumerate(hosts(store, place)))
+    members = hosts(store, place)
+    voters = (f"{number}@{host}:{controller}" for number, host in enumerate(members))
+    door = members[index] if store.brokers > 1 else naming.fqdn(store.name, place.namespace)
     lines = [
         "process.roles=broker,controller",
+        f"node.id={index}",
         f"controller.quorum.voters={','.join(voters)}",
         "controller.listener.names=CONTROLLER",
         "inter.broker.listener.name=BROKERS",
         f"listeners=CLIENTS://:{store.port},BROKERS://:{brokers},CONTROLLER://:{controller}",
+        f"advertised.listeners=CLIENTS://{door}:{store.port},BROKERS://{members[index]}:{brokers}",
         "listener.security.protocol.map=CLIENTS:PLAINTEXT,BROKERS:PLAINTEXT,CONTROLLER:PLAINTEXT",
         f"log.dirs={DATA}",
         f"default.replication.factor={copies}",
@@ -89,20 +94,14 @@ def configuration(store: Kafka, place: Place) -> str:
 
 
 def start(store: Kafka, place: Place) -> str:
-    """The member's own properties, storage that is formatted once, and the server."""
-    own = f"$POD_NAME.{naming.fqdn(naming.headless(store.name), place.namespace)}"
-    door = own if store.brokers > 1 else naming.fqdn(store.name, place.namespace)
-    advertised = f"CLIENTS://{door}:{store.port},BROKERS://{own}:{PEERS['tcp-brokers']}"
-    file = f"{pods.scratch_mount()['mountPath']}/{PROPERTIES}"
+    """Storage that is formatted once, and the server, by the member's own properties."""
+    file = f"{CONFIGURATION}/$POD_NAME.{PROPERTIES}"
     return "\n".join(
         [
             "set -eu",
-            f"cp {CONFIGURATION}/{PROPERTIES} {file}",
-            f'echo "node.id=${{POD_NAME##*-}}" >> {file}',
-            f'echo "advertised.listeners={advertised}" >> {file}',
             "cd /opt/kafka/bin",
-            f"./kafka-storage.sh format --ignore-formatted --cluster-id={cluster_id(store, place)} --config={file}",
-            f"exec ./kafka-server-start.sh {file}",
+            f'./kafka-storage.sh format --ignore-formatted --cluster-id={cluster_id(store, place)} --config="{file}"',
+            f'exec ./kafka-server-start.sh "{file}"',
         ]
     )
 
@@ -151,7 +150,8 @@ def plans(store: Kafka, place: Place, links: Mapping[str, Links], site: Site) ->
 def _brokers(store: Kafka, place: Place, links: Links, site: Site) -> StorePlan:
     """ServiceAccount, ConfigMap, Service, headless Service, StatefulSet; for several also a disruption budget."""
     name, workload, several = store.name, links.workload, store.brokers > 1
-    config = {PROPERTIES: configuration(store, place), LOGGING: CONSOLE}
+    own = {f"{name}-{index}.{PROPERTIES}": configuration(store, place, index) for index in range(store.brokers)}
+    config = {**own, LOGGING: CONSOLE}
     template = pods.pod_template(
         labels.pod(name, workload.tier, links.metrics),
         {**site.annotations(links), **common.configuration_hash(config)},

@@ -16,7 +16,7 @@ from derive.quantities import memory_bytes
 from derive.stores import common
 from derive.stores.kind import EXPORTER_PASSWORD, Site, StorePlan, credentials_name
 from derive.stores.postgres_backup import USER
-from derive.stores.postgres_members import CLAIM, data_mount, exporter
+from derive.stores.postgres_members import CLAIM, SHARED_MEMORY, data_mount, exporter
 from derive.stores.postgres_server import MONITORING, SOCKETS, headless
 from derive.workloads import requirements
 from manifests import apps, core, pods
@@ -68,6 +68,7 @@ def plan(store: PostgreSQL, links: Links, site: Site) -> StorePlan:
         volumes=[
             pods.config_volume("first-start", f"{name}-first-start"),
             pods.empty_dir("run", "16Mi"),
+            pods.empty_dir(SHARED_MEMORY, "256Mi", in_memory=True),
             pods.scratch("64Mi"),
         ],
         grace=120,
@@ -132,6 +133,7 @@ def _server(store: PostgreSQL) -> Manifest:
             pods.mount(CLAIM, mount),
             pods.mount("first-start", FIRST_START, read_only=True),
             pods.mount("run", SOCKETS),
+            pods.mount(SHARED_MEMORY, f"/dev/{SHARED_MEMORY}"),
             pods.scratch_mount(),
         ],
         args=["postgres", *(word for key, value in settings.items() for word in ("-c", f"{key}={value}"))],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
+import os
 import subprocess
 from base64 import urlsafe_b64decode
+from pathlib import Path
 
 import pytest
 
@@ -20,18 +21,9 @@ def system(brokers: int) -> System:
     )
 
 
-def properties(declared: System) -> dict[str, str]:
-    text = objects(derived(declared), "ConfigMap")["kafka-config"]["data"]["server.properties"]
+def properties(declared: System, pod: str = "kafka-0") -> dict[str, str]:
+    text = objects(derived(declared), "ConfigMap")["kafka-config"]["data"][f"{pod}.server.properties"]
     return dict(line.split("=", 1) for line in text.strip().split("\n"))
-
-
-def advertised(declared: System, pod: str) -> str:
-    """What the start command writes for a pod."""
-    store = declared.store("kafka")
-    assert isinstance(store, Kafka)
-    (line,) = re.findall("^echo .advertised.*$", kafka.start(store, place_of(declared, store, {})), re.MULTILINE)
-    shown = line.partition(" >> ")[0]
-    return subprocess.run(["sh", "-c", shown], env={"POD_NAME": pod}, capture_output=True, text=True).stdout.strip()
 
 
 def test_a_single_broker_asks_for_no_second_copy() -> None:
@@ -73,7 +65,9 @@ def test_clients_are_sent_to_a_name_that_they_reach(brokers: int, clients: str) 
     declared = system(brokers)
     pod = f"kafka-{brokers - 1}"
     own = f"{pod}.kafka-headless.shop.svc.cluster.local"
-    assert advertised(declared, pod) == f"advertised.listeners=CLIENTS://{clients}:9092,BROKERS://{own}:9094"
+    found = properties(declared, pod)
+    assert found["advertised.listeners"] == f"CLIENTS://{clients}:9092,BROKERS://{own}:9094"
+    assert found["node.id"] == str(brokers - 1)
     plan = derived(declared)
     hosts = objects(plan, "Sidecar")["orders"]["spec"]["egress"][0]["hosts"]
     service = clients.removeprefix(f"{pod}.")
@@ -99,6 +93,20 @@ def test_members_hear_one_another_and_the_exporter_measures_from_outside() -> No
     exporter = objects(plan, "Deployment")["kafka-exporter"]["spec"]["template"]["spec"]["containers"][0]
     assert "--kafka.server=kafka.shop.svc.cluster.local:9092" in exporter["args"]
     assert objects(plan, "Service")["kafka-exporter"]["metadata"]["labels"]["monitoring"] == "enabled"
+
+
+def test_each_member_starts_by_its_own_properties(tmp_path: Path) -> None:
+    """With another member's number it would take that one's place."""
+    declared = system(3)
+    store = declared.store("kafka")
+    assert isinstance(store, Kafka)
+    text = kafka.start(store, place_of(declared, store, {})).replace("/opt/kafka/bin", str(tmp_path))
+    for tool in ("kafka-storage.sh", "kafka-server-start.sh"):
+        (tmp_path / tool).write_text('#!/bin/sh\nfor word; do :; done\necho "${word#--config=}"\n')
+        (tmp_path / tool).chmod(0o755)
+    env = {"POD_NAME": "kafka-2", "PATH": os.environ["PATH"]}
+    done = subprocess.run(["sh", "-c", text], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["/etc/kafka-configuration/kafka-2.server.properties"] * 2
 
 
 def test_the_cluster_has_one_identity() -> None:
