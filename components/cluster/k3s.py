@@ -275,7 +275,7 @@ class K3sCluster(pulumi.ComponentResource):
                         key_name=self._public.key_name,
                         snapshots=self._name,
                         made_of=args.snapshots.get(str(index)),
-                        tags=args.tags,
+                        tags={**args.tags, "OperatingSystem": plan.settings.machines},
                         protect=args.protect,
                         metadata_hops=2 if args.grants and not plan.pools else 1,
                     ),
