@@ -243,8 +243,7 @@ def _service(context: _Context, service: Service, demands: dict[str, list[Demand
     bounds = scaling.replicas(service, deployment.name, deployment.environment)
     namespace = found.workload.namespace
     template = _template(context, service, bounds.maximum > 1)
-    number = None if bounds.autoscaled else bounds.minimum
-    runs = workloads.workload(service, found, template, number, _strategy(context, service))
+    runs = workloads.workload(service, found, template, bounds.minimum, _strategy(context, service))
     target = {"apiVersion": runs["apiVersion"], "kind": runs["kind"], "name": service.name}
     pods = bounds.maximum + scaling.surplus(service, bounds)
     demands[namespace].append(Demand(pods, _with_sidecar(context, found, (service.resources,))))

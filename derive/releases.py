@@ -200,8 +200,13 @@ def is_http(links: Links) -> bool:
     return links.protocol in REQUESTS
 
 
+LISTS: Final = ("VirtualService", "DestinationRule")
+"""Kinds whose lists a release changes."""
+
+
 def moved(objects: Iterable[Manifest]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """By kind and name of an object: the fields that the controller writes, which nobody else may set back."""
+    """By kind and name of an object: the fields that a controller writes, which nobody else may set back: of a release,
+    or of an autoscaler, which begins with the number that is registered."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for item in objects:
         kind, name, spec = item["kind"], item["metadata"]["name"], item.get("spec") or {}
@@ -214,6 +219,9 @@ def moved(objects: Iterable[Manifest]) -> dict[tuple[str, str], tuple[str, ...]]
             found[kind, name] = ("spec.http[*].route[*].weight",)
         elif kind == "DestinationRule" and [part["name"] for part in spec.get("subsets", ())] == [STABLE, CANARY]:
             found[kind, name] = ("spec.subsets[*].labels",)
+        elif kind == "HorizontalPodAutoscaler":
+            target = spec["scaleTargetRef"]
+            found[target["kind"], target["name"]] = ("spec.replicas",)
     return found
 
 
@@ -222,7 +230,7 @@ def forced(objects: Iterable[Manifest], moved: Mapping[tuple[str, str], tuple[st
     knows one owner of a list of routes, and would refuse a new timeout in it. All traffic is the stable version's then,
     until the controller sets its weights again a moment later."""
     return [
-        _forced(item) if item["kind"] != "Service" and (item["kind"], item["metadata"]["name"]) in moved else item
+        _forced(item) if item["kind"] in LISTS and (item["kind"], item["metadata"]["name"]) in moved else item
         for item in objects
     ]
 

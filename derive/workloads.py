@@ -123,10 +123,8 @@ def pod_template(service: Service, links: Links, contents: Contents, spread: boo
     )
 
 
-def workload(
-    service: Service, links: Links, template: Manifest, replicas: int | None, strategy: Manifest | None
-) -> Manifest:
-    """What runs the pods. ``replicas`` absent: an autoscaler owns the number.
+def workload(service: Service, links: Links, template: Manifest, replicas: int, strategy: Manifest | None) -> Manifest:
+    """What runs the pods. ``replicas``: as many as there are before an autoscaler says otherwise.
 
     ``strategy``: of a release by Argo Rollouts; absent: the Deployment's own rolling update.
     """
@@ -135,8 +133,11 @@ def workload(
     if service.schedule:
         deadline = int(service.schedule.deadline.total_seconds())
         return apps.cron_job(service.name, namespace, service.schedule.cron, deadline, template, own)
+    limit = int(service.release.deadline.total_seconds())
     if strategy:
-        return rollouts.rollout(service.name, namespace, links.workload.selector, template, replicas, strategy, own)
+        return rollouts.rollout(
+            service.name, namespace, links.workload.selector, template, replicas, strategy, limit, own
+        )
     release = service.release if isinstance(service.release, Rolling) else Rolling()
     return apps.deployment(
         service.name,
@@ -146,6 +147,6 @@ def workload(
         replicas,
         max_surge=release.max_surge,
         max_unavailable=release.max_unavailable,
-        deadline=int(release.deadline.total_seconds()),
+        deadline=limit,
         labels=own,
     )

@@ -15,13 +15,13 @@ def deployment(
     namespace: str,
     selector: Mapping[str, str],
     template: Manifest,
-    replicas: int | None,
+    replicas: int,
     max_surge: int,
     max_unavailable: int,
     deadline: int,
     labels: Mapping[str, str] | None = None,
 ) -> Manifest:
-    """``replicas`` absent: an autoscaler owns the number. ``deadline``: seconds until a rollout counts as failed."""
+    """``deadline``: seconds until a rollout counts as failed."""
     spec = compact(
         replicas=replicas,
         revisionHistoryLimit=REVISIONS,

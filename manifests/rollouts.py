@@ -112,14 +112,17 @@ def rollout(
     namespace: str,
     selector: Mapping[str, str],
     template: Manifest,
-    replicas: int | None,
+    replicas: int,
     strategy: Manifest,
+    deadline: int,
     labels: Mapping[str, str] | None = None,
 ) -> Manifest:
-    """``replicas`` absent: an autoscaler owns the number."""
+    """``deadline``: seconds without progress after which a release has failed, and is undone."""
     spec = compact(
         replicas=replicas,
         revisionHistoryLimit=REVISIONS,
+        progressDeadlineSeconds=deadline,
+        progressDeadlineAbort=True,
         selector=match_labels(selector),
         strategy=strategy,
         template=template,

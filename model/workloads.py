@@ -94,6 +94,8 @@ class _Staged(Declared):
     """A release that a controller carries out in stages: shares of the traffic, in percent, for the new version."""
 
     stages: tuple[Percent, ...] = (100,)
+    deadline: timedelta = seconds(300)
+    """How long the new version may make no progress before the release is undone."""
 
     @model_validator(mode="after")
     def _grows_to_all(self) -> Self:

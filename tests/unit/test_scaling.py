@@ -7,7 +7,7 @@ import pytest
 from derive.application import application
 from model import DatabaseHosts, DeclarationError, Gp3, Metric, Rolling, Scale, Service, System
 from systems.fitsync import SYSTEM
-from tests.unit.declared import deployed, derived, environment, objects, shop
+from tests.unit.declared import deployed, derived, environment, objects, parts, shop
 
 HOSTS = {name: f"{name}.database.internal" for name in ("userdb", "trainingdb", "scheduledb", "progressdb")}
 
@@ -17,15 +17,14 @@ def growing(service: Service, **env: object) -> System:
 
 
 def test_production_keeps_three_and_grows() -> None:
-    """FS-SVC-04, FS-AVL-01, FS-BYD-01, FS-BYD-10: six autoscalers from 3, no fixed number beside them."""
+    """FS-SVC-04, FS-AVL-01, FS-BYD-01, FS-BYD-10: six autoscalers from 3, whose number nobody sets back."""
     plan = application(deployed(SYSTEM, "prod"), HOSTS)
     deployments = objects(plan, "Deployment")
-    assert {name: item["spec"].get("replicas") for name, item in deployments.items()} == {
-        "frontend": 3,
-        **dict.fromkeys((name for name in deployments if name != "frontend"), None),
-    }
+    assert {item["spec"]["replicas"] for item in deployments.values()} == {3}
     scalers = objects(plan, "HorizontalPodAutoscaler")
     assert set(scalers) == set(deployments) - {"frontend"}
+    left = {key for part in parts(plan) for key, paths in part.moved.items() if paths == ("spec.replicas",)}
+    assert left == {("Deployment", name) for name in scalers}, "an update would set the autoscaler's number back"
     assert scalers["user-service"]["spec"] == {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "user-service"},
         "minReplicas": 3,
