@@ -35,7 +35,7 @@ from model.environment import Budget, DatabaseHosts, Environment, ManagedDatabas
 from model.gitops import Flux
 from model.ingress import Identity, IstioGateway, Nginx, RateLimit, Traefik
 from model.network import HubAndSpoke, SingleVpc, Tier
-from model.observability import Dashboard, Panel
+from model.observability import Alert, Dashboard, Panel
 from model.platform import (
     Cilium,
     Eks,
@@ -103,6 +103,7 @@ __all__ = [
     "R2",
     "AccountWatch",
     "Acme",
+    "Alert",
     "Alloy",
     "ApiTokens",
     "ApplicationFirewall",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field
 
-from model.base import Declared
+from model.base import Declared, minutes
 
 Unit = Literal["short", "reqps", "percentunit", "s", "ms", "bytes", "ops"]
 """Grafana's unit ids."""
@@ -23,6 +24,23 @@ class Panel(Declared):
     unit: Unit = "short"
     shape: Literal["graph", "number"] = "graph"
     """A course over time, or one number with its sparkline."""
+
+
+class Alert(Declared):
+    """What only the system itself knows to be wrong, by a metric of its own."""
+
+    name: str = Field(pattern=r"^([A-Z][a-z0-9]+)+$")
+    query: str
+    """PromQL that yields something when it is wrong."""
+    lasting: timedelta = minutes(5)
+    """How long it must be wrong before somebody is told."""
+    severity: Literal["critical", "warning", "info"] = "warning"
+    summary: str
+    """What happened; ``{{ $labels.name }}`` and ``{{ $value }}`` are filled in."""
+    meaning: str
+    """Whom it concerns."""
+    first: str
+    """What to do first."""
 
 
 class Dashboard(Declared):

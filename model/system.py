@@ -19,7 +19,7 @@ from model.edge import unpublishable
 from model.environment import Environment
 from model.ingress import IstioGateway, Nginx
 from model.network import HubAndSpoke, Network, SingleVpc
-from model.observability import Dashboard
+from model.observability import Alert, Dashboard
 from model.platform import Istio, K3s, Platform
 from model.stores import Bucket, PostgreSQL, Store, backup_of, helpers_of
 from model.traffic import ApplicationFirewall, Call, External, Route, ServicePolicy, Tokens, Topic
@@ -45,6 +45,8 @@ class System(Declared):
     externals: tuple[External, ...] = ()
     tokens: tuple[Tokens, ...] = ()
     firewalls: tuple[ApplicationFirewall, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    """Beside those that are derived from what the system has."""
     dashboards: tuple[Dashboard, ...] = ()
     """Pages beside, or panels within, those that are derived from the graph."""
     platform: Platform = Platform()

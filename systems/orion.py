@@ -4,6 +4,7 @@ from typing import Any
 
 from model import (
     Acme,
+    Alert,
     Alloy,
     ApplicationFirewall,
     ArgoRollouts,
@@ -15,6 +16,7 @@ from model import (
     CertManager,
     ClusterAutoscaler,
     ConnectionPool,
+    Dashboard,
     Deployer,
     EbsCsi,
     Environment,
@@ -34,6 +36,7 @@ from model import (
     Nodes,
     Observability,
     OutlierDetection,
+    Panel,
     Platform,
     Pool,
     Pooler,
@@ -72,19 +75,31 @@ from model import (
 
 SIZE = Resources(cpu="500m", memory="512Mi", cpu_limit="1", memory_limit="1Gi")
 """OR-SVC-05, OR-SVC-09."""
-STANDARD: dict[str, Any] = {
-    "resources": SIZE,
-    "liveness": Probe(delay=seconds(15), period=seconds(10), timeout=seconds(5)),
-    "readiness": Probe(delay=seconds(5), period=seconds(10), timeout=seconds(5), successes=2),
-    "startup": Probe(delay=seconds(0), period=seconds(5), timeout=seconds(5), failures=24),
-    "drain": seconds(5),
-    "metrics": 9090,
-    "keys": ("API_KEY",),
-    "vertical": "Off",
-    "pool": "application",
-}
-"""Of the four services: OR-SVC-05, OR-SVC-07, OR-SVC-09, OR-CFG-02, OR-SCL-06, OR-BEY-09."""
-AUTH_HEALTH = "/api/auth/health"
+
+
+def standard(health: str = "/health") -> dict[str, Any]:
+    """Of the four services: OR-SVC-05, OR-SVC-07, OR-SVC-09, OR-CFG-02, OR-SCL-06, OR-BEY-09."""
+    return {
+        "resources": SIZE,
+        "liveness": Probe(path=health, delay=seconds(15), period=seconds(10), timeout=seconds(5)),
+        "readiness": Probe(path=health, delay=seconds(5), period=seconds(10), timeout=seconds(5), successes=2),
+        "startup": Probe(path=health, delay=seconds(0), period=seconds(5), timeout=seconds(5), failures=24),
+        "drain": seconds(5),
+        "metrics": 9090,
+        "keys": ("API_KEY",),
+        "vertical": "Off",
+        "pool": "application",
+    }
+
+
+REQUESTS = Metric(
+    name="http_requests_per_second",
+    target="100",
+    query='sum by (namespace, pod) (rate(http_requests_total{namespace=~"orion-gateway|orion-user"}[2m]))',
+)
+LOGINS = Metric(name="logins_per_second", target="20", query="sum by (namespace, pod) (rate(login_attempts_total[2m]))")
+WAITING = Metric(name="queue_depth", target="100", query="sum by (namespace, pod) (notification_queue_messages)")
+FAILED_LOGINS = 'sum(rate(login_attempts_total{result="failure"}[5m]))'
 BREAKER = TrafficPolicy(
     pool=ConnectionPool(connections=100, pending_requests=50),
     outliers=OutlierDetection(consecutive_5xx=5, interval=seconds(10), ejection=seconds(10), max_ejected=50),
@@ -154,16 +169,9 @@ SYSTEM = System(
                 maximum=10,
                 cpu=70,
                 memory=80,
-                metrics=(
-                    Metric(
-                        name="http_requests_per_second",
-                        target="100",
-                        query="sum by (namespace, pod) "
-                        '(rate(http_requests_total{namespace=~"orion-gateway|orion-user"}[2m]))',
-                    ),
-                ),
+                metrics=(REQUESTS,),
             ),
-            **STANDARD,
+            **standard(),
         ),
         Service(
             name="auth",
@@ -176,24 +184,9 @@ SYSTEM = System(
                 maximum=8,
                 cpu=75,
                 memory=80,
-                metrics=(
-                    Metric(
-                        name="logins_per_second",
-                        target="20",
-                        query="sum by (namespace, pod) (rate(login_attempts_total[2m]))",
-                    ),
-                ),
+                metrics=(LOGINS,),
             ),
-            **{
-                **STANDARD,
-                "liveness": Probe(path=AUTH_HEALTH, delay=seconds(15), period=seconds(10), timeout=seconds(5)),
-                "readiness": Probe(
-                    path=AUTH_HEALTH, delay=seconds(5), period=seconds(10), timeout=seconds(5), successes=2
-                ),
-                "startup": Probe(
-                    path=AUTH_HEALTH, delay=seconds(0), period=seconds(5), timeout=seconds(5), failures=24
-                ),
-            },
+            **standard("/api/auth/health"),
         ),
         Service(
             name="user",
@@ -205,16 +198,9 @@ SYSTEM = System(
                 maximum=10,
                 cpu=70,
                 memory=80,
-                metrics=(
-                    Metric(
-                        name="http_requests_per_second",
-                        target="100",
-                        query="sum by (namespace, pod) "
-                        '(rate(http_requests_total{namespace=~"orion-gateway|orion-user"}[2m]))',
-                    ),
-                ),
+                metrics=(REQUESTS,),
             ),
-            **STANDARD,
+            **standard(),
         ),
         Service(
             name="notification",
@@ -227,15 +213,9 @@ SYSTEM = System(
                 maximum=6,
                 cpu=70,
                 memory=75,
-                metrics=(
-                    Metric(
-                        name="queue_depth",
-                        target="100",
-                        query="sum by (namespace, pod) (notification_queue_messages)",
-                    ),
-                ),
+                metrics=(WAITING,),
             ),
-            **STANDARD,
+            **standard(),
         ),
         Service(
             name="analytics",
@@ -290,6 +270,25 @@ SYSTEM = System(
         ),
     ),
     firewalls=(ApplicationFirewall(at="gateway"),),
+    alerts=(
+        Alert(
+            name="LoginsFail",
+            query=f"{FAILED_LOGINS} > 1",
+            summary="Logins fail",
+            meaning="Somebody tries passwords, or a client has an old one.",
+            first="Look for the addresses in the logs of auth; refuse them at Cloudflare.",
+        ),
+    ),
+    dashboards=(
+        Dashboard(
+            title="Gateway and Services",
+            panels=(
+                Panel(title="Requests", query="sum by (namespace) (rate(http_requests_total[5m]))", unit="reqps"),
+                Panel(title="Failed logins", query=FAILED_LOGINS, legend="failed", unit="ops"),
+                Panel(title="Notifications that wait", query="sum(notification_queue_messages)", legend="waiting"),
+            ),
+        ),
+    ),
     externals=(
         External(
             name="google",

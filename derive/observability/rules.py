@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from derive.observability import egress_rules, platform_rules, queries
+from derive.observability import egress_rules, platform_rules, queries, security_rules
 from derive.observability.alert import Severity, alert
 from derive.observability.monitors import API
 from derive.observability.queries import one_of
@@ -30,6 +30,8 @@ def prometheus_rule(scope: Scope) -> Manifest:
         ("nodes", list(platform_rules.nodes(scope)) if scope.fixed else []),
         ("egress", [*egress_rules.recordings(), *egress_rules.alerts(scope)] if scope.egress else []),
         *store_groups(scope),
+        ("security", list(security_rules.attempts(scope)) if scope.mesh else []),
+        ("declared", list(security_rules.declared(scope))),
         ("logs", list(_logs(scope))),
         ("backups", [*archives(scope), *(_backups() if scope.backups else ())]),
     ]

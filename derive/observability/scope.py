@@ -12,7 +12,7 @@ from derive.shapes import Deployment
 from derive.stores import copies, kafka
 from derive.stores.postgres_backup import oldest_backup
 from derive.stores.postgres_members import services
-from model import Alloy, Cilium, Istio, Kafka, Loki, MySQL, PostgreSQL, RabbitMQ, Redis, Traefik, Velero
+from model import Alert, Alloy, Cilium, Istio, Kafka, Loki, MySQL, PostgreSQL, RabbitMQ, Redis, Traefik, Velero
 from model.schedules import gaps
 from model.stores import copies_of
 
@@ -72,6 +72,12 @@ class Scope:
     """Whether calls leave by the egress gateway."""
     network: bool
     """Whether Cilium counts what policies drop."""
+    guarded: tuple[str, ...]
+    """Services behind a firewall."""
+    tokens: tuple[str, ...]
+    """Services that ask for tokens."""
+    alerts: tuple[Alert, ...]
+    """What the declaration adds."""
 
 
 def scope(deployment: Deployment) -> Scope:
@@ -124,6 +130,9 @@ def scope(deployment: Deployment) -> Scope:
         mesh=isinstance(system.platform.mesh, Istio),
         egress=any(external.through_gateway for external in system.externals),
         network=isinstance(system.platform.cni, Cilium),
+        guarded=tuple(firewall.at for firewall in system.firewalls),
+        tokens=tuple(tokens.at for tokens in system.tokens),
+        alerts=system.alerts,
     )
 
 

@@ -43,7 +43,13 @@ def headless(links: Links, ports: Sequence[tuple[str, int]]) -> Manifest:
     )
 
 
-def exporter(image: str, port: int, env: Sequence[Manifest], args: Sequence[str] = ()) -> Manifest:
+def exporter(
+    image: str,
+    port: int,
+    env: Sequence[Manifest],
+    args: Sequence[str] = (),
+    size: Resources = EXPORTER_RESOURCES,
+) -> Manifest:
     """A container that reads the store over the loopback and serves ``/metrics``.
 
     It has no readiness probe: a pod is ready when all of its containers are, and the store serves without it.
@@ -52,10 +58,10 @@ def exporter(image: str, port: int, env: Sequence[Manifest], args: Sequence[str]
         "exporter",
         image,
         pods.requirements(
-            EXPORTER_RESOURCES.cpu,
-            EXPORTER_RESOURCES.memory,
-            EXPORTER_RESOURCES.cpu_limit,
-            EXPORTER_RESOURCES.memory_limit,
+            size.cpu,
+            size.memory,
+            size.cpu_limit,
+            size.memory_limit,
         ),
         ports=[("metrics", port)],
         env=env,

@@ -22,7 +22,7 @@ from derive.stores.postgres_server import CONFIGURATION, PGBACKREST, SOCKETS, Me
 from derive.workloads import requirements
 from manifests import apps, core, pods, scaling
 from manifests.base import Manifest
-from model import InCluster, PostgreSQL
+from model import InCluster, PostgreSQL, Resources
 
 METRICS: Final = 9187
 """Default port of postgres_exporter (Prometheus' list of port allocations)."""
@@ -102,7 +102,7 @@ def _servers(cluster: _Cluster) -> StorePlan:
     if several:
         objects.append(scaling.pod_disruption_budget(store.name, namespace, own.selector))
     beside = (postgres_backup.RESOURCES,) if cluster.placement.backup else ()
-    asked = (store.resources, common.EXPORTER_RESOURCES, *beside)
+    asked = (store.resources, EXPORTER_RESOURCES, *beside)
     return StorePlan(tuple(objects), len(cluster.servers), asked, len(cluster.servers))
 
 
@@ -281,6 +281,10 @@ def _server(cluster: _Cluster, member: Member, data: Manifest) -> Manifest:
     )
 
 
+EXPORTER_RESOURCES: Final = Resources(cpu="100m", memory="128Mi", cpu_limit="100m", memory_limit="128Mi")
+"""It reads every statement's figures."""
+
+
 def exporter(store: PostgreSQL) -> Manifest:
     """Beside each server."""
     credentials = credentials_name(store.name)
@@ -293,4 +297,5 @@ def exporter(store: PostgreSQL) -> Manifest:
             pods.secret_value("DATA_SOURCE_PASS", credentials, EXPORTER_PASSWORD),
         ],
         args=[f"--web.listen-address=:{METRICS}", "--collector.stat_statements"],
+        size=EXPORTER_RESOURCES,
     )

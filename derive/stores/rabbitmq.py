@@ -76,6 +76,8 @@ def configuration(store: RabbitMQ) -> str:
         growing = "quorum_queue.continuous_membership_reconciliation"
         lines += [
             "cluster_formation.peer_discovery_backend = k8s",
+            # Of every virtual host: a queue of any other type has one copy.
+            "default_queue_type = quorum",
             # A queue declared while a member was missing gets its copy there later.
             f"{growing}.enabled = true",
             f"{growing}.target_group_size = {min(store.members, 3)}",

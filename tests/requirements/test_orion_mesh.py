@@ -146,3 +146,27 @@ def test_the_gateway_asks_for_tokens_of_auth(orion: Registered) -> None:
     assert rule["jwksUri"] == "http://auth.orion-auth.svc.cluster.local:3001/.well-known/jwks.json"
     (denied,) = orion.spec("AuthorizationPolicy", "orion-gateway", "gateway-tokens")["rules"]
     assert denied["to"][0]["operation"]["notPaths"] == ["/api/auth/login", "/api/auth/register", "/health"]
+
+
+@pytest.mark.rows("OR-MSH-07")
+def test_requests_are_traced_and_somebody_takes_the_spans(orion: Registered) -> None:
+    (tracing,) = orion.spec("Telemetry", "istio-system", "mesh-default")["tracing"]
+    assert tracing["randomSamplingPercentage"] == 10
+    assert tracing["providers"] == [{"name": "otel-tracing"}]
+    (provider,) = orion.charts["istiod"].values["meshConfig"]["extensionProviders"]
+    assert provider["opentelemetry"] == {"service": "tempo.orion-monitoring.svc.cluster.local", "port": 4317}
+    assert orion.charts["tempo"].namespace == "orion-monitoring"
+
+
+@pytest.mark.rows("OR-MSH-08")
+def test_what_is_not_registered_is_not_called(orion: Registered) -> None:
+    assert orion.charts["istiod"].values["meshConfig"]["outboundTrafficPolicy"] == {"mode": "REGISTRY_ONLY"}
+
+
+@pytest.mark.rows("OR-MSH-13")
+def test_the_ingress_controller_is_of_the_mesh(orion: Registered) -> None:
+    pod = orion.charts["nginx-ingress"].values["controller"]["pod"]
+    assert pod["extraLabels"] == {"sidecar.istio.io/inject": "true"}
+    rules = orion.spec("AuthorizationPolicy", "orion-gateway", "gateway-authz")["rules"]
+    admitted = [rule["from"][0]["source"].get("principals") for rule in rules if "from" in rule]
+    assert ["cluster.local/ns/orion-ingress/sa/nginx-ingress"] in admitted
