@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from tests.requirements.registered import Registered
@@ -10,6 +11,8 @@ from tests.requirements.registered import Registered
 Labels = Mapping[str, str]
 Pod = tuple[str, Labels]
 """Namespace and labels."""
+Peer = Pod | IPv4Address
+"""Or somebody outside the cluster."""
 
 
 def selected(selector: Mapping[str, Any], labels: Labels) -> bool:
@@ -24,15 +27,19 @@ def policies(stack: Registered, pod: Pod, direction: str) -> list[Mapping[str, A
     return [spec for spec in specs if direction in spec["policyTypes"] and selected(spec["podSelector"], labels)]
 
 
-def _peers(rule: Mapping[str, Any], side: str, other: Pod, home: str) -> bool:
+def _peers(rule: Mapping[str, Any], side: str, other: Peer, home: str) -> bool:
     if side not in rule:
         return True
     return any(_is(peer, other, home) for peer in rule[side])
 
 
-def _is(peer: Mapping[str, Any], other: Pod, home: str) -> bool:
+def _is(peer: Mapping[str, Any], other: Peer, home: str) -> bool:
     assert set(peer) <= {"podSelector", "namespaceSelector", "ipBlock"}
     if "ipBlock" in peer:
+        block = peer["ipBlock"]
+        inside = isinstance(other, IPv4Address) and other in IPv4Network(block["cidr"])
+        return inside and not any(other in IPv4Network(part) for part in block.get("except", ()))
+    if isinstance(other, IPv4Address):
         return False
     namespace, labels = other
     if "namespaceSelector" in peer:
@@ -42,30 +49,30 @@ def _is(peer: Mapping[str, Any], other: Pod, home: str) -> bool:
     return inside and selected(peer.get("podSelector", {}), labels)
 
 
-def _opens(rule: Mapping[str, Any], port: int) -> bool:
+def _opens(rule: Mapping[str, Any], port: int, protocol: str) -> bool:
     return "ports" not in rule or any(
-        item.get("port") in (None, port) and item.get("protocol", "TCP") == "TCP" for item in rule["ports"]
+        item.get("port") in (None, port) and item.get("protocol", "TCP") == protocol for item in rule["ports"]
     )
 
 
-def passes(stack: Registered, source: Pod, target: Pod, port: int) -> bool:
-    """Whether a pod may open a TCP connection to another: let out by its own policies, let in by the other's."""
-    return lets_out(stack, source, target, port) and lets_in(stack, source, target, port)
+def passes(stack: Registered, source: Pod, target: Pod, port: int, protocol: str = "TCP") -> bool:
+    """Whether a pod may open a connection to another: let out by its own policies, let in by the other's."""
+    return lets_out(stack, source, target, port, protocol) and lets_in(stack, source, target, port, protocol)
 
 
-def lets_in(stack: Registered, source: Pod, target: Pod, port: int) -> bool:
+def lets_in(stack: Registered, source: Peer, target: Pod, port: int, protocol: str = "TCP") -> bool:
     holding = policies(stack, target, "Ingress")
     return not holding or any(
-        _opens(rule, port) and _peers(rule, "from", source, target[0])
+        _opens(rule, port, protocol) and _peers(rule, "from", source, target[0])
         for spec in holding
         for rule in spec.get("ingress", ())
     )
 
 
-def lets_out(stack: Registered, source: Pod, target: Pod, port: int) -> bool:
+def lets_out(stack: Registered, source: Pod, target: Peer, port: int, protocol: str = "TCP") -> bool:
     holding = policies(stack, source, "Egress")
     return not holding or any(
-        _opens(rule, port) and _peers(rule, "to", target, source[0])
+        _opens(rule, port, protocol) and _peers(rule, "to", target, source[0])
         for spec in holding
         for rule in spec.get("egress", ())
     )

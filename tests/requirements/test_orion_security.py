@@ -13,15 +13,13 @@ from tests.requirements.orion import (
     PROMETHEUS,
     SERVICES,
     SPACES,
-    enters,
-    leaves,
     pod,
-    reaches,
     store,
     stranger,
     template,
 )
 from tests.requirements.registered import Registered, containers
+from tests.requirements.standard import lets_in, lets_out, passes
 
 CLOSED = (*SPACES, "orion-data")
 USERS = ("auth", "user", "notification")
@@ -53,9 +51,9 @@ def test_every_pod_is_closed_both_ways(orion: Registered) -> None:
 
 @pytest.mark.rows("OR-SEC-03")
 def test_nginx_and_nobody_elsewhere_reaches_the_gateway(orion: Registered) -> None:
-    assert reaches(orion, NGINX, pod("gateway"), 3000)
+    assert passes(orion, NGINX, pod("gateway"), 3000)
     for other in (stranger(), stranger("orion-ingress"), pod("auth"), pod("admin-ui", "orion-system"), store("redis")):
-        assert not enters(orion, other, pod("gateway"), 3000)
+        assert not lets_in(orion, other, pod("gateway"), 3000)
 
 
 @pytest.mark.rows("OR-SEC-04", "OR-SVC-10")
@@ -63,60 +61,60 @@ def test_the_gateway_and_nobody_else_reaches_the_services(orion: Registered) -> 
     for service, port in {**SERVICES, "analytics": 3004}.items():
         if service == "gateway":
             continue
-        assert reaches(orion, pod("gateway"), pod(service), port)
+        assert passes(orion, pod("gateway"), pod(service), port)
         for other in (stranger(), stranger("orion-gateway"), NGINX, store("pgbouncer")):
-            assert not enters(orion, other, pod(service), port)
+            assert not lets_in(orion, other, pod(service), port)
 
 
 @pytest.mark.rows("OR-SEC-05", "OR-SEC-15")
 def test_the_database_tier_is_for_the_services_behind_the_gateway(orion: Registered) -> None:
     for service in USERS:
-        assert reaches(orion, pod(service), store("pgbouncer"), 5432)
+        assert passes(orion, pod(service), store("pgbouncer"), 5432)
     for other in (pod("gateway"), pod("analytics"), stranger()):
         for name in ("pgbouncer", "orion"):
-            assert not enters(orion, other, store(name), 5432)
+            assert not lets_in(orion, other, store(name), 5432)
     for name, port in (("pgbouncer", 5432), ("orion", 5432), ("redis", 6379), ("rabbitmq", 5672)):
-        assert not leaves(orion, pod("gateway"), store(name), port)
+        assert not lets_out(orion, pod("gateway"), store(name), port)
 
 
 @pytest.mark.rows("OR-SEC-06")
 def test_redis_and_rabbitmq_are_for_their_users(orion: Registered) -> None:
     for service in USERS:
-        assert reaches(orion, pod(service), store("redis"), 6379)
-        assert reaches(orion, pod(service), store("rabbitmq"), 5672) is (service != "auth")
+        assert passes(orion, pod(service), store("redis"), 6379)
+        assert passes(orion, pod(service), store("rabbitmq"), 5672) is (service != "auth")
     for name, port in (("redis", 6379), ("rabbitmq", 5672)):
-        assert not enters(orion, stranger(), store(name), port)
-        assert not enters(orion, pod("gateway"), store(name), port)
+        assert not lets_in(orion, stranger(), store(name), port)
+        assert not lets_in(orion, pod("gateway"), store(name), port)
 
 
 @pytest.mark.rows("OR-SEC-07")
 def test_prometheus_alone_reads_metrics(orion: Registered) -> None:
     for service in SERVICES:
-        assert reaches(orion, PROMETHEUS, pod(service), 9090)
+        assert passes(orion, PROMETHEUS, pod(service), 9090)
         for other in (stranger(), stranger("orion-monitoring"), NGINX):
-            assert not enters(orion, other, pod(service), 9090)
+            assert not lets_in(orion, other, pod(service), 9090)
 
 
 @pytest.mark.rows("OR-SEC-08")
 def test_services_resolve_names_and_do_not_reach_the_internet(orion: Registered) -> None:
     for service in SERVICES:
         for protocol in ("UDP", "TCP"):
-            assert leaves(orion, pod(service), DNS, 53, protocol)
-        assert reaches(orion, pod(service), ISTIOD, 15012)
+            assert lets_out(orion, pod(service), DNS, 53, protocol)
+        assert passes(orion, pod(service), ISTIOD, 15012)
         for port in (80, 443, 587, 465, 5432):
-            assert not leaves(orion, pod(service), INTERNET, port)
+            assert not lets_out(orion, pod(service), INTERNET, port)
 
 
 @pytest.mark.rows("OR-SEC-09", "OR-MSH-09")
 def test_services_leave_by_the_egress_gateway_and_do_not_reach_one_another(orion: Registered) -> None:
     for service in SERVICES:
-        assert reaches(orion, pod(service), EGRESS, 443)
+        assert passes(orion, pod(service), EGRESS, 443)
     for caller in USERS:
         for callee in USERS:
             if caller != callee:
-                assert not leaves(orion, pod(caller), pod(callee), SERVICES[callee])
-                assert not enters(orion, pod(caller), pod(callee), SERVICES[callee])
-    assert not enters(orion, stranger(), EGRESS, 443)
+                assert not lets_out(orion, pod(caller), pod(callee), SERVICES[callee])
+                assert not lets_in(orion, pod(caller), pod(callee), SERVICES[callee])
+    assert not lets_in(orion, stranger(), EGRESS, 443)
 
 
 @pytest.mark.rows("OR-SEC-10")
@@ -128,9 +126,9 @@ def test_members_of_the_data_tier_talk_to_one_another(orion: Registered) -> None
         ("rabbitmq", "rabbitmq", (4369, 25672)),
     ):
         for port in ports:
-            assert reaches(orion, store(caller), store(callee), port)
+            assert passes(orion, store(caller), store(callee), port)
     for name in ("pgbouncer", "orion", "redis", "rabbitmq"):
-        assert leaves(orion, store(name), DNS, 53, "UDP")
+        assert lets_out(orion, store(name), DNS, 53, "UDP")
 
 
 @pytest.mark.rows("OR-SEC-11")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.requirements.orion import SERVICES, SPACES, container, pod, reaches, stranger, template
+from tests.requirements.orion import SERVICES, SPACES, container, pod, stranger, template
 from tests.requirements.registered import Manifest, Registered, environment
+from tests.requirements.standard import passes
 
 HEALTH = dict.fromkeys(SERVICES, "/health") | {"auth": "/api/auth/health"}
 REPLICAS = {"gateway": 3, "auth": 3, "user": 3, "notification": 2}
@@ -91,9 +92,9 @@ def test_analytics_and_the_admin_ui_run(orion: Registered) -> None:
         assert (spec["replicas"], container(spec["template"])["image"]) == (2, f"orion/{name}:1.0")
         assert service_port(orion, namespace, name)["port"] == 3004
     analytics = pod("analytics")
-    assert reaches(orion, pod("gateway"), analytics, 3004)
+    assert passes(orion, pod("gateway"), analytics, 3004)
     for other in (pod("auth"), pod("user"), stranger()):
-        assert not reaches(orion, other, analytics, 3004)
+        assert not passes(orion, other, analytics, 3004)
     rules = orion.spec("AuthorizationPolicy", "orion-analytics", "analytics-authz")["rules"]
     asked = [rule for rule in rules if "3004" in rule["to"][0]["operation"]["ports"]]
     assert [rule["from"][0]["source"]["principals"] for rule in asked] == [
