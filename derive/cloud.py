@@ -2,7 +2,7 @@
 
 A reference is text inside a manifest or an ARN, e.g. ``${bucket:backups}``; the stack puts the resource's own name in
 its place when it registers the object. What is referred to has a symbolic name: the bucket ``backups`` is the one that
-every stack has, any other bucket or key is made because something refers to it.
+every stack has; any other bucket is declared, or made like a key because something refers to it.
 """
 
 from __future__ import annotations

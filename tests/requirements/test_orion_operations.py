@@ -86,7 +86,8 @@ def test_the_pipeline_gives_services_another_image_and_may_do_nothing_else(orion
 def test_images_are_named_by_the_stacks_configuration(orion: Registered) -> None:
     configured = yaml.safe_load((ROOT / "Pulumi.orion-prod.yaml").read_text())["config"]["wheelhouse:imageTags"]
     assert configured == {"default": "1.0"}
-    assert workloads(orion) == {name: f"orion/{name}:1.0" for name in SERVICES}
+    repositories = orion.outputs["repositories"]
+    assert workloads(orion) == {name: f"{repositories[f'orion/{name}']}:1.0" for name in SERVICES}
 
 
 @pytest.mark.rows("OR-ENV-01")
