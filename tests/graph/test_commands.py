@@ -101,3 +101,24 @@ def test_a_mistake_is_one_message_and_ends_with_two(arguments: list[str], messag
     shown = capsys.readouterr()
     assert message in " ".join(word for word in shown.err.split() if word not in "╭─╮│╰╯")
     assert shown.out == ""
+
+
+def test_render_writes_what_flux_follows_and_says_whose_each_layer_is(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["render", "neotool-prod", "--to", str(tmp_path), "--json"]) == Exit.OK
+    told = json.loads(capsys.readouterr().out)
+    home = tmp_path / "clusters/neotool-prod"
+    assert told["owners"] == dict.fromkeys(("infrastructure", "observability", "data", "apps"), "stack")
+    assert sorted(path.name for path in home.iterdir()) == ["apps", "data", "infrastructure", "observability"]
+    assert (home / "apps/objects/production/deployment-web.yaml").is_file()
+    assert main(["render", "neotool-prod", "--to", str(tmp_path)]) == Exit.OK
+    shown = capsys.readouterr().out
+    assert "apps: applied by the stack" in shown
+    assert shown.rstrip().endswith("0 of them changed")
+
+
+def test_render_of_a_system_that_follows_no_repository_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["render", "dev", "--to", str(tmp_path)]) == Exit.USAGE
+    assert "system 'fitsync' follows no repository; set platform.delivery to Flux(...)" in " ".join(
+        capsys.readouterr().err.replace("│", "").split()
+    )
+    assert list(tmp_path.iterdir()) == []
