@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -26,16 +27,39 @@ def api_server_arguments(resources: Iterable[Resource], place: Path) -> list[str
 
     Empty for a cluster whose control plane is not on the stack's own machines.
     """
-    for resource in resources:
-        if resource.type != "aws:ec2/launchTemplate:LaunchTemplate":
+    machines = list(resources)
+    fetched = {path: text for resource in machines for path, text in _bundle(resource)}
+    for resource in machines:
+        text = _user_data(resource)
+        if text is None:
             continue
-        booted = yaml.safe_load(b64decode(plain(resource.inputs)["userData"]))
-        files = {file["path"]: file["content"] for file in booted["write_files"]}
+        booted = yaml.safe_load(text)
+        files = {**fetched, **{file["path"]: file["content"] for file in booted["write_files"]}}
         configuration: dict[str, Any] = yaml.safe_load(files.get(K3S_CONFIGURATION, "{}"))
         if "kube-apiserver-arg" in configuration:
             own = [_moved(argument, files, place) for argument in configuration["kube-apiserver-arg"]]
             return [*own, f"--service-cluster-ip-range={configuration['service-cidr']}"]
     return []
+
+
+def _user_data(resource: Resource) -> str | None:
+    """What a machine boots with. Absent: the resource is no machine."""
+    if resource.type == "aws:ec2/launchTemplate:LaunchTemplate":
+        return b64decode(plain(resource.inputs)["userData"]).decode()
+    if resource.type == "aws:ec2/instance:Instance":
+        text: str | None = plain(resource.inputs).get("userData")
+        return text
+    return None
+
+
+def _bundle(resource: Resource) -> list[tuple[str, str]]:
+    """The files that machines fetch at their first boot."""
+    if resource.type != "aws:secretsmanager/secretVersion:SecretVersion":
+        return []
+    text = plain(resource.inputs).get("secretString", "")
+    if not text.startswith('{"files":'):
+        return []
+    return [(file["path"], file["content"]) for file in json.loads(text)["files"]]
 
 
 def _moved(argument: str, files: dict[str, str], place: Path) -> str:
