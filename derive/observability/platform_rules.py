@@ -73,3 +73,18 @@ def doors(scope: Scope) -> Iterator[dict[str, Any]]:
         "One in twenty requests by the ingress takes longer than {{ $value | humanizeDuration }}.",
         "Compare with its callees and the database on the dashboards; look for CPU throttling.",
     )
+
+
+def sealed(scope: Scope) -> Iterator[dict[str, Any]]:
+    """A member that restarts is sealed until people come, and a sealed one answers no scrape."""
+    yield alert(
+        "VaultSealed",
+        f'up{{namespace="{scope.sealed}",pod=~"vault-[0-9]+"}} == 0',
+        "5m",
+        "critical",
+        scope,
+        "{{ $labels.pod }} is sealed, or does not run",
+        "Secrets that are there stay as they are; changed values, and those of new namespaces, do not arrive.",
+        f"kubectl -n {scope.sealed} exec -it {{{{ $labels.pod }}}} -- vault operator unseal, three times, with "
+        "different keys (runbook Vault).",
+    )

@@ -28,6 +28,7 @@ def prometheus_rule(scope: Scope) -> Manifest:
         ("traffic", list(_traffic(scope)) if scope.mesh else []),
         ("ingress", list(platform_rules.doors(scope)) if scope.ingress else []),
         ("nodes", list(platform_rules.nodes(scope)) if scope.fixed else []),
+        ("vault", list(platform_rules.sealed(scope)) if scope.sealed else []),
         ("egress", [*egress_rules.recordings(), *egress_rules.alerts(scope)] if scope.egress else []),
         *store_groups(scope),
         ("security", list(security_rules.attempts(scope)) if scope.mesh else []),

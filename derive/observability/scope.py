@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from derive import choices, naming
+from derive import choices, naming, versions
 from derive.addons import discovery, log_archive, postgres_exporter
+from derive.addons.chart import housed
 from derive.shapes import Deployment
 from derive.stores import copies, kafka
 from derive.stores.postgres_backup import oldest_backup
 from derive.stores.postgres_members import services
-from model import Alert, Alloy, Cilium, Istio, Kafka, Loki, MySQL, PostgreSQL, RabbitMQ, Redis, Traefik, Velero
+from model import Alert, Alloy, Cilium, Istio, Kafka, Loki, MySQL, PostgreSQL, RabbitMQ, Redis, Traefik, Vault, Velero
 from model.schedules import gaps
 from model.stores import copies_of
 
@@ -65,6 +66,8 @@ class Scope:
     """Whether Traefik counts what comes in."""
     fixed: bool
     """Whether nobody adds nodes: the servers work, too."""
+    sealed: str | None
+    """Namespace of a Vault that only people can unseal. Absent: there is none."""
     jvm: tuple[str, ...]
     """Services of the Java virtual machine that are measured."""
     mesh: bool
@@ -126,6 +129,7 @@ def scope(deployment: Deployment) -> Scope:
         backups=choices.choice(deployment, Velero) is not None,
         ingress=isinstance(system.platform.ingress, Traefik) and bool(discovery.scrapes(deployment)),
         fixed=not system.platform.pools,
+        sealed=_sealed(deployment),
         jvm=tuple(service.name for service in running if service.runtime == "jvm" and service.metrics),
         mesh=isinstance(system.platform.mesh, Istio),
         egress=any(external.through_gateway for external in system.externals),
@@ -143,3 +147,10 @@ def _copies(deployment: Deployment) -> dict[str, timedelta]:
     if loki and loki.archive:
         found[log_archive.NAME] = loki.archive.schedule
     return {name: gaps(schedule)[1] for name, schedule in found.items()}
+
+
+def _sealed(deployment: Deployment) -> str | None:
+    vault = choices.choice(deployment, Vault)
+    if vault is None or vault.auto_unseal:
+        return None
+    return housed(versions.VAULT, vault.namespace).namespace
