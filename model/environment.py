@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from model.base import DeclarationError, Declared, Host, Name, Percent
 from model.edge import PublicApi, Site
 from model.network import vpc_range
+from model.observability import Dashboard
 from model.stores import Gp3
 from model.workloads import BlueGreen, Canary, Resources, Rolling
 
@@ -114,6 +115,9 @@ class Environment(Declared):
     disks. K3s always encrypts them with a key of its own."""
     services: dict[Name, ServiceChange] = Field(default_factory=dict)
     """What of single services differs, beside their numbers. Absent: nothing."""
+    dashboards: tuple[Dashboard, ...] | None = None
+    """These pages and no others: neither those of the system nor those that are derived or come with a chart. Absent:
+    all of them."""
     origins: tuple[Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+(:[0-9]+)?$")], ...] = ()
     """Origins of the pages that may call the mesh's routes from a browser (CORS). Empty: the services decide."""
     replicas: int = Field(1, ge=1)

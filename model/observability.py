@@ -1,4 +1,4 @@
-"""What people want to see of a system: dashboards and their panels."""
+"""What people want to see of a system, and to be told of it: dashboards with their panels, alerts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from model.base import Declared, minutes
+from model.base import Declared, Name, minutes
 
 Unit = Literal["short", "reqps", "percentunit", "s", "ms", "bytes", "ops"]
 """Grafana's unit ids."""
@@ -18,7 +18,9 @@ class Panel(Declared):
 
     title: str
     query: str
-    """PromQL."""
+    """PromQL; SQL where ``source`` is a database, with the columns ``time`` and one for each series."""
+    source: Name | None = None
+    """The database that is asked: the one that the platform's Grafana reads. Absent: Prometheus."""
     legend: str = ""
     """Legend of each series, with ``{{label}}`` placeholders. Absent: all labels."""
     unit: Unit = "short"

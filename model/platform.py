@@ -167,6 +167,11 @@ class Observability(Declared):
     metrics_days: int = 15
     logs: Literal["opensearch", "none"] = "opensearch"
     """Where the containers' logs go in a platform without Loki; ``none``: nowhere beyond the nodes."""
+    database: Name | None = None
+    """A managed database that Grafana reads, too, by a user who may only read. Absent: none."""
+    runbooks: str | None = Field(None, pattern=r"^https://")
+    """The page on what to do about declared alerts; each has a place of its name on it. Absent: they say it themselves.
+    """
     mesh_dashboards: bool = False
     """Whether Grafana fetches the dashboards that the mesh's makers publish at grafana.com."""
     log_prefix: str | None = None

@@ -62,7 +62,8 @@ from model import (
     hours,
     seconds,
 )
-from systems.schemas.myhealth import ONE_PERSON, SEVERAL_PEOPLE
+from systems.parts.myhealth_pages import ALERTS, PAGES, TWO_PAGES
+from systems.parts.myhealth_schema import ONE_PERSON, SEVERAL_PEOPLE
 
 SIZE = Resources(cpu="250m", memory="256Mi", cpu_limit="500m", memory_limit="512Mi")
 SMALL = Resources(cpu="100m", memory="128Mi", cpu_limit="250m", memory_limit="256Mi")
@@ -196,6 +197,8 @@ SYSTEM = System(
         Route(host="api", prefix="/health", to="api-service", timeout=seconds(10), retry=TRIES),
     ),
     externals=(External(name="oura", hosts=("api.ouraring.com",), used_by=("oura-collector",), through_gateway=True),),
+    alerts=ALERTS,
+    dashboards=PAGES,
     platform=Platform(
         cluster=Eks(),
         cni=NetworkPolicies(),
@@ -220,6 +223,9 @@ SYSTEM = System(
             scrape=seconds(30),
             logs="none",
             host="grafana",
+            database="myhealth",
+            mesh_dashboards=True,
+            runbooks="https://github.com/eric-n/myhealth/blob/main/docs/runbooks.md",
             receivers=(Slack(name="operations", channel="#myhealth-operations"),),
         ),
         addons=(
@@ -271,6 +277,7 @@ SYSTEM = System(
                     resources=SMALL, env={"DB_POOL_MAX": "4", "DEFAULT_USER_ID": "1"}, release=Rolling()
                 ),
             },
+            dashboards=TWO_PAGES,
             origins=("https://dev.myhealth.eric-n.com", "https://grafana.dev.myhealth.eric-n.com"),
             autoscale=True,
             log_days=7,

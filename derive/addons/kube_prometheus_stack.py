@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive import choices, naming, vaulted, versions
-from derive.addons import alertmanager, discovery, ebs_csi, grafana
+from derive import choices, naming, quantities, vaulted, versions
+from derive.addons import alertmanager, discovery, ebs_csi, grafana, grafana_database
 from derive.addons.chart import OUTSIDE_MESH, Release, housed, resources
 from derive.addons.istio import replicas_over_zones
 from derive.placement import placement
@@ -14,7 +14,7 @@ from derive.shapes import Deployment, SecretPlan
 from manifests import core
 from manifests.base import Manifest
 from model import Grafana
-from model.platform import K3s, Observability
+from model.platform import Observability
 
 NAME: Final = "kube-prometheus-stack"
 PORT: Final = 9090
@@ -40,10 +40,11 @@ def release(deployment: Deployment) -> Release:
             settings,
             volume=deployment.environment.observability_volume,
             members=replicas_over_zones(deployment.environment) if choices.alertmanager(deployment) else 0,
-            one_process=isinstance(platform.cluster, K3s),
             cluster=deployment.prefix,
             claim=choices.claims(deployment),
-            sources=grafana.sources(deployment),
+            sources=[*grafana.sources(deployment), *grafana_database.sources(deployment)],
+            only=deployment.environment.dashboards is not None,
+            variables=grafana_database.variables(deployment),
             scrapes=discovery.scrapes(deployment),
             brings_grafana=choices.choice(deployment, Grafana) is None,
             address=grafana.address(deployment),
@@ -73,6 +74,7 @@ def secrets(deployment: Deployment) -> tuple[SecretPlan, ...]:
             literals={"admin-user": "admin"},
             passwords={"admin-password": grafana.SECRET},
         ),
+        *grafana_database.secrets(deployment),
         # Those of a platform with Vault come from there, as the system's own.
         *(
             alertmanager.secrets(settings)
@@ -86,7 +88,6 @@ def values(
     settings: Observability,
     volume: str,
     members: int,
-    one_process: bool,
     cluster: str,
     claim: Manifest,
     sources: list[dict[str, Any]],
@@ -94,15 +95,18 @@ def values(
     scrapes: list[Manifest],
     address: str | None,
     place: Manifest,
+    only: bool,
+    variables: dict[str, Any],
 ) -> dict[str, Any]:
-    """``members``: of Alertmanager; 0: there is none. ``one_process``: the control plane is K3s' single process, whose
-    metrics all come from the kubelet's endpoint; the chart's monitors for its parts would find nothing and alert for
-    ever."""
+    """``members``: of Alertmanager; 0: there is none. ``only``: whether the environment names its dashboards itself.
+
+    The control plane is K3s' single process, whose metrics all come from the kubelet's endpoint, or somebody else's:
+    the chart's monitors for its parts would find nothing and alert for ever."""
     parts = ("kubeControllerManager", "kubeScheduler", "kubeProxy", "kubeEtcd")
     return {
         # The default names have the release's name in them twice.
         "fullnameOverride": NAME,
-        **({part: {"enabled": False} for part in parts} if one_process else {}),
+        **{part: {"enabled": False} for part in parts},
         "prometheusOperator": {
             "resources": resources("10m", "64Mi", "256Mi"),
             "prometheusConfigReloader": {"resources": resources("5m", "24Mi", "64Mi")},
@@ -117,7 +121,9 @@ def values(
             },
         },
         "alertmanager": alertmanager.values(settings, members, claim, place) if members else {"enabled": False},
-        "grafana": _grafana(settings, sources, address, place) if brings_grafana else GRAFANA_ELSEWHERE,
+        "grafana": _grafana(settings, sources, address, place, only, variables)
+        if brings_grafana
+        else GRAFANA_ELSEWHERE,
         "kube-state-metrics": {"resources": resources("10m", "64Mi", "256Mi"), **place},
         "prometheus-node-exporter": {
             # It reads the host, which the namespace's pod security forbids: it stands with the other host agents.
@@ -133,6 +139,8 @@ def _prometheus(settings: Observability, volume: str, cluster: str, claim: Manif
     return {
         # Monitors and rules of every namespace count, whatever release made them.
         **{f"{selector}SelectorNilUsesHelmValues": False for selector in selectors},
+        # What names no interval of its own.
+        "scrapeInterval": quantities.duration(settings.scrape),
         "retention": f"{settings.metrics_days}d",
         # Leaves room for the write-ahead log; Prometheus drops the oldest block rather than fill the volume.
         "retentionSize": f"{_gibibytes(volume) * 8 // 10}GiB",
@@ -152,11 +160,19 @@ GRAFANA_ELSEWHERE: Final = {"enabled": False, "forceDeployDashboards": True}
 
 
 def _grafana(
-    settings: Observability, sources: list[dict[str, Any]], address: str | None, place: Manifest
+    settings: Observability,
+    sources: list[dict[str, Any]],
+    address: str | None,
+    place: Manifest,
+    only: bool,
+    variables: dict[str, Any],
 ) -> dict[str, Any]:
+    """``only``: whether the environment names its dashboards itself."""
     return {
         **grafana.values(sources, address, own=False),
-        **(_mesh_dashboards() if settings.mesh_dashboards else {}),
+        **(_mesh_dashboards() if settings.mesh_dashboards and not only else {}),
+        **({"defaultDashboardsEnabled": False} if only else {}),
+        **variables,
         **place,
     }
 

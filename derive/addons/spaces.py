@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from derive import choices, naming, network_policies
-from derive.addons import alertmanager, discovery, istio, kube_prometheus_stack, opensearch, postgres_exporter
+from derive.addons import (
+    alertmanager,
+    discovery,
+    grafana_database,
+    istio,
+    kube_prometheus_stack,
+    opensearch,
+    postgres_exporter,
+)
 from derive.addons.chart import Addition, Level
 from derive.addons.flows import (
     API_SERVER,
@@ -258,6 +266,7 @@ def _monitoring(deployment: Deployment) -> tuple[Rule, ...]:
             (
                 API_SERVER,
                 _to([PROMETHEUS], 9090),
+                *grafana_database.flows(deployment),
                 *([_to([Pods(ALERTMANAGER)], 9093)] if alerting else ()),
                 *([Flow(Hosts(kube_prometheus_stack.CATALOGUE), (443,))] if fetches else ()),
             ),

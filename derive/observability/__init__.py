@@ -14,10 +14,11 @@ __all__ = ["observability"]
 def observability(deployment: Deployment) -> tuple[Part, ...]:
     """The objects that tell Prometheus and Grafana what to read, to alert on and to show."""
     observed = scope(deployment)
+    system = deployment.system
     rules = prometheus_rule(observed)
-    pages = dashboards(observed, deployment.system)
+    pages = dashboards(observed, system, deployment.environment.dashboards)
     return (
         *monitors(deployment),
         Part(f"{observed.system}-alerts", observed.home, (rules,)),
-        Part(f"{observed.system}-dashboards", pages[0]["metadata"]["namespace"], pages),
+        *((Part(f"{observed.system}-dashboards", pages[0]["metadata"]["namespace"], pages),) if pages else ()),
     )

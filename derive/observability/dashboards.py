@@ -19,6 +19,8 @@ PLATFORM: Final = "Platform"
 JVM: Final = "JVM Metrics"
 SOURCE: Final = {"type": "prometheus", "uid": "prometheus"}
 """The data source that kube-prometheus-stack provisions."""
+SQL: Final = "grafana-postgresql-datasource"
+"""Grafana's id of data sources of that kind."""
 LABEL: Final = {"grafana_dashboard": "1"}
 """What Grafana's sidecar collects."""
 COLUMNS: Final = 24
@@ -26,8 +28,10 @@ HEIGHT: Final = 8
 WIDTH: Final = {"graph": 12, "number": 6}
 
 
-def dashboards(scope: Scope, system: System) -> tuple[Manifest, ...]:
-    """One ConfigMap per dashboard, in the namespace of Grafana."""
+def dashboards(scope: Scope, system: System, only: Sequence[Dashboard] | None = None) -> tuple[Manifest, ...]:
+    """One ConfigMap per dashboard, in the namespace of Grafana. ``only``: these pages and no others."""
+    if only is not None:
+        return tuple(_config_map(scope, page.title, page.panels, ()) for page in only)
     pages = {page.title: page.panels for page in _derived(scope)}
     for declared in system.dashboards:
         pages[declared.title] = (*pages.get(declared.title, ()), *declared.panels)
@@ -257,14 +261,18 @@ def _config_map(scope: Scope, title: str, panels: Sequence[Panel], extra: Iterab
 
 
 def _panel(panel: Panel) -> dict[str, Any]:
-    target = {"refId": "A", "datasource": SOURCE, "expr": panel.query, "legendFormat": panel.legend or "__auto"}
+    source = {"type": SQL, "uid": panel.source} if panel.source else SOURCE
+    asked = {"expr": panel.query, "legendFormat": panel.legend or "__auto"}
+    if panel.source:
+        asked = {"rawSql": panel.query, "format": "time_series"}
+    target = {"refId": "A", "datasource": source, **asked}
     defaults: dict[str, Any] = {"unit": panel.unit}
     if panel.unit == "percentunit":
         defaults |= {"min": 0, "max": 1}
     return {
         "type": "timeseries" if panel.shape == "graph" else "stat",
         "title": panel.title,
-        "datasource": SOURCE,
+        "datasource": source,
         "targets": [target],
         "fieldConfig": {"defaults": defaults, "overrides": []},
     }

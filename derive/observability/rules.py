@@ -16,6 +16,7 @@ from derive.observability.queries import one_of
 from derive.observability.scope import Scope
 from derive.observability.store_rules import archives, store_groups
 from manifests.base import Manifest, manifest
+from model.base import span
 
 NAMED: Final = "{{ $labels.destination_service_name }}"
 SLOW: Final = 1000
@@ -34,6 +35,7 @@ def prometheus_rule(scope: Scope) -> Manifest:
         ("security", list(security_rules.attempts(scope)) if scope.mesh else []),
         ("declared", list(security_rules.declared(scope))),
         ("logs", list(_logs(scope))),
+        ("jobs", list(_jobs(scope))),
         ("backups", [*archives(scope), *(_backups() if scope.backups else ())]),
     ]
     return manifest(
@@ -70,6 +72,23 @@ def _services(scope: Scope) -> Iterator[dict[str, Any]]:
         "kubectl -n {{ $labels.namespace }} logs {{ $labels.pod }} -c {{ $labels.container }} --previous; "
         "exit code 137 is a memory limit that is too low.",
     )
+
+
+def _jobs(scope: Scope) -> Iterator[dict[str, Any]]:
+    """Scheduled services that have not succeeded for three of their intervals."""
+    for name, (space, interval) in scope.jobs.items():
+        limit = int(3 * interval.total_seconds())
+        last = f'kube_cronjob_status_last_successful_time{{namespace="{space}",cronjob="{name}"}}'
+        yield alert(
+            "JobLate",
+            f"time() - max by (namespace, cronjob) ({last}) > {limit}",
+            "1m",
+            "critical",
+            scope,
+            "{{ $labels.cronjob }} has not succeeded for {{ $value | humanizeDuration }}",
+            f"It is due every {span(interval)}; what it does is not being done.",
+            f"kubectl -n {space} get jobs, then the logs of the last one: what it calls, or is to prove itself with.",
+        )
 
 
 def _down(scope: Scope) -> Iterator[dict[str, Any]]:

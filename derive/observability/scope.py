@@ -70,6 +70,8 @@ class Scope:
     """Namespace of a Vault that only people can unseal. Absent: there is none."""
     jvm: tuple[str, ...]
     """Services of the Java virtual machine that are measured."""
+    jobs: dict[str, tuple[str, timedelta]]
+    """Scheduled services: namespace, and the longest time between two runs."""
     mesh: bool
     egress: bool
     """Whether calls leave by the egress gateway."""
@@ -79,6 +81,8 @@ class Scope:
     """Services behind a firewall."""
     tokens: tuple[str, ...]
     """Services that ask for tokens."""
+    runbooks: str | None
+    """The page on what to do about declared alerts. Absent: there is none."""
     alerts: tuple[Alert, ...]
     """What the declaration adds."""
 
@@ -130,12 +134,18 @@ def scope(deployment: Deployment) -> Scope:
         ingress=isinstance(system.platform.ingress, Traefik) and bool(discovery.scrapes(deployment)),
         fixed=not system.platform.pools,
         sealed=_sealed(deployment),
+        jobs={
+            service.name: (naming.service_namespace(system, service), gaps(service.schedule.cron)[1])
+            for service in system.services
+            if service.schedule
+        },
         jvm=tuple(service.name for service in running if service.runtime == "jvm" and service.metrics),
         mesh=isinstance(system.platform.mesh, Istio),
         egress=any(external.through_gateway for external in system.externals),
         network=isinstance(system.platform.cni, Cilium),
         guarded=tuple(firewall.at for firewall in system.firewalls),
         tokens=tuple(tokens.at for tokens in system.tokens),
+        runbooks=system.platform.observability.runbooks,
         alerts=system.alerts,
     )
 

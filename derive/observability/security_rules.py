@@ -47,4 +47,7 @@ def declared(scope: Scope) -> Iterator[dict[str, Any]]:
     """What the declaration adds."""
     for item in scope.alerts:
         lasting = f"{int(item.lasting.total_seconds())}s"
-        yield alert(item.name, item.query, lasting, item.severity, scope, item.summary, item.meaning, item.first)
+        found = alert(item.name, item.query, lasting, item.severity, scope, item.summary, item.meaning, item.first)
+        if scope.runbooks:
+            found["annotations"]["runbook_url"] = f"{scope.runbooks}#{item.name.lower()}"
+        yield found

@@ -62,6 +62,8 @@ ONE_PERSON: Final = {
 }
 SEVERAL_PEOPLE: Final = {
     "001_initial_schema.sql": _USERS + _table("readiness_metrics", _OWNED, _READINESS, _ONCE),
-    "002_add_sleep_metrics.sql": _table("sleep_metrics", _OWNED, _SLEEP, _ONCE),
-    "003_add_activity_metrics.sql": _table("activity_metrics", _OWNED, _ACTIVITY, _ONCE),
+    "002_add_sleep_metrics.sql": _table("sleep_metrics", _OWNED, _SLEEP + "  movement DECIMAL,\n", _ONCE),
+    "003_add_activity_metrics.sql": _table(
+        "activity_metrics", _OWNED, _ACTIVITY + "  trainings INT,\n  recovery_minutes INT,\n", _ONCE
+    ),
 }
