@@ -26,7 +26,7 @@ def short(token: str) -> str:
 
 @dataclass(frozen=True)
 class Chart:
-    """An add-on as K3s' Helm controller gets it."""
+    """An add-on as K3s' Helm controller gets it, or as whoever runs the update installs it."""
 
     name: str
     namespace: str
@@ -129,6 +129,10 @@ class Registered:
             spec = item["spec"]
             values = yaml.safe_load(spec.get("valuesContent", "")) or {}
             found[name] = Chart(name, spec["targetNamespace"], spec["chart"], spec["version"], spec, values)
+        for release in self.all("Release"):
+            spec = release.inputs
+            values = spec.get("values") or {}
+            found[spec["name"]] = Chart(spec["name"], spec["namespace"], spec["chart"], spec["version"], spec, values)
         return found
 
     def pods(self) -> Iterator[tuple[str, str, Manifest]]:
