@@ -219,7 +219,7 @@ class Settings(BaseModel):
         )
 
 
-CHANGEABLE = frozenset({"services", "stores", "policies", "routes", "externals", "platform", "network"})
+CHANGEABLE = frozenset({"services", "stores", "policies", "routes", "externals", "platform", "network", "quota"})
 """Parts of a declaration that a stack's configuration may change, beside its environments."""
 EXTERNALS = "changes.externals"
 """The one list that may grow: hosts outside are facts of an account."""

@@ -80,13 +80,18 @@ def test_what_is_lost_comes_back_by_itself(neotool: Registered) -> None:
 
 
 @pytest.mark.rows("NT-CLU-06", "NT-AVL-02")
-def test_more_nodes_and_replicas_are_configuration() -> None:
+def test_more_nodes_replicas_members_and_brokers_are_configuration() -> None:
     """A later stage that needs a change of code would wait for a release."""
     more = {"prod": {"servers": {"count": 3}, "replicas": 3}}
+    grown = {
+        "stores": {"postgres": {"placement": {"members": 3}}, "kafka": {"brokers": 3}},
+        "quota": {"cpu": "24", "cpu_limit": "36", "memory": "48Gi", "memory_limit": "72Gi", "storage": "900Gi"},
+    }
     config = {
         "wheelhouse:system": "neotool",
         "wheelhouse:environment": "prod",
         "wheelhouse:environments": json.dumps(more),
+        "wheelhouse:changes": json.dumps(grown),
         "wheelhouse:cloudflareAccount": "0" * 32,
         "aws:region": "us-east-1",
     }
@@ -95,6 +100,13 @@ def test_more_nodes_and_replicas_are_configuration() -> None:
     assert plan.cluster.addresses == ("10.20.1.10", "10.20.1.11", "10.20.1.12")
     deployments = [item for part in plan.application.services for item in part.objects if item["kind"] == "Deployment"]
     assert {item["spec"]["replicas"] for item in deployments} == {3}
+    members = {
+        item["metadata"]["name"]: item["spec"]["replicas"]
+        for part in plan.application.stores
+        for item in part.objects
+        if item["kind"] == "StatefulSet"
+    }
+    assert members == {"postgres": 1, "postgres-2": 1, "postgres-3": 1, "kafka": 3}
 
 
 @pytest.mark.rows("NT-OPS-02")
