@@ -26,7 +26,7 @@ from audit.sites import (
     Site,
     Sites,
 )
-from model import Bucket, Flux, HubAndSpoke, K3s
+from model import Bucket, Flux, HubAndSpoke, K3s, NetworkPolicies
 from model.platform import Receiver
 
 ANYWHERE: Final = "anywhere"
@@ -39,6 +39,9 @@ INGRESS_PORTS: Final = {"istio": (80, 443, 15021), "nginx": (30080, 30443, 30081
 """Redirect, TLS and health on the nodes, by kind of ingress."""
 ADMINISTRATION: Final = ("TCP 22", "TCP 6443")
 API: Final = ("TCP 6443",)
+OVERLAY: Final = "UDP 8472"
+BETWEEN: Final = ("TCP 10250", OVERLAY, "TCP 6443", "TCP 2379", "TCP 2380", "TCP 9100")
+"""Between servers that are their own edge: kubelet, pods' packets, API, etcd, node exporter."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class NetworkExpectation:
         self._hub = isinstance(network, HubAndSpoke)
         self._tiers = {tier.name: tier.egress for tier in network.tiers}
         everything = (EVERYTHING,)
+        own_network = isinstance(scope.system.platform.cni, NetworkPolicies)
+        between = BETWEEN if scope.exposed and own_network else everything
         self._ingress = INGRESS_PORTS[scope.system.platform.ingress.kind]
         doors = tuple(f"TCP {port}" for port in self._ingress)
         stores = [store for store in scope.system.stores if not isinstance(store, Bucket)]
@@ -72,7 +77,7 @@ class NetworkExpectation:
         edge = (PUBLIC_TIER, HUB) if self._hub else (EDGE, "own")
         self._rows: dict[Way, tuple[Row, ...]] = {
             "ingress": (
-                *(Row(NODE, peer, everything, tier=tier) for tier in nodes for peer in self._admitted(tier)),
+                *(Row(NODE, peer, between, tier=tier) for tier in nodes for peer in self._admitted(tier)),
                 *(Row(NODE, edge[0] if self._hub else EDGE, doors, edge[1], tier) for tier in scope.entered_tiers),
                 Row(NODE, PRIVATE_TIER, ADMINISTRATION, HUB),
                 *(Row(ENTRY, tier, API) for tier in nodes),
@@ -84,7 +89,8 @@ class NetworkExpectation:
                 *self._entering(),
             ),
             "egress": (
-                *(Row(NODE, tier, everything) for tier in (*nodes, *data)),
+                *(Row(NODE, tier, between) for tier in nodes),
+                *(Row(NODE, tier, everything) for tier in data),
                 Row(NODE, ANYWHERE, self._outward()),
                 *(Row(ENTRY, tier, everything) for tier in nodes),
                 Row(DATABASE, DATABASE, replicated),

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from audit.balancers import Balancers
-from audit.expected_network import NetworkExpectation
+from audit.expected_network import OVERLAY, NetworkExpectation
 from audit.findings import Difference, Kind, Report
 from audit.firewall import EVERYTHING, Firewall, Way
 from audit.resources import Registry
@@ -169,14 +169,15 @@ class Machines:
         )
 
     def nodes_reach_each_other(self) -> bool:
-        """Whether pods on different nodes can speak at all: the overlay needs every port between nodes whose tiers are
-        declared to speak."""
+        """Whether pods on different nodes can speak at all: on every port, or on the overlay's, between nodes whose
+        tiers are declared to speak."""
         nodes = [site for site in self.sites.machines if site.role == NODE]
+        overlay = {EVERYTHING, OVERLAY}
         return all(
-            EVERYTHING in self.reach(one, other)
+            overlay & self.reach(one, other)
             for one in nodes
             for other in nodes
-            if EVERYTHING in self._expected.ports(other, "ingress", one)
+            if overlay & self._expected.ports(other, "ingress", one)
         )
 
 

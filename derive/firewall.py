@@ -39,11 +39,13 @@ class Rule:
     peer: str
     port: int | None
     description: str
+    protocol: Literal["tcp", "udp"] = "tcp"
 
     @property
     def key(self) -> str:
         """Names the rule among those of its group; stable when others are added."""
-        return f"{self.direction}-{'all' if self.port is None else self.port}-{self.peer}".replace("/", "-")
+        number = "all" if self.port is None else f"{'udp-' if self.protocol == 'udp' else ''}{self.port}"
+        return f"{self.direction}-{number}-{self.peer}".replace("/", "-")
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,20 @@ def nodes_of(tier: str) -> str:
     return f"{tier}{NODES}"
 
 
+Member = tuple[int | None, Literal["tcp", "udp"], str]
+"""Port, protocol, and what for."""
+EVERYTHING: Final[Member] = (None, "tcp", "Nodes and pods of the cluster")
+K3S: Final[tuple[Member, ...]] = (
+    (10250, "tcp", "Kubelet"),
+    (8472, "udp", "VXLAN of the pod network"),
+    (KUBERNETES, "tcp", "Kubernetes API"),
+    (2379, "tcp", "etcd, clients"),
+    (2380, "tcp", "etcd, members"),
+    (9100, "tcp", "Node exporter"),
+)
+"""What nodes with K3s' own network ask of one another (K3s documentation, "Requirements", inbound rules)."""
+
+
 def node_group(
     tier: str,
     edge: tuple[str, ...],
@@ -108,21 +124,23 @@ def node_group(
     databases: tuple[str, ...],
     outward: tuple[int, ...] = (HTTPS,),
     operators: tuple[str, ...] = (),
+    between: tuple[Member, ...] = (EVERYTHING,),
 ) -> Group:
     """The cluster's nodes in one tier (FS-NET-15, FS-NET-16). ``doors``: the ingress gateway's ports on them.
 
-    ``edge``: ranges, or a group's name; ``admitted``: the nodes that may speak to them. ``outward``: ports on which
-    their pods may ask anybody outside. ``operators``: administrators' ranges, where the nodes have public addresses.
+    ``edge``: ranges, or a group's name; ``admitted``: the nodes that may speak to them, on the ports ``between`` nodes.
+    ``outward``: ports on which their pods may ask anybody outside. ``operators``: administrators' ranges, where the
+    nodes have public addresses.
     """
     inbound = (
-        *(Rule("ingress", cidr, None, "Nodes and pods of the cluster") for cidr in admitted),
+        *(Rule("ingress", cidr, port, text, protocol) for cidr in admitted for port, protocol, text in between),
         *(Rule("ingress", cidr, port, "Edge") for cidr in edge for port in doors),
         *(Rule("ingress", cidr, port, "Bastion") for cidr in bastion for port in (SSH, KUBERNETES)),
         *(Rule("ingress", cidr, port, "Administrators") for cidr in operators for port in (SSH, KUBERNETES)),
     )
     outbound = (
         *to_databases(databases),
-        *(Rule("egress", cidr, None, "Nodes and pods of the cluster") for cidr in cluster),
+        *(Rule("egress", cidr, port, text, protocol) for cidr in cluster for port, protocol, text in between),
         *(Rule("egress", WORLD, port, OUTWARD.get(port, "Declared externals")) for port in outward),
     )
     return Group(nodes_of(tier), f"Nodes of the cluster in tier {tier}", inbound + outbound)

@@ -11,7 +11,18 @@ from derive.addresses import ENTRY_ADDRESS, AddressPlan, address_plan
 from derive.doorman import IngressPorts, doorman
 from derive.limits import balancer
 from derive.shapes import Deployment
-from model import DeclarationError, Email, ExistingCluster, Flux, HubAndSpoke, K3s, SingleVpc, System, Tier
+from model import (
+    DeclarationError,
+    Email,
+    ExistingCluster,
+    Flux,
+    HubAndSpoke,
+    K3s,
+    NetworkPolicies,
+    SingleVpc,
+    System,
+    Tier,
+)
 from model.environment import Environment
 from model.network import Network
 
@@ -232,6 +243,7 @@ def _exposed(
             data,
             outward_ports(system),
             operators if tier == network.control else (),
+            firewall.K3S if isinstance(system.platform.cni, NetworkPolicies) else (firewall.EVERYTHING,),
         )
         for tier in clusters
     )

@@ -56,7 +56,7 @@ class SecurityGroups(pulumi.ComponentResource):
         kind(
             f"{name}-{rule.key}",
             security_group_id=group_id,
-            ip_protocol="-1" if rule.port is None else "tcp",
+            ip_protocol="-1" if rule.port is None else rule.protocol,
             from_port=rule.port,
             to_port=rule.port,
             prefix_list_id=prefix_lists.get(rule.peer),

@@ -56,7 +56,12 @@ def test_the_world_reaches_http_and_https_administrators_ssh_and_the_api_and_nod
         ("tcp", WORLD, 443),
         ("tcp", ADMINISTRATORS, 22),
         ("tcp", ADMINISTRATORS, 6443),
-        ("-1", subnet, None),
+        ("tcp", subnet, 10250),
+        ("udp", subnet, 8472),
+        ("tcp", subnet, 6443),
+        ("tcp", subnet, 2379),
+        ("tcp", subnet, 2380),
+        ("tcp", subnet, 9100),
     }
     assert not any(item.inputs.get("cidrIpv6") for item in neotool.all("vpc.SecurityGroupIngressRule"))
 

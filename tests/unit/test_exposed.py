@@ -42,22 +42,24 @@ def exposed(platform: dict[str, Any] | None = None, count: int = 1, zones: int =
     return shop(**{**own, **changes})
 
 
-def rules(direction: str, system: System | None = None) -> set[tuple[str, int | None]]:
-    plan = system_plan(deployed(system or exposed(), admin_ranges=ADMINS))
+BETWEEN = {("10.1.1.0/24", port) for port in ("tcp 10250", "udp 8472", "tcp 6443", "tcp 2379", "tcp 2380", "tcp 9100")}
+
+
+def rules(direction: str) -> set[tuple[str, str]]:
+    plan = system_plan(deployed(exposed(), admin_ranges=ADMINS))
     (group,) = plan.network.groups
-    return {(rule.peer, rule.port) for rule in group.rules if rule.direction == direction}
+    return {(rule.peer, f"{rule.protocol} {rule.port}") for rule in group.rules if rule.direction == direction}
 
 
 def test_the_world_reaches_the_ingress_and_administrators_the_rest() -> None:
     """The Kubernetes API or SSH open to everybody is the first thing that is tried."""
-    assert rules("ingress") == {
-        ("10.1.1.0/24", None),
-        ("0.0.0.0/0", 80),
-        ("0.0.0.0/0", 443),
-        ("203.0.113.0/24", 22),
-        ("203.0.113.0/24", 6443),
+    assert rules("ingress") == BETWEEN | {
+        ("0.0.0.0/0", "tcp 80"),
+        ("0.0.0.0/0", "tcp 443"),
+        ("203.0.113.0/24", "tcp 22"),
+        ("203.0.113.0/24", "tcp 6443"),
     }
-    assert rules("egress") == {("10.1.1.0/24", None), ("0.0.0.0/0", 80), ("0.0.0.0/0", 443)}
+    assert rules("egress") == BETWEEN | {("0.0.0.0/0", "tcp 80"), ("0.0.0.0/0", "tcp 443")}
 
 
 def test_there_is_neither_an_edge_nor_an_entry() -> None:
