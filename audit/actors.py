@@ -24,7 +24,7 @@ from audit.population import Actor, Port, Proxy
 from audit.resources import Object, Registry
 from audit.scope import Scope, helpers_of, pooler_of, tester_of
 from audit.services import NETWORKING
-from model import Bucket
+from model import Bucket, ExistingCluster
 
 STRANGER: Final = "stranger"
 ELSEWHERE: Final = "elsewhere"
@@ -209,7 +209,8 @@ def _nodes(registry: Registry, scope: Scope) -> Iterator[Actor]:
     if scope.exposed:
         names |= {item.values.get("subnetId") for item in registry.of("aws:ec2/instance:Instance")}
     subnets = [item.values["cidrBlock"] for item in registry.of("aws:ec2/subnet:Subnet") if item.id in names]
-    where = ranges(*subnets)
+    # Those of an existing cluster are somewhere private, for all that is known.
+    where = PRIVATE if isinstance(scope.system.platform.cluster, ExistingCluster) else ranges(*subnets)
     yield Actor(OWN_NODE, "host", addresses=where, role=NODES)
     yield Actor("another node", "remote-node", addresses=where, role=NODES)
     yield Actor("the Kubernetes API", "api-server", addresses=where, role=API_SERVER)
