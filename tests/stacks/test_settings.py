@@ -157,6 +157,23 @@ def test_an_environment_more_needs_the_configuration_only() -> None:
             "Pulumi.dev.yaml: databases.userdb is 'gcp'; it must be 'ec2', 'rds' or 'cluster'",
         ),
         (
+            {"system": "gym", "releases": {"backend-main": 5}},
+            "Pulumi.dev.yaml: releases.backend-main is 5; it must be a stage from 1 to 4, or 'abort'",
+        ),
+        (
+            {"system": "gym", "releases": {"backend-mian": 1}},
+            "Pulumi.dev.yaml: releases names 'backend-mian', which is no service that is released in stages; "
+            "did you mean 'backend-main'?",
+        ),
+        (
+            {"system": "gym", "changes": {"servces": {}}},
+            "Pulumi.dev.yaml: changes names 'servces', which it cannot change; did you mean 'services'?",
+        ),
+        (
+            {"system": "gym", "changes": {"services": {"frontent": {"image": "x"}}}},
+            "Pulumi.dev.yaml: changes.services names 'frontent', which is not declared; did you mean 'frontend'?",
+        ),
+        (
             {"releases": {"frontend": 1}},
             "Pulumi.dev.yaml: releases names 'frontend', which is no service that is released in stages; "
             "declared are: none",
@@ -296,3 +313,31 @@ def test_the_stack_decides_how_vault_is_unsealed() -> None:
     assert refusal({"vault_auto_unseal": "true"}) == (
         "Pulumi.dev.yaml: vaultAutoUnseal is set, but the platform of 'fitsync' has no Vault; remove it"
     )
+
+
+def test_changes_reach_named_members_of_lists_and_leave_the_others() -> None:
+    changed = validated(
+        {
+            **REGION,
+            "system": "gym",
+            "changes": {
+                "services": {"frontend": {"scale": {"maximum": 4}}},
+                "externals": {"payments": {"hosts": ["pay.example"], "used_by": ["backend-main"]}},
+                "platform": {"mesh": {"traces": 10}},
+            },
+        },
+        "dev",
+    ).declaration
+    declared = validated({**REGION, "system": "gym"}, "dev").declaration
+    scale = changed.service("frontend").scale
+    assert scale is not None
+    assert (scale.minimum, scale.maximum) == (1, 4)
+    assert changed.service("backend-main") == declared.service("backend-main")
+    assert [external.name for external in changed.externals] == ["identity", "payments"]
+    assert changed.platform.model_dump()["mesh"]["traces"] == 10
+    assert changed.platform.addons == declared.platform.addons
+
+
+def test_a_release_may_be_held_or_given_up() -> None:
+    settings = validated({**REGION, "system": "gym", "releases": {"backend-main": 1, "frontend": "abort"}}, "dev")
+    assert settings.deployment().facts.releases == {"backend-main": 1, "frontend": 0}
