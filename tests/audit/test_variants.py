@@ -122,6 +122,7 @@ SYSTEMS = {
     ),
     "a pooled database with a dump elsewhere": pooled(),
     "the same by name": pooled().model_copy(update={"platform": Platform()}),
+    "a database with members and a dump elsewhere": pooled(members=3),
     "streams": shop(
         services=(WEB, Service(name="orders", port=3001, uses=("one", "three"))),
         stores=(Kafka(name="one"), Kafka(name="three", brokers=3, namespace="data")),

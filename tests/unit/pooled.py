@@ -24,7 +24,7 @@ ENDPOINT = f"https://{ACCOUNT}.r2.cloudflarestorage.com"
 DUMP = Backup(bucket="archive", schedule="0 3 * * *", keep=days(30))
 
 
-def pooled(bucket: Bucket | None = None, dump: Backup | None = DUMP) -> System:
+def pooled(bucket: Bucket | None = None, dump: Backup | None = DUMP, members: int = 1) -> System:
     """``orders`` uses ``postgres`` through ``pgbouncer``, and the bucket; there is no mesh."""
     return shop(
         stores=(
@@ -33,7 +33,7 @@ def pooled(bucket: Bucket | None = None, dump: Backup | None = DUMP) -> System:
                 database="shop",
                 version=18,
                 image="postgres:18.1-alpine",
-                placement=InCluster(size="100Gi", dump=dump),
+                placement=InCluster(size="100Gi", dump=dump, members=members),
                 pooler=Pooler(name="pgbouncer", members=1, authentication="plain"),
             ),
             bucket or Bucket(name="archive", at=R2(), keep=None, prefix="assets/"),

@@ -109,6 +109,18 @@ def test_the_pooler_goes_straight_to_the_pod_of_a_single_server() -> None:
     assert "auth_type = plain\n" in text
 
 
+def test_members_are_dumped_from_the_primary() -> None:
+    """NT-AVL-02: more members are configuration, and the dumps go on."""
+    found = plan(pooled(members=3))
+    assert {"postgres", "postgres-2", "postgres-3"} <= set(objects(found, "StatefulSet"))
+    job = objects(found, "CronJob")["postgres-backup"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (host,) = [entry["value"] for entry in job["initContainers"][0]["env"] if entry["name"] == "PGHOST"]
+    assert host == "postgres.shop.svc.cluster.local"
+    assert objects(found, "Service")["postgres"]["spec"]["selector"]["role"] == "primary"
+    text = objects(found, "ConfigMap")["pgbouncer-config"]["data"]["pgbouncer.ini"]
+    assert "shop_ro = host=postgres-replicas.shop.svc.cluster.local port=5432 dbname=shop\n" in text
+
+
 def _keys(bucket: Bucket, **placement: object) -> System:
     return shop(
         stores=(PostgreSQL(name="orderdb", placement=InCluster.model_validate(placement)), bucket),
