@@ -32,6 +32,11 @@ def egress(targets: Sequence[Manifest], numbers: Sequence[int], protocols: Seque
     return {"to": list(targets), "ports": _ports(numbers, protocols)}
 
 
+def _once(rules: Sequence[Manifest]) -> list[Manifest]:
+    """Two reasons for the same connection are one rule."""
+    return [rule for number, rule in enumerate(rules) if rule not in rules[:number]]
+
+
 def network_policy(
     name: str,
     namespace: str,
@@ -43,7 +48,7 @@ def network_policy(
     spec = {
         "podSelector": match_labels(selector) if selector else {},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": list(inbound),
-        "egress": list(outbound),
+        "ingress": _once(inbound),
+        "egress": _once(outbound),
     }
     return manifest(API, "NetworkPolicy", name, namespace, spec=spec)

@@ -23,9 +23,23 @@ class Site:
     """Where the mutations are made."""
 
     home: str = "fitsync"
-    """The namespace of the system. It has a Redis."""
+    """The namespace of the system."""
     public: str = "app.dev.fitsync.com"
     """One of its public hosts."""
+    data: str = ""
+    """The namespace of its Redis. Absent: its own."""
+    spaces: tuple[str, ...] = ()
+    """Further namespaces of its services and stores."""
+    doubled: frozenset[str] = frozenset()
+    """Stores to whose pods several Services lead, all of which their users know."""
+    covered: frozenset[str] = frozenset()
+    """Public hosts for which a wildcard answers the same."""
+    alike: frozenset[str] = frozenset()
+    """Hosts outside that are one of several of the same place."""
+
+    def owns(self, body: dict[str, Any]) -> bool:
+        """Whether an object is of the system's own namespaces, not of the platform's."""
+        return body["metadata"].get("namespace") in (self.home, *self.spaces)
 
 
 def of(stack: str, resource: dict[str, Any], site: Site = Site()) -> Iterator[Mutation]:
@@ -69,6 +83,40 @@ def _cilium(body: dict[str, Any], site: Site) -> Found:
                 yield from _finer(section, index, rule, peers, layer)
 
 
+def _standard(body: dict[str, Any], site: Site) -> Found:
+    """Of the platform's own pods, whose labels are their charts': what they need. The standard policy knows the API
+    server and hosts by address only, so that what is too wide there is no difference."""
+    spec = body["spec"]
+    own = site.owns(body) and set(spec["podSelector"].get("matchLabels") or {"app"}) == {"app"}
+    if own or spec["podSelector"]:
+        yield "is gone", (EGRESS, INGRESS), "", None
+    if not own:
+        return
+    for section, peers, layer in (("ingress", "from", INGRESS), ("egress", "to", EGRESS)):
+        yield f"{section} admits all", (layer,), "", append(("spec", section), {})
+        for index, rule in enumerate(spec[section]):
+            path = ("spec", section, index)
+            yield f"{section}[{index}] is gone", (layer,), "", drop(path)
+            yield f"{section}[{index}] has no ports", (layer,), "", drop((*path, "ports"))
+            yield f"{section}[{index}] is for all", (layer,), "", drop((*path, peers))
+            for number, _ in enumerate(rule["ports"]):
+                yield f"{section}[{index}] loses a port", (layer,), "", drop((*path, "ports", number))
+            more = {"port": 8443, "protocol": "TCP"}
+            yield f"{section}[{index}] has one more port", (layer,), "", append((*path, "ports"), more)
+            for number, _ in enumerate(rule[peers]):
+                yield f"{section}[{index}] loses a peer", (layer,), "", drop((*path, peers, number))
+
+
+def _ingress(body: dict[str, Any], site: Site) -> Found:
+    if body["spec"]["rules"][0]["host"] not in site.covered:
+        yield "is gone", (DOOR,), "", None
+        yield "is another controller's", (DOOR,), "", put(("spec", "ingressClassName"), "other")
+    yield "has no certificate", (DOOR,), "", put(("spec", "tls", 0, "secretName"), "nowhere")
+    backend = ("spec", "rules", 0, "http", "paths", 0, "backend", "service")
+    yield "leads to another port", (DOOR,), "", put((*backend, "port", "number"), 9090)
+    yield "is for another host", (DOOR,), "", put(("spec", "rules", 0, "host"), "elsewhere.example")
+
+
 def _clusterwide(body: dict[str, Any], site: Site) -> Found:
     """Of pods in undeclared namespaces nothing is known but that they open nothing."""
     subject = "any pod elsewhere"
@@ -96,6 +144,8 @@ def _finer(section: str, index: int, rule: dict[str, Any], peers: str, layer: st
 
 def _authorization(body: dict[str, Any], site: Site) -> Found:
     spec = body["spec"]
+    if spec.get("action") == "DENY" or any("when" in rule for rule in spec.get("rules") or ()):
+        return  # Of tokens, and of the egress gateway's hosts: they have tests of their own.
     labels = (spec.get("selector") or {}).get("matchLabels") or {}
     subject = _subject(body, labels, site)
     if spec.get("rules") or not labels:  # What allows nothing adds nothing to the namespace's own policy.
@@ -128,6 +178,8 @@ def _peer_authentication(body: dict[str, Any], site: Site) -> Found:
 
 
 def _sidecar(body: dict[str, Any], site: Site) -> Found:
+    if not site.owns(body):
+        return
     labels = (body["spec"].get("workloadSelector") or {}).get("labels") or {}
     subject = _subject(body, labels, site)
     hosts = ("spec", "egress", 0, "hosts")
@@ -139,18 +191,20 @@ def _sidecar(body: dict[str, Any], site: Site) -> Found:
     for index, host in enumerate(known):
         if any(other != host and other.endswith(host.removeprefix("./").removeprefix("*")) for other in known):
             continue  # The same place by another name.
-        if host.startswith("./*."):
+        if host.startswith("./*.") or host.rpartition("/")[2] in site.alike:
             continue
         yield f"does not know {host}", (ROUTING,), subject, drop((*hosts, index))
 
 
 def _virtual_service(body: dict[str, Any], site: Site) -> Found:
     spec = body["spec"]
+    if "http" not in spec or "mesh" in spec.get("gateways", ()):
+        return  # Of the egress gateway.
     limited = [index for index, route in enumerate(spec["http"]) if "timeout" in route]
     inside = "gateways" not in spec
     if limited or not inside:
         yield "is gone", (DOOR, BEHAVIOUR), "", None
-    elsewhere = {"host": f"redis.{site.home}.svc.cluster.local", "port": {"number": 6379}}
+    elsewhere = {"host": f"redis.{site.data or site.home}.svc.cluster.local", "port": {"number": 6379}}
     layers = (DOOR, ROUTING)
     for index, route in enumerate(spec["http"]):
         path = ("spec", "http", index)
@@ -170,6 +224,8 @@ def _virtual_service(body: dict[str, Any], site: Site) -> Found:
 
 
 def _gateway(body: dict[str, Any], site: Site) -> Found:
+    if body["spec"]["selector"] != {"istio": "ingressgateway"}:
+        return
     yield "is gone", (DOOR,), "", None
     for index, server in enumerate(body["spec"]["servers"]):
         path = ("spec", "servers", index)
@@ -186,29 +242,36 @@ def _service_entry(body: dict[str, Any], site: Site) -> Found:
     name = body["metadata"]["name"] if len(body["spec"]["hosts"]) == 1 else ""
     yield "is gone", (ROUTING,), name, None
     yield "has another port", (ROUTING,), name, put(("spec", "ports", 0, "number"), 5433)
-    yield "has another host", (ROUTING,), "", put(("spec", "hosts"), ["elsewhere.example"])
+    if name:
+        yield "has another host", (ROUTING,), "", put(("spec", "hosts"), ["elsewhere.example"])
 
 
 def _service(body: dict[str, Any], site: Site) -> Found:
     name = body["spec"]["selector"]["app"]
-    yield "is gone", (ROUTING,), name, None
-    yield "selects nobody", (ROUTING,), name, put(("spec", "selector"), {"app": "nobody"})
+    if body["spec"]["ports"][0]["name"] == "metrics":
+        return  # Prometheus goes to the pods' addresses.
+    if name not in site.doubled:
+        yield "is gone", (ROUTING,), name, None
+        yield "selects nobody", (ROUTING,), name, put(("spec", "selector"), {"app": "nobody"})
     yield "leads to another port", (ROUTING,), name, put(("spec", "ports", 0, "targetPort"), 1)
 
 
 def _destination_rule(body: dict[str, Any], site: Site) -> Found:
     # A permissive callee takes plain connections, but knows nobody by them.
-    yield "offers no TLS", (MTLS, AUTHORIZATION), "", put(("spec", "trafficPolicy", "tls", "mode"), "DISABLE")
+    if site.owns(body):
+        yield "offers no TLS", (MTLS, AUTHORIZATION), "", put(("spec", "trafficPolicy", "tls"), {"mode": "DISABLE"})
 
 
 def _subject(body: dict[str, Any], labels: dict[str, str], site: Site) -> str:
     """The workload that a policy is about, as far as its labels name one of the system's."""
-    return labels.get("app", "") if body["metadata"]["namespace"] == site.home else ""
+    return labels.get("app", "") if site.owns(body) else ""
 
 
 KINDS = {
     "CiliumNetworkPolicy": _cilium,
     "CiliumClusterwideNetworkPolicy": _clusterwide,
+    "NetworkPolicy": _standard,
+    "Ingress": _ingress,
     "AuthorizationPolicy": _authorization,
     "PeerAuthentication": _peer_authentication,
     "Sidecar": _sidecar,

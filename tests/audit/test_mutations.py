@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-import systems
 from audit.audit import PodAudit
 from audit.findings import Difference, Report
 from audit.machines import Machines
 from audit.resources import Registry, read
 from audit.scope import Scope
 from tests.audit import network_mutations, policy_mutations
-from tests.audit.conftest import REGION, Documents, scope
+from tests.audit.conftest import AUDITED, Audited, Documents, scope
 from tests.audit.mutations import Mutation, chosen
 
 DEV = scope("dev")
@@ -24,48 +23,33 @@ def reported(mutation: Mutation, differences: list[Difference]) -> bool:
     return any(item.layer in mutation.layers and mutation.mentions in item.text for item in differences)
 
 
-def mutations(documents: Documents, kind: str) -> list[Mutation]:
+def mutations(documents: Documents, kind: str, audited: Audited) -> list[Mutation]:
     return [
         mutation
-        for resource in documents["dev"]["deployment"]["resources"]
+        for resource in documents[audited.stack]["deployment"]["resources"]
         if resource["type"].endswith(f":{kind}")
-        for mutation in policy_mutations.of("dev", resource)
+        for mutation in policy_mutations.of(audited.stack, resource, audited.site)
     ]
 
 
 @pytest.mark.parametrize("kind", sorted(policy_mutations.KINDS))
-def test_every_lost_or_widened_policy_is_reported(documents: Documents, kind: str) -> None:
+@pytest.mark.parametrize("system", AUDITED)
+def test_every_lost_or_widened_policy_is_reported(
+    exported: Callable[[Audited], Documents], system: str, kind: str
+) -> None:
     """One policy that is gone, or one rule that admits too much or too little, even where another layer still stops
     the connection: the next mistake would open it."""
-    machines = Machines(registry(documents), DEV, "dev")
-    found = mutations(documents, kind)
-    assert found
+    audited = AUDITED[system]
+    documents, declared = exported(audited), audited.scope
+    found = mutations(documents, kind, audited)
+    assert bool(found) is (kind not in audited.without)
+    others = [read(documents[name]) for name in audited.refers]
+    machines = Machines(Registry(read(documents[audited.stack]), others), declared, declared.environment)
     missed = []
-    for mutation in chosen(found):
+    for mutation in chosen(found, audited.few):
         with mutation.applied(documents):
-            report = Report("dev")
-            PodAudit(Registry(read(documents["dev"])), DEV, machines).judge(report)
-        if not reported(mutation, report.differences):
-            missed.append((mutation.name, [item.text for item in report.differences][:3]))
-    assert missed == []
-
-
-@pytest.mark.parametrize("kind", sorted(policy_mutations.KINDS))
-def test_every_lost_or_widened_policy_of_a_system_with_releases_in_stages_is_reported(
-    gym: Documents, kind: str
-) -> None:
-    """Testers of new versions, routes with weights, stores that take plain clients, guards of the gateway."""
-    declared = Scope(systems.load("gym"), "dev", REGION)
-    site = policy_mutations.Site("gym", "dev.gym.example.com")
-    resources = [item for item in gym["gym-dev"]["deployment"]["resources"] if item["type"].endswith(f":{kind}")]
-    found = [mutation for item in resources for mutation in policy_mutations.of("gym-dev", item, site)]
-    assert found
-    machines = Machines(Registry(read(gym["gym-dev"])), declared, "dev")
-    missed = []
-    for mutation in chosen(found, 1):
-        with mutation.applied(gym):
-            report = Report("gym-dev")
-            PodAudit(Registry(read(gym["gym-dev"])), declared, machines).judge(report)
+            report = Report(audited.stack)
+            PodAudit(Registry(read(documents[audited.stack])), declared, machines).judge(report)
         if not reported(mutation, report.differences):
             missed.append((mutation.name, [item.text for item in report.differences][:3]))
     assert missed == []
@@ -115,7 +99,7 @@ def test_a_difference_names_caller_callee_port_and_layer(documents: Documents) -
     """Who reads it must know where to look."""
     mutation = next(
         item
-        for item in mutations(documents, "AuthorizationPolicy")
+        for item in mutations(documents, "AuthorizationPolicy", AUDITED["fitsync"])
         if item.name == "AuthorizationPolicy fitsync/user-service-authz: rules[0] is for any identity"
     )
     machines = Machines(registry(documents), DEV, "dev")

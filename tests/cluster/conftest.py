@@ -17,7 +17,7 @@ from tests.cluster import programs, stack
 from tests.cluster.api import NOT_FOUND, Api, Object, Refused
 from tests.cluster.control_plane import control_plane
 from tests.cluster.stack import label
-from tests.cluster.standins import Machines, inject_sidecars
+from tests.cluster.standins import Machines, inject_sidecars, released
 from tests.conftest import ROOT
 from tests.platforms import Platforms, platforms
 
@@ -113,7 +113,9 @@ def deployed(
     resources = platforms.bench(name, settings, case.removeprefix(name)).resources(name)
     place = tmp_path_factory.mktemp(case)
     with control_plane(place, stack.api_server_arguments(resources, place)) as api:
-        deployed = Deployed(api, Machines(api), stack.objects(resources))
+        found = stack.objects(resources)
+        found += [released(item) for item in stack.of_kind(found, "Rollout")]
+        deployed = Deployed(api, Machines(api), found)
         _define(api, stack.defining(definitions, deployed.objects))
         inject_sidecars(api)
         for manifest in deployed.objects:

@@ -3,7 +3,8 @@
 :class:`Machines` stands in for scheduler and kubelets: every pod gets a node, runs and is ready, or has done its work;
 a pod that was deleted stays until the next step, as a real one stays while it stops. :func:`inject_sidecars` stands in
 for istiod's webhook: a pod of a labelled namespace gets a second container of the size that its annotations give, and
-of the security settings that Istio gives it beside its CNI plug-in.
+of the security settings that Istio gives it beside its CNI plug-in. :func:`released` stands in for the controller of
+releases.
 """
 
 from __future__ import annotations
@@ -126,3 +127,12 @@ def _sidecar() -> str:
             capabilities: {container}.securityContext.capabilities{{drop: ['ALL']}}
         }}
     }}}}]"""
+
+
+def released(rollout: Object) -> Object:
+    """A Deployment in a Rollout's place: its pods, and while they change the old ones beside as many new ones."""
+    spec = rollout["spec"]
+    beside = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}
+    kept = {key: spec[key] for key in ("replicas", "selector", "template")}
+    metadata = {key: rollout["metadata"][key] for key in ("name", "namespace")}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {**kept, "strategy": beside}}

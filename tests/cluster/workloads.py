@@ -47,8 +47,12 @@ def refusals(api: Api, namespaces: Iterable[str]) -> list[str]:
 
 def scale(api: Api, target: Mapping[str, Any], namespace: str, replicas: int) -> None:
     """Set the replicas of what an autoscaler refers to, as the autoscaler does."""
-    path = api.path(target["apiVersion"], target["kind"], namespace, target["name"])
-    api.send("PATCH", f"{path}/scale", {"spec": {"replicas": replicas}}, MERGE)
+    kinds = [(target["apiVersion"], target["kind"])]
+    if target["kind"] == "Rollout":
+        kinds.append(("apps/v1", "Deployment"))  # Which stands in its place.
+    for version, kind in kinds:
+        path = api.path(version, kind, namespace, target["name"])
+        api.send("PATCH", f"{path}/scale", {"spec": {"replicas": replicas}}, MERGE)
 
 
 def restart(api: Api, workload: Object) -> None:
