@@ -53,17 +53,21 @@ def _audited(system: str, environment: str, region: str, site: Site, without: st
     declared = Scope(systems.load(system), environment, region)
     several = (external.hosts for external in declared.system.externals if len(external.hosts) > 1)
     spaces = {declared.namespace(item) for item in (*declared.system.services, *declared.system.stores)}
+    databases = [store for store in declared.system.stores if store.kind == "postgresql"]
+    inside = {
+        f"{store.name}{suffix}.{declared.namespace(store)}.svc.cluster.local"
+        for store in databases
+        for suffix in ("", "-replicas")
+    }
     wild = {route.to for route in declared.system.routes if route.host == "*"}
+    covered = {route.host for route in declared.system.routes if route.to in wild} - {"*"}
     full = replace(
         site,
         spaces=tuple(sorted(spaces)),
-        doubled=frozenset(store.name for store in declared.system.stores if store.kind == "postgresql"),
-        covered=frozenset(
-            declared.public_host(route.host)
-            for route in declared.system.routes
-            if route.to in wild and route.host != "*"
-        ),
-        alike=frozenset(host for hosts in several for host in hosts),
+        doubled=frozenset(store.name for store in databases),
+        covered=frozenset(declared.public_host(host) for host in covered),
+        alike=frozenset((*(host for hosts in several for host in hosts), *inside)),
+        twice=frozenset({f"s3.{region}.amazonaws.com"}),
     )
     return Audited(f"{system}-{environment}", declared, full, 1, frozenset(without.split()))
 

@@ -35,7 +35,9 @@ class Site:
     covered: frozenset[str] = frozenset()
     """Public hosts for which a wildcard answers the same."""
     alike: frozenset[str] = frozenset()
-    """Hosts outside that are one of several of the same place."""
+    """Hosts that are one of several of the same place."""
+    twice: frozenset[str] = frozenset()
+    """Hosts outside that two entries of one namespace name."""
 
     def owns(self, body: dict[str, Any]) -> bool:
         """Whether an object is of the system's own namespaces, not of the platform's."""
@@ -239,6 +241,8 @@ def _gateway(body: dict[str, Any], site: Site) -> Found:
 
 
 def _service_entry(body: dict[str, Any], site: Site) -> Found:
+    if body["spec"]["hosts"][0] in site.twice:
+        return
     name = body["metadata"]["name"] if len(body["spec"]["hosts"]) == 1 else ""
     yield "is gone", (ROUTING,), name, None
     yield "has another port", (ROUTING,), name, put(("spec", "ports", 0, "number"), 5433)
