@@ -32,7 +32,6 @@ _SOURCE: Final = "source.toolkit.fluxcd.io/v1"
 def addition(deployment: Deployment, flux: Flux) -> Addition:
     """The three controllers that something is asked of. K3s installs them; they install the rest."""
     own = {name: {"app": name} for name in CONTROLLERS}
-    readers = Flow(tuple(Pods(own[name]) for name in CONTROLLERS[1:]), (ARTIFACTS,))
     sources = Flow((Pods(own["source-controller"]),), (ARTIFACTS,))
     # A repository's index says where its charts are: often on yet another server.
     outside = (Flow(Hosts((flux.host,)), (flux.port,)), Flow(Hosts(("*",)), (443,)))
@@ -46,7 +45,7 @@ def addition(deployment: Deployment, flux: Flux) -> Addition:
             by_cluster=True,
         ),
         rules=(
-            Rule("source-controller", own["source-controller"], (readers,), (API_SERVER, *outside)),
+            Rule("source-controller", own["source-controller"], (), (API_SERVER, *outside)),
             Rule("kustomize-controller", own["kustomize-controller"], (), (API_SERVER, sources)),
             Rule("helm-controller", own["helm-controller"], (), (API_SERVER, sources)),
             # The chart's hooks, before an installation and an upgrade.
