@@ -217,7 +217,7 @@ def _nodes(registry: Registry, scope: Scope) -> Iterator[Actor]:
 
 
 def _outside(registry: Registry, scope: Scope) -> Iterator[Actor]:
-    records = _records(registry)
+    records, managed = _records(registry), _managed(registry)
     asked = list(dict.fromkeys(host for _, host, _ in addons.outside(scope)))
     numbers = ranges(*(host for host in asked if not host.strip("0123456789.")))
     public = without(PUBLIC, numbers)
@@ -226,7 +226,7 @@ def _outside(registry: Registry, scope: Scope) -> Iterator[Actor]:
         if not scope.in_cluster(store):
             host = scope.host(store)
             hosts: tuple[str, ...] = (host, f"any.{host}") if isinstance(store, Bucket) else (host,)
-            where = public if isinstance(store, Bucket) else records.get(host, ())
+            where = public if isinstance(store, Bucket) else records.get(host, managed.get(host, ()))
             known.append(Actor(store.name, "world", hosts=hosts, addresses=where, role=f"store:{store.name}"))
     copied = any(helper.copies for store in scope.system.stores for helper in helpers_of(store))
     if copied or addons.METADATA in asked:
@@ -235,7 +235,7 @@ def _outside(registry: Registry, scope: Scope) -> Iterator[Actor]:
         # Jobs reach the buckets' endpoint, and the machine's role by its metadata service.
         host = f"s3.{scope.region}.amazonaws.com"
         known.append(Actor("buckets", "world", hosts=(host, f"any.{host}"), addresses=public, role="buckets"))
-    for external in scope.system.externals:
+    for external in scope.externals:
         names = tuple(host.replace("*", "any") for host in external.hosts)
         known.append(Actor(external.name, "world", hosts=names, addresses=public, role=f"external:{external.name}"))
     taken = {host for actor in known for host in actor.hosts} | {addons.METADATA}
@@ -254,6 +254,19 @@ def _outside(registry: Registry, scope: Scope) -> Iterator[Actor]:
     yield Actor("the internet", "world", hosts=("undeclared.example",), addresses=public, role=INTERNET)
     stores = merged(part for actor in known for part in actor.addresses)
     yield Actor("other private addresses", "world", addresses=without(PRIVATE, stores), role=UNKNOWN)
+
+
+def _managed(registry: Registry) -> dict[str, Ranges]:
+    """Name of each managed database -> the subnets in which AWS gives it an address."""
+    cidrs = {item.id: str(item.values["cidrBlock"]) for item in registry.of("aws:ec2/subnet:Subnet")}
+    spread = {
+        str(item.values.get("name")): ranges(*(cidrs[name] for name in item.values.get("subnetIds") or ()))
+        for item in registry.of("aws:rds/subnetGroup:SubnetGroup")
+    }
+    return {
+        str(item.values.get("address")): spread.get(str(item.values.get("dbSubnetGroupName")), ())
+        for item in registry.of("aws:rds/instance:Instance")
+    }
 
 
 def _records(registry: Registry) -> dict[str, Ranges]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from audit import addons
 from audit.actors import ELSEWHERE, STRANGER, actors
@@ -16,9 +17,11 @@ from audit.layers import EGRESS, INGRESS, LAYERS, MTLS, NETWORK, Question, port_
 from audit.machines import Machines
 from audit.platform import INTERNET, NODES, REFUSED, unpublished
 from audit.population import Actor, Mask, Population, Port
+from audit.published import Published
 from audit.requests import Request
 from audit.resources import Registry, Values, read
 from audit.scope import Scope, pooler_of
+from audit.sites import managed_hosts
 from model.stores import Store
 
 CALLEES = ("service:", "store:", "pooler:", "external:")
@@ -37,9 +40,11 @@ def audit(stack: str, scope: Scope, documents: Mapping[str, Values], *, hub: boo
     others = [read(document) for name, document in documents.items() if name != stack]
     registry = Registry(read(documents[stack]), others)
     report = Report(stack)
+    scope = replace(scope, hosts=managed_hosts(registry, scope))
     machines = Machines(registry, scope, None if hub else scope.environment)
     machines.judge(report)
     if not hub:
+        report.differences += Published(registry, scope, machines.sites).differences()
         PodAudit(registry, scope, machines).judge(report)
     return report
 
@@ -80,7 +85,7 @@ class PodAudit:
     def _in_order(self, actors: Iterable[Actor]) -> list[str]:
         """Names as the declaration has them, then the platform's; not as the resources happened to be made."""
         system = self._scope.system
-        declared = [item.name for item in (*system.services, *system.stores, *system.externals)]
+        declared = [item.name for item in (*system.services, *system.stores, *self._scope.externals)]
         return sorted(
             dict.fromkeys(actor.name for actor in actors),
             key=lambda name: (declared.index(name) if name in declared else len(declared), name),

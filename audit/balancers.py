@@ -35,6 +35,19 @@ class Balancers:
             for group in item.values.get("targetGroupArns") or ():
                 if item.name in machines:
                     self._targets[str(group)].add((item.name, ports.get(str(group), 0)))
+        made_by = {
+            str(group["name"]): item.name
+            for item in registry.of("aws:eks/nodeGroup:NodeGroup")
+            for made in item.values.get("resources") or ()
+            for group in made.get("autoscalingGroups") or ()
+        }
+        for item in registry.of("aws:autoscaling/attachment:Attachment"):
+            group, nodes = (
+                str(item.values.get("lbTargetGroupArn")),
+                made_by.get(str(item.values["autoscalingGroupName"])),
+            )
+            if nodes in machines:
+                self._targets[group].add((nodes, ports.get(group, 0)))
         self._listeners: dict[str, dict[int, set[tuple[str, int]]]] = defaultdict(lambda: defaultdict(set))
         for item in registry.of("aws:lb/listener:Listener"):
             balancer = self._names.get(str(item.values["loadBalancerArn"]), "")

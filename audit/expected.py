@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from audit import addons
 from audit.actors import ELSEWHERE, STRANGER
-from audit.addresses import PUBLIC, common
+from audit.blur import blur
 from audit.callees import METRICS_PATH, Admission, Callee
 from audit.cluster import BYPASSED
 from audit.layers import AUTHORIZATION, EGRESS, INGRESS, MTLS, ROUTING, Question, Verdicts
@@ -100,7 +100,7 @@ class Expectation:
         self._add_externals()
         self._add_platform()
         if not self._by_name:
-            self._blur_outside()
+            blur(self._scope, self._population, self._admissions)
 
     def _where(self, holds: object) -> Mask:
         assert callable(holds)
@@ -218,7 +218,7 @@ class Expectation:
 
     def _add_externals(self) -> None:
         scope, role = self._scope, self._population.role
-        for external in scope.system.externals:
+        for external in scope.externals:
             callees = role(f"external:{external.name}")
             users = union(role(f"service:{user}") for user in external.used_by)
             for index in bits(callees):
@@ -235,22 +235,6 @@ class Expectation:
                     self._relays[index] |= dict.fromkeys(external.ports, users | gateway)
             else:
                 self._admit(users, callees, external.ports)
-
-    def _blur_outside(self) -> None:
-        """The standard policy knows addresses only: who may leave to one database may leave to the data subnets, who
-        may leave to one external to the internet, on that port. The mesh tells the names apart."""
-        population = self._population
-        outside = population.world & ~population.role("metadata")
-        private = [index for index in bits(outside) if not _public(population.actors[index])]
-        public = [index for index in bits(outside) if _public(population.actors[index])]
-        for group in (private, public):
-            leaving: dict[Port | None, Mask] = defaultdict(int)
-            for index in group:
-                for port, admission in self._admissions.get(index, {}).items():
-                    leaving[port] |= admission.leave
-            for index in group:
-                for port, callers in leaving.items():
-                    self._admissions[index][port].leave |= callers
 
     def _connect(
         self,
@@ -436,10 +420,6 @@ class Expectation:
         """The mesh's own hosts and the cluster's DNS are known to every proxy."""
         mesh = {self._population.actors[index].namespace for index in bits(self._population.role("istiod"))}
         return bool(actor.hosts) and actor.kind == "pod" and (actor.role == DNS or actor.namespace in mesh)
-
-
-def _public(actor: Actor) -> bool:
-    return bool(common(actor.addresses, PUBLIC))
 
 
 def _asked(request: Request | None, methods: tuple[str, ...], paths: tuple[str, ...]) -> bool:

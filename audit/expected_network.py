@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from typing import Final
 
 from audit.firewall import EVERYTHING, Way
-from audit.routes import ENDPOINT, INTERNET_GATEWAY, LOCAL, NAT, NOWHERE, TRANSIT
+from audit.routes import ENDPOINT as BY_ENDPOINT
+from audit.routes import INTERNET_GATEWAY, LOCAL, NAT, NOWHERE, TRANSIT
 from audit.scope import Scope, store_port
 from audit.sites import (
     BASTION,
+    CONTROL,
     DATABASE,
     EDGE,
+    ENDPOINT,
     ENTRY,
     HUB,
     INTERNET,
     INTERNET6,
+    MANAGED,
     NODE,
     OPERATORS,
     PRIVATE_TIER,
     PUBLIC_TIER,
+    REST,
     S3,
     VPN,
     Site,
@@ -35,7 +40,8 @@ MACHINE_KINDS: Final = ("postgresql", "redis")
 WEB_PORTS: Final = (80, 443)
 WEB: Final = ("TCP 80", "TCP 443")
 HTTPS: Final = ("TCP 443",)
-INGRESS_PORTS: Final = {"istio": (80, 443, 15021), "nginx": (30080, 30443, 30081), "traefik": (80, 443)}
+NODE_PORTS: Final = (30080, 30443, 30081)
+INGRESS_PORTS: Final = {"istio": (80, 443, 15021), "nginx": NODE_PORTS, "traefik": (80, 443)}
 """Redirect, TLS and health on the nodes, by kind of ingress."""
 ADMINISTRATION: Final = ("TCP 22", "TCP 6443")
 API: Final = ("TCP 6443",)
@@ -68,7 +74,8 @@ class NetworkExpectation:
         everything = (EVERYTHING,)
         own_network = isinstance(scope.system.platform.cni, NetworkPolicies)
         between = BETWEEN if scope.exposed and own_network else everything
-        self._ingress = INGRESS_PORTS[scope.system.platform.ingress.kind]
+        # Nodes that AWS manages have no service load balancer: the mesh's gateway, too, is on ports of Services.
+        self._ingress = NODE_PORTS if scope.managed else INGRESS_PORTS[scope.system.platform.ingress.kind]
         doors = tuple(f"TCP {port}" for port in self._ingress)
         stores = [store for store in scope.system.stores if not isinstance(store, Bucket)]
         ports = tuple(sorted({f"TCP {store_port(store)}" for store in stores if store.kind in MACHINE_KINDS}))
@@ -101,6 +108,31 @@ class NetworkExpectation:
             ),
         }
         """The database group admits every node on the ports of all such stores: it knows subnets, not services."""
+        if scope.managed and not self._hub:
+            self._rows = self._by_groups(doors, replicated)
+
+    def _by_groups(self, doors: tuple[str, ...], stores: tuple[str, ...]) -> dict[Way, tuple[Row, ...]]:
+        """Of a cluster that AWS manages: whatever speaks with its nodes has a group, and is let in by that."""
+        everything, called = (EVERYTHING,), ("TCP 443", "TCP 10250", "TCP 15017")
+        return {
+            "ingress": (
+                Row(NODE, NODE, everything),
+                Row(NODE, CONTROL, called),
+                Row(NODE, EDGE, doors),
+                Row(CONTROL, NODE, HTTPS),
+                Row(MANAGED, NODE, stores),
+                *(Row(ENDPOINT, tier, HTTPS) for tier in (*self._tiers, REST)),
+                *self._entering(),
+            ),
+            "egress": (
+                Row(NODE, NODE, everything),
+                Row(NODE, CONTROL, HTTPS),
+                Row(NODE, MANAGED, stores),
+                Row(NODE, ANYWHERE, self._outward()),
+                Row(CONTROL, NODE, called),
+                Row(EDGE, NODE, everything),
+            ),
+        }
 
     def _entering(self) -> tuple[Row, ...]:
         """Who opens connections to the edge: everybody, or the declared part of the public addresses. Of servers that
@@ -111,6 +143,8 @@ class NetworkExpectation:
         if self._scope.exposed:
             machine, tier = NODE, network.control
             administered = (Row(NODE, OPERATORS, ADMINISTRATION, VPN, tier),)
+        if self._scope.withdrawn:
+            return tuple(Row(machine, place, WEB) for place in (*self._tiers, REST))
         if isinstance(network, HubAndSpoke) or network.public_sources is None:
             return (Row(machine, ANYWHERE, WEB, tier=tier), *administered)
         part = tuple(f"{port} (a part of it)" for port in WEB)
@@ -127,7 +161,7 @@ class NetworkExpectation:
 
     def _outward(self) -> tuple[str, ...]:
         """What nodes may ask of anybody: HTTPS, and the ports of what is declared outside."""
-        declared = {port for external in self._scope.system.externals for port in external.ports}
+        declared = {port for external in self._scope.externals for port in external.ports}
         mail = {int(receiver.server.rpartition(":")[2]) for receiver in self._receivers() if receiver.kind == "email"}
         platform = self._scope.system.platform
         git = {platform.delivery.port} if isinstance(platform.delivery, Flux) else set()
@@ -164,7 +198,7 @@ class NetworkExpectation:
         if not source.subnets:
             return self._from_outside(source, place)
         if place.role == S3:
-            return ENDPOINT
+            return BY_ENDPOINT
         if place.vpc == source.vpc:
             return LOCAL
         if place.role == INTERNET or (self._scope.exposed and place.role == OPERATORS):

@@ -12,7 +12,7 @@ from audit.firewall import EVERYTHING, Firewall, Way
 from audit.resources import Registry
 from audit.routes import NOWHERE, Routes, outside
 from audit.scope import Scope
-from audit.sites import DATABASE, EDGE, ENTRY, INTERNET, NODE, OPERATORS, Site, Sites
+from audit.sites import DATABASE, EDGE, ENTRY, INTERNET, MANAGED, NODE, OPERATORS, Site, Sites
 from model import HubAndSpoke
 
 ROUTE = "route"
@@ -151,7 +151,7 @@ class Machines:
 
     def nodes_reach(self, name: str, port: int) -> bool:
         """Whether every node reaches a machine of that name on a TCP port."""
-        machines = [site for site in self.sites.machines if site.name == name and site.role == DATABASE]
+        machines = [site for site in self.sites.machines if site.name == name and site.role in (DATABASE, MANAGED)]
         nodes = [site for site in self.sites.machines if site.role == NODE]
         return bool(machines and nodes) and all(
             self.reach(node, machine) & {EVERYTHING, f"TCP {port}"} for node in nodes for machine in machines

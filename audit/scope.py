@@ -6,7 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from model import Bucket, DeclarationError, InCluster, Istio, Kafka, PostgreSQL, RabbitMQ, Redis, SingleVpc, System
+from model import (
+    Bucket,
+    DeclarationError,
+    Eks,
+    External,
+    InCluster,
+    Istio,
+    Kafka,
+    OnRds,
+    PostgreSQL,
+    RabbitMQ,
+    Redis,
+    SingleVpc,
+    System,
+)
 from model.environment import Environment
 from model.stores import Pooler, Store, backup_of, copies_of
 from model.workloads import Service
@@ -23,6 +37,8 @@ class Scope:
     """Placement by database where the stack's settings choose one."""
     operators: tuple[str, ...] = ()
     """Ranges behind the VPN that may reach the Kubernetes API."""
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    """By managed database: the name that AWS gave it, which no declaration knows."""
 
     @property
     def settings(self) -> Environment:
@@ -60,6 +76,35 @@ class Scope:
         return isinstance(network, SingleVpc) and network.edge == "nodes"
 
     @property
+    def withdrawn(self) -> bool:
+        """Whether the edge has no public address, and something else inside the network leads there."""
+        network = self.system.network
+        return isinstance(network, SingleVpc) and network.edge == "internal"
+
+    @property
+    def managed(self) -> bool:
+        """Whether AWS runs the control plane."""
+        return isinstance(self.system.platform.cluster, Eks)
+
+    @property
+    def externals(self) -> tuple[External, ...]:
+        """Those that are declared, and where services ask AWS for the secrets that they read themselves."""
+        users = tuple(service.name for service in self.system.services if service.secrets)
+        if not users:
+            return self.system.externals
+        hosts = (f"secretsmanager.{self.region}.amazonaws.com", f"sts.{self.region}.amazonaws.com")
+        gateway = self.mesh is not None and self.mesh.egress_gateway
+        own = External(name=SECRETS, hosts=hosts, used_by=users, through_gateway=gateway)
+        return (*self.system.externals, own)
+
+    @property
+    def managed_stores(self) -> tuple[str, ...]:
+        """Names of the databases that AWS runs."""
+        relational = (store for store in self.system.stores if isinstance(store, PostgreSQL))
+        kind = OnRds().kind
+        return tuple(item.name for item in relational if self.placements.get(item.name, item.placement.kind) == kind)
+
+    @property
     def private_zone(self) -> str:
         return self.system.network.private_zone
 
@@ -79,7 +124,7 @@ class Scope:
         """The name of a store outside the cluster."""
         if isinstance(store, Bucket):
             return f"{ACCOUNT}.r2.cloudflarestorage.com" if store.at else f"s3.{self.region}.amazonaws.com"
-        return f"{store.name}.{self.private_zone}"
+        return self.hosts.get(store.name, f"{store.name}.{self.private_zone}")
 
     def elsewhere(self, store: Store) -> Bucket | None:
         """The bucket of another provider that a store is copied to."""
@@ -96,6 +141,7 @@ class Scope:
         return (*own, *(extra.port for extra in service.extra_ports))
 
 
+SECRETS: Final = "aws-secrets"
 ACCOUNT: Final = "account"
 """Stands for the account at another provider, which only the stack's settings name."""
 METRICS: Final = {"redis": 9121, "postgresql": 9187, "mysql": 9104, "rabbitmq": 15692}
@@ -151,13 +197,15 @@ class Helper:
 
 
 def helpers_of(store: Store) -> tuple[Helper, ...]:
-    """The Job that copies a store, and the exporters that read it, or its copies, from outside."""
+    """The Job that copies a store, or makes its users, and the exporters that read it, or its copies, from outside."""
     if isinstance(store, Kafka):
         return (Helper(f"{store.name}-exporter", store.port, metrics=KAFKA_METRICS),)
     job = f"{store.name}-backup"
     if archived(store):
         watcher = Helper(f"{job}-exporter", None, copies=True, metrics=WATCHER_METRICS)
         return (Helper(job, PGBACKREST, copies=True), watcher)
+    if isinstance(store, PostgreSQL) and isinstance(store.placement, OnRds):
+        return (Helper(f"{store.name}-roles", store.port),)
     if isinstance(store, Bucket) or copies_of(store) is None:
         return ()
     port = store.port

@@ -7,7 +7,7 @@ VPN, the internet. Together the places cover every address, so that a rule that 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from model import HubAndSpoke
 
 HUB: Final = "hub"
 NODE, DATABASE, BASTION, ENTRY, EDGE = "node", "database", "bastion", "entry", "edge"
+CONTROL, MANAGED, ENDPOINT = "control plane", "managed database", "endpoint"
+"""What AWS runs inside the network."""
 PUBLIC_TIER, PRIVATE_TIER = "public", "private"
 """The hub's tiers; those of the environments are declared."""
 S3, INTERNET, INTERNET6, VPN, OPERATORS, REST = "S3", "internet", "internet over IPv6", "VPN", "operators", "rest"
@@ -61,7 +63,13 @@ class Sites:
         self.owner_of = {vpc: self._owner(item) for vpc, item in self.vpcs.items()}
         self._subnets = {item.id: item for item in registry.of("aws:ec2/subnet:Subnet")}
         self.subnets = {item.name: item for item in self._subnet_sites()}
-        self.machines = [*self._instances(), *self._groups_of_machines(), *self._balancers()]
+        self.machines = [
+            *self._instances(),
+            *self._groups_of_machines(),
+            *self._managed_nodes(),
+            *self._balancers(),
+            *self._run_by_aws(),
+        ]
         self.places = [*self.subnets.values(), *self._elsewhere()]
         self.by_subnet = {site.subnets[0]: site for site in self.subnets.values()}
 
@@ -121,12 +129,39 @@ class Sites:
             if template is not None:
                 yield self._machine(item, NODE, subnets, _template_groups(template.values))
 
+    def _managed_nodes(self) -> Iterator[Site]:
+        templates = {item.id: item for item in self._registry.of("aws:ec2/launchTemplate:LaunchTemplate")}
+        for item in self._registry.of("aws:eks/nodeGroup:NodeGroup"):
+            template = templates.get(str((item.values.get("launchTemplate") or {}).get("id")))
+            if template is not None:
+                subnets = tuple(item.values.get("subnetIds") or ())
+                yield self._machine(item, NODE, subnets, _template_groups(template.values))
+
+    def _run_by_aws(self) -> Iterator[Site]:
+        for item in self._registry.of("aws:eks/cluster:Cluster"):
+            place = item.values.get("vpcConfig") or {}
+            subnets, groups = tuple(place.get("subnetIds") or ()), tuple(place.get("securityGroupIds") or ())
+            yield self._machine(item, CONTROL, subnets, groups)
+        spread = {
+            str(item.values.get("name")): tuple(item.values.get("subnetIds") or ())
+            for item in self._registry.of("aws:rds/subnetGroup:SubnetGroup")
+        }
+        for item in self._registry.of("aws:rds/instance:Instance"):
+            subnets = spread.get(str(item.values.get("dbSubnetGroupName")), ())
+            found = self._machine(item, MANAGED, subnets, item.values.get("vpcSecurityGroupIds") or ())
+            yield replace(found, name=stored_in(item, self._scope) or found.name)
+        for item in self._registry.of("aws:ec2/vpcEndpoint:VpcEndpoint"):
+            if item.values.get("vpcEndpointType") == "Interface":
+                subnets = tuple(item.values.get("subnetIds") or ())
+                yield self._machine(item, ENDPOINT, subnets, item.values.get("securityGroupIds") or ())
+
     def _balancers(self) -> Iterator[Site]:
         for item in self._registry.of("aws:lb/loadBalancer:LoadBalancer"):
             mappings = item.values.get("subnetMappings") or ()
             subnets = tuple(entry["subnetId"] for entry in mappings) or tuple(item.values.get("subnets") or ())
             fixed = [entry["privateIpv4Address"] for entry in mappings if entry.get("privateIpv4Address")]
-            role = ENTRY if item.values.get("internal") else EDGE
+            # Where nothing of the network is public, the one in front of the ingress is internal, too.
+            role = ENTRY if item.values.get("internal") and not self._scope.withdrawn else EDGE
             yield self._machine(item, role, subnets, item.values.get("securityGroups") or (), ranges(*fixed))
 
     def _machine(
@@ -187,6 +222,18 @@ class Sites:
         return ranges(
             *(str(blocks[network.stride * zone + offset]) for zone in range(settings.zones) for offset in offsets)
         )
+
+
+def stored_in(instance: Resource, scope: Scope) -> str | None:
+    """The declared database that a managed instance is, by the end of its name."""
+    names = (name for name in scope.managed_stores if instance.name.endswith(f"-{name}"))
+    return max(names, key=len, default=None)
+
+
+def managed_hosts(registry: Registry, scope: Scope) -> dict[str, str]:
+    """The name that AWS gave each managed database."""
+    instances = registry.of("aws:rds/instance:Instance")
+    return {name: str(item.values.get("address")) for item in instances if (name := stored_in(item, scope))}
 
 
 def _template_groups(values: Mapping[str, Any]) -> tuple[str, ...]:

@@ -102,3 +102,9 @@ def exported(platforms: Platforms) -> Callable[[Audited], Documents]:
 def gym(platforms: Platforms) -> Documents:
     """Gym's stacks: their network is their own."""
     return {stack: platforms.bench(stack).export(stack) for stack in ("gym-dev", "gym-prod")}
+
+
+@pytest.fixture(scope="session")
+def myhealth(platforms: Platforms) -> Documents:
+    """myHealth's stacks: AWS runs their clusters, and an API stands before them."""
+    return {stack: platforms.bench(stack).export(stack) for stack in ("myhealth-dev", "myhealth-prod")}

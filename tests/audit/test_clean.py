@@ -36,6 +36,15 @@ def test_a_system_in_a_network_of_its_own_is_as_declared(gym: Documents, environ
     assert found.notes == []
 
 
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_a_system_behind_a_public_api_is_as_declared(myhealth: Documents, environment: str) -> None:
+    """MH-NET-07, MH-NET-08, MH-EDG-03, MH-SEC-01 to MH-SEC-08: nodes by their groups, no way in but the API's."""
+    stack = f"myhealth-{environment}"
+    found = audit(stack, Scope(systems.load("myhealth"), environment, "us-east-1"), {stack: myhealth[stack]})
+    assert [item.text for item in found.differences] == []
+    assert found.notes == []
+
+
 def test_exactly_the_declared_calls_are_possible(documents: Documents) -> None:
     """The audit's own list, against the declaration: an audit that sees nothing would find no difference either."""
     found = report(documents, "dev")
