@@ -27,8 +27,13 @@ class Line:
 
 
 LINES: Final = (
-    Line("derive 1,000 services", "derivation", 1, "derive_seconds", 2, "s"),
+    Line("derive 1,000 services with 3,000 calls", "derivation", 1, "derive_seconds", 2, "s"),
+    Line("the same, to writing as many objects as YAML", "derivation", 1, "to_plain", 1, "x"),
+    Line("the same, to ten times what 100 services take", "derivation", 1, "growth", 1.5, "x"),
+    Line("audit 1,000 services with 3,000 calls", "audit", 1, "seconds", 4, "s"),
+    Line("the same, to ten times what 100 services take", "audit", 1, "growth", 1.5, "x"),
     Line("registration through components, to raw", "components", 1, "ratio", 1.3, "x"),
+    Line("the same for 200 services with 600 calls", "large", 1, "ratio", 1.3, "x"),
     Line("up of the default stacks, from nothing", "stacks", 1, "seconds", 20, "s"),
     Line("up of the default stacks, unchanged", "stacks", 2, "seconds", 10, "s"),
     Line("up of 5,000 resources, from nothing", "many", 1, "seconds", 40, "s"),

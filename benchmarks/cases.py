@@ -16,14 +16,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+import yaml
+
 import systems
-from benchmarks import registration
-from derive.plan import system_plan
-from derive.shapes import Deployment, Facts
-from model import Call, Service, System
+from audit.scope import Scope
+from benchmarks import registration, scale
+from derive.plan import SystemPlan, system_plan
+from derive.shapes import Deployment, Facts, Part
+from model import System
 from sandbox.events import Result
 from sandbox.provider import Package
 from sandbox.run import run
+from tests.audit.planned import REGION, judged, planned
 from wheelhouse import project
 from wheelhouse.providers import packages
 
@@ -31,12 +35,14 @@ Figures = dict[str, float]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PASSPHRASE: Final = "benchmark"
-SERVICES: Final = 1_000
+LARGE: Final = 200
+"""Services of the system that is registered in both ways: some 1,900 resources, previewed again and again."""
 GROUPS: Final = 100
 RULES: Final = 49
 """Rules per security group: with it and the VPC, 100 groups of 50 resources are about 5,000."""
 
 PAIRS: Final = 7
+FEW_PAIRS: Final = 3
 """Previews of either program; the figure is the median of their ratios."""
 
 MANY: Final = f"""
@@ -61,23 +67,56 @@ pulumi.export("vpc", vpc.id)
 
 
 def derivation(_: Path) -> Figures:
-    """Derive one environment of a system with a thousand more services, called in a tree three calls wide."""
-    shipped = systems.load("fitsync")
-    names = [f"made-{index}" for index in range(SERVICES)]
-    template = next(service for service in shipped.services if service.metrics)
-    services = tuple(Service(name=name, port=8080, metrics=template.metrics) for name in names)
-    calls = tuple(Call(caller=names[(index - 1) // 3], callee=names[index]) for index in range(1, SERVICES))
-    started = time.process_time()
-    system = System(**(dict(shipped) | {"services": shipped.services + services, "calls": shipped.calls + calls}))
-    declared = time.process_time()
-    return {"declare_seconds": declared - started, "derive_seconds": _derive(system, next(iter(system.environments)))}
+    """Derive a system of a thousand services, and write as many objects as YAML, which is what a template costs."""
+    seconds = {}
+    for services in (scale.FEWER, scale.SERVICES):
+        started = time.process_time()
+        system = scale.declared(services)
+        declared = time.process_time()
+        plan, seconds[services] = _derived(system, "dev")
+    objects = [item for part in _parts(plan) for item in part.objects]
+    started_plain = time.process_time()
+    yaml.dump_all(objects, Dumper=yaml.CSafeDumper, sort_keys=False)
+    plain = time.process_time() - started_plain
+    return {
+        "declare_seconds": declared - started,
+        "derive_seconds": seconds[scale.SERVICES],
+        "to_plain": seconds[scale.SERVICES] / plain,
+        "growth": _growth(seconds),
+        "resources": len(objects),
+        "changed": 0,
+    }
 
 
-def _derive(system: System, name: str) -> float:
-    """CPU seconds of deriving an environment's plan."""
+def audit(_: Path) -> Figures:
+    """Audit what is planned of a system of a thousand services."""
+    seconds = {}
+    for services in (scale.FEWER, scale.SERVICES):
+        system = scale.declared(services)
+        registered = planned(system)
+        started = time.process_time()
+        report = judged(registered, Scope(system, "dev", REGION))
+        seconds[services] = time.process_time() - started
+        if report.differences:
+            raise SystemExit(f"{services} services are not as declared: {report.differences[0].text}")
+    return {"seconds": seconds[scale.SERVICES], "cpu_seconds": seconds[scale.SERVICES], "growth": _growth(seconds)}
+
+
+def _growth(seconds: Mapping[int, float]) -> float:
+    """How much more than in proportion a larger system takes: 1 is linear."""
+    return seconds[scale.SERVICES] / seconds[scale.FEWER] / (scale.SERVICES / scale.FEWER)
+
+
+def _parts(plan: SystemPlan) -> tuple[Part, ...]:
+    found = plan.application
+    return (*found.namespaces, *found.stores, *found.services, *found.edge)
+
+
+def _derived(system: System, name: str) -> tuple[SystemPlan, float]:
+    """An environment's plan, and the CPU seconds that it took."""
     started = time.process_time()
-    system_plan(Deployment(system, name, system.environments[name], Facts("eu-west-1")))
-    return time.process_time() - started
+    plan = system_plan(Deployment(system, name, system.environments[name], Facts("eu-west-1")))
+    return plan, time.process_time() - started
 
 
 def stacks(folder: Path) -> Figures:
@@ -97,27 +136,40 @@ def many(folder: Path) -> Figures:
 
 
 def components(folder: Path) -> Figures:
+    """The default system through the components, and registered raw."""
+    return _registration(folder, "fitsync", PAIRS)
+
+
+def large(folder: Path) -> Figures:
+    """The same for a system of some hundred services."""
+    return _registration(folder, scale.add(LARGE, folder), FEW_PAIRS)
+
+
+def _registration(folder: Path, system: str, pairs: int) -> Figures:
     """Preview an environment registered through the components, and its resources registered raw, in turns.
 
     In CPU time, as the two share one machine's noise, and without the derivation, which has a budget of its own.
     """
     found, real = project.find(ROOT), packages()
-    names = found.choose(())
-    for name in names:
+    *others, stack = found.choose(())
+    config = {"system": system}
+    for name in others:
         _up(found.root, name, folder, real)
+    _up(found.root, stack, folder, real, config)
     for module in ("stacks.environment", "stacks.hub"):
         importlib.import_module(module)  # what a program is the first to import is read again by its next run
-    backend, stack, idle = folder / "stacks", names[-1], registration.idle(real)
+    backend, idle = folder / "stacks", registration.idle(real)
     registration.RESOURCES.extend(registration.saved(backend, found.name, stack, PASSPHRASE))
     raw = _project(folder, "raw", registration.PROGRAM)
     _up(raw, "dev", folder, idle)
-    pairs = []
-    for _ in range(PAIRS + 1):
-        through = registration.cpu_seconds(stack, found.root, backend, idle, PASSPHRASE)
+    ratios = []
+    for _ in range(pairs + 1):
+        through = registration.cpu_seconds(stack, found.root, backend, idle, PASSPHRASE, config)
         plain = registration.cpu_seconds("dev", raw, backend, idle, PASSPHRASE)
-        pairs.append((through - _derive(systems.load("fitsync"), stack), plain))
-    ratios = [through / plain for through, plain in pairs[1:]]  # the first pair warms the process up
-    return {"ratio": statistics.median(ratios), "resources": len(registration.RESOURCES), "changed": 0}
+        _, derived = _derived(systems.load(system), stack)
+        ratios.append((through - derived) / plain)
+    ratio = statistics.median(ratios[1:])  # the first pair warms the process up
+    return {"ratio": ratio, "resources": len(registration.RESOURCES), "changed": 0}
 
 
 CASES: Final[Mapping[str, Callable[[Path], Figures]]] = {
@@ -125,6 +177,8 @@ CASES: Final[Mapping[str, Callable[[Path], Figures]]] = {
     "stacks": stacks,
     "many": many,
     "components": components,
+    "large": large,
+    "audit": audit,
 }
 
 
@@ -138,8 +192,18 @@ def _project(folder: Path, name: str, program: str) -> Path:
     return root
 
 
-def _up(root: Path, stack: str, backend: Path, providers: Mapping[str, Package]) -> Result:
-    result = run("up", stack, project_dir=root, providers=providers, backend=backend / "stacks", passphrase=PASSPHRASE)
+def _up(
+    root: Path, stack: str, folder: Path, providers: Mapping[str, Package], config: Mapping[str, str] | None = None
+) -> Result:
+    result = run(
+        "up",
+        stack,
+        project_dir=root,
+        providers=providers,
+        backend=folder / "stacks",
+        passphrase=PASSPHRASE,
+        config=config,
+    )
     if not result.succeeded:
         raise SystemExit(f"{stack} did not come up: {'; '.join(result.errors)}")
     return result

@@ -125,7 +125,14 @@ def _after(made: Mapping[str, pulumi.Resource], urns: Iterable[str], value: Any)
     return pulumi.Output.all(value, *before).apply(lambda found: found[0]) if before else value
 
 
-def cpu_seconds(stack: str, project: Path, backend: Path, providers: Mapping[str, Package], passphrase: str) -> float:
+def cpu_seconds(
+    stack: str,
+    project: Path,
+    backend: Path,
+    providers: Mapping[str, Package],
+    passphrase: str,
+    config: Mapping[str, str] | None = None,
+) -> float:
     """CPU seconds from the registration of the stack itself to the end of a preview."""
     marks: list[float] = []
     result = run(
@@ -135,6 +142,7 @@ def cpu_seconds(stack: str, project: Path, backend: Path, providers: Mapping[str
         providers=providers,
         backend=backend,
         passphrase=passphrase,
+        config=config,
         on_event=lambda _: marks.append(time.process_time()),
     )
     if set(result.counts) - {"same", "read"}:
