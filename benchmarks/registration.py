@@ -145,8 +145,8 @@ def cpu_seconds(
         config=config,
         on_event=lambda _: marks.append(time.process_time()),
     )
-    if set(result.counts) - {"same", "read"}:
-        raise SystemExit(f"{stack} was to be previewed unchanged: {dict(result.counts)}")
     if not result.succeeded:
         raise SystemExit(f"{stack} cannot be previewed: {'; '.join(result.errors)}")
+    if set(result.counts) - {"same", "read"}:
+        raise SystemExit(f"{stack} was to be previewed unchanged: {dict(result.counts)}")
     return marks[-1] - marks[0]

@@ -31,12 +31,12 @@ def existing(stack: Stack, given: Mapping[str, pulumi.Output[str]]) -> Cluster:
 
 def own(stack: Stack, site: Site, bucket: PrivateBucket, ssh_key: str | None, known: Cloud) -> Cluster:
     """One in a network of our own."""
-    options = pulumi.ResourceOptions(provider=stack.provider, depends_on=site.ready)
     plan = stack.plan.cluster
     if isinstance(plan, EksPlan):
+        options = pulumi.ResourceOptions(provider=stack.provider, depends_on=site.ready)
         return EksCluster(f"{stack.name}-cluster", _eks(stack, plan, site, known), options)
     if isinstance(plan, K3sPlan):
-        return K3sCluster(f"{stack.name}-cluster", _k3s(stack, plan, site, bucket, ssh_key, known), options)
+        return K3sCluster(f"{stack.name}-cluster", _k3s(stack, plan, site, bucket, ssh_key, known), stack.options)
     raise AssertionError("an existing cluster is in no network of ours")
 
 
@@ -84,6 +84,7 @@ def _k3s(
         entry_ingress=site.entry_ingress,
         ingress_target_groups=site.ingress_target_groups,
         tags=stack.tags,
+        before_machines=site.ready,
         grants=stack.plan.grants,
         cloud=known,
         ssh_key=ssh_key,

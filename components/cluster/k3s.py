@@ -47,6 +47,9 @@ class K3sClusterArgs:
     ingress_target_groups: Sequence[pulumi.Input[str]]
     """Target groups of such an edge."""
     tags: Mapping[str, str]
+    before_machines: Sequence[pulumi.Resource] = ()
+    """What a machine boots through: routes to packages and to others, and its rules. The entry, which takes longest
+    after the machines, does not wait for it."""
     grants: Sequence[Grant] = ()
     """What pods may do in the cloud, by the workers' role."""
     cloud: Cloud = field(default_factory=dict)
@@ -249,7 +252,7 @@ class K3sCluster(pulumi.ComponentResource):
                         tags=args.tags,
                         await_healthy=True,
                     ),
-                    pulumi.ResourceOptions(parent=self, depends_on=[secret, *entry.listeners, *groups[-1:]]),
+                    self._after(secret, *entry.listeners, *groups[-1:]),
                 )
             )
         return groups
@@ -279,7 +282,7 @@ class K3sCluster(pulumi.ComponentResource):
                         protect=args.protect,
                         metadata_hops=2 if args.grants and not plan.pools else 1,
                     ),
-                    pulumi.ResourceOptions(parent=self, depends_on=[secret, *servers[-1:]]),
+                    self._after(secret, *servers[-1:]),
                 )
             )
         Snapshots(f"{self._name}-snapshots", SnapshotsArgs(self._name, args.snapshot_days), self._children)
@@ -310,8 +313,12 @@ class K3sCluster(pulumi.ComponentResource):
                     tags={**args.tags, **pool.tags},
                     metadata_hops=2 if args.grants else 1,
                 ),
-                pulumi.ResourceOptions(parent=self, depends_on=[secret, first]),
+                self._after(secret, first),
             )
+
+    def _after(self, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
+        """A machine's options."""
+        return pulumi.ResourceOptions(parent=self, depends_on=[*self._args.before_machines, *resources])
 
 
 def _server_data(plan: K3sPlan, index: int, values: Sequence[str]) -> str:

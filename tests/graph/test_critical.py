@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from graph.critical import StateError, critical_path
 from graph.estimates import ESTIMATES, estimate
+from tests.platforms import Platforms, platforms
+
+__all__ = ["platforms"]
 
 NAT = "aws:ec2/natGateway:NatGateway"
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
@@ -111,3 +114,11 @@ def test_every_estimate_says_where_it_is_from() -> None:
     assert all(found.seconds > 0 and found.source for found in ESTIMATES.values())
     assert estimate("kubernetes:core/v1:Secret").seconds == 1
     assert estimate("wheelhouse:network:Vpc", custom=False).seconds == 0
+
+
+def test_the_cluster_s_entry_does_not_wait_for_the_way_to_the_hub(platforms: Platforms) -> None:
+    """Two of the slowest things there are, one after the other, though neither needs the other."""
+    report = critical_path("dev", platforms.bench("dev").export("dev"))
+    assert any("entry-balancer" in step.name for step in report.slowest)
+    assert not any("spoke" in step.name for step in report.slowest)
+    assert report.seconds < 14 * 60
