@@ -80,6 +80,18 @@ def leaving(bucket: Bucket | None, region: str) -> Exit:
     return Exit(bucket.name if bucket else "s3", "external", hosts, 443, "TLS")
 
 
+def copying(bucket: Bucket | None, region: str) -> Exit:
+    """The way of who sends copies: one name, for a bucket is part of the path and not of the name (``api``)."""
+    if bucket and bucket.at:
+        return leaving(bucket, region)
+    return Exit("s3-copies", "external", (f"s3.{region}.amazonaws.com",), 443, "TLS")
+
+
+def api(region: str) -> str:
+    """URL of the region's S3. The AWS command line asks a named one for buckets by path."""
+    return f"https://s3.{region}.amazonaws.com"
+
+
 def credentials(at: R2, namespace: str) -> SecretPlan:
     """The keys of a bucket elsewhere, which whoever runs it issued."""
     given = {key: f"{at.credentials}-{key}" for key in (KEY_ID, SECRET_KEY)}

@@ -55,7 +55,7 @@ def member(store: str, port: int, place: Place, backup: Backup) -> Member:
     return Member(
         name_of(store),
         reaches={store: (port,)},
-        exits=(object_stores.leaving(bucket, place.region),),
+        exits=(object_stores.copying(bucket, place.region),),
         granted=not (bucket and bucket.at),
     )
 
@@ -76,6 +76,7 @@ def grants(store: str, backup: Backup, file: str, place: Place) -> tuple[Grant, 
 def sender(source: str, target: ObjectStore, folder: str, keep: timedelta | None) -> Manifest:
     """The container that sends the file ``source`` into ``folder`` of a bucket."""
     scratch = pods.scratch_mount()
+    options = target.arguments or ["--endpoint-url", object_stores.api(target.region)]
     env = [pods.value("HOME", scratch["mountPath"]), *target.environment]
     if keep:
         env += [
@@ -83,9 +84,9 @@ def sender(source: str, target: ObjectStore, folder: str, keep: timedelta | None
             pods.value("TARGET", target.url(f"{folder}/")),
             pods.value("KEEP_DAYS", str(keep.days)),
         ]
-        command, arguments = ["sh", "-c", KEEP, "send"], target.arguments
+        command, arguments = ["sh", "-c", KEEP, "send"], options
     else:
-        command = ["aws", *target.arguments, "s3", "cp", "--only-show-errors", source]
+        command = ["aws", *options, "s3", "cp", "--only-show-errors", source]
         arguments = [target.url(f"{folder}/{source.rpartition('/')[2]}")]
     return pods.container(
         "send",
