@@ -102,7 +102,7 @@ WAITING = Metric(name="queue_depth", target="100", query="sum by (namespace, pod
 FAILED_LOGINS = 'sum(rate(login_attempts_total{result="failure"}[5m]))'
 BREAKER = TrafficPolicy(
     pool=ConnectionPool(connections=100, pending_requests=50),
-    outliers=OutlierDetection(consecutive_5xx=5, interval=seconds(10), ejection=seconds(10), max_ejected=50),
+    outliers=OutlierDetection(consecutive_5xx=5, interval=seconds(10), ejection=seconds(30), max_ejected=50),
 )
 """OR-MSH-05."""
 

@@ -46,7 +46,7 @@ def test_every_service_has_its_balance_and_its_breaker(orion: Registered) -> Non
         assert policy["outlierDetection"] == {
             "consecutive5xxErrors": 5,
             "interval": "10s",
-            "baseEjectionTime": "10s",
+            "baseEjectionTime": "30s",
             "maxEjectionPercent": 50,
         }
 
