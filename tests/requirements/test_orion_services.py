@@ -9,6 +9,8 @@ from tests.requirements.registered import Manifest, Registered, environment
 from tests.requirements.standard import passes
 
 HEALTH = dict.fromkeys(SERVICES, "/health") | {"auth": "/api/auth/health"}
+REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+"""The stack's own, of the account that the sandbox plays."""
 REPLICAS = {"gateway": 3, "auth": 3, "user": 3, "notification": 2}
 
 
@@ -34,7 +36,7 @@ def test_each_service_runs_its_image_behind_its_port(orion: Registered, service:
     assert found["kind"] == ("Rollout" if service == "gateway" else "Deployment")
     assert found["spec"]["replicas"] == REPLICAS[service]
     own = container(found["spec"]["template"])
-    assert own["image"] == f"orion/{service}:1.0"
+    assert own["image"] == f"{REGISTRY}/orion/{service}:1.0"
     assert port in [item["containerPort"] for item in own["ports"]]
     offered = service_port(orion, f"orion-{service}", service)
     assert (offered["port"], offered["targetPort"]) == (port, port)
@@ -89,7 +91,7 @@ def test_each_service_reads_its_own_config_map_and_secret(orion: Registered, ser
 def test_analytics_and_the_admin_ui_run(orion: Registered) -> None:
     for namespace, name in (("orion-analytics", "analytics"), ("orion-system", "admin-ui")):
         spec = orion.spec("Deployment", namespace, name)
-        assert (spec["replicas"], container(spec["template"])["image"]) == (2, f"orion/{name}:1.0")
+        assert (spec["replicas"], container(spec["template"])["image"]) == (2, f"{REGISTRY}/orion/{name}:1.0")
         assert service_port(orion, namespace, name)["port"] == 3004
     analytics = pod("analytics")
     assert passes(orion, pod("gateway"), analytics, 3004)
