@@ -69,8 +69,6 @@ def test_a_service_and_a_kind_of_store_are_added(platforms: Platforms, tmp_path:
         for kind in ("apps/v1:Deployment", "core/v1:Service", "core/v1:ServiceAccount"):
             assert any(f"kubernetes:{kind}::fitsync/{name}" in urn for urn in made), (kind, name)
     assert all("billing-service" in urn or "pages" in urn for urn in made), "nothing else is made"
-    lost = run(project, "what-if", "dev", "--remove", "api-gateway->billing-service")
-    assert "billing-service" in lost
 
 
 @pytest.mark.timeout(240)
@@ -79,10 +77,6 @@ def test_a_system_is_added(tmp_path: Path) -> None:
     apply(document("adding-a-system.md"), project)
     run(project, "up", "shop-dev")
     assert "shop-dev is as declared" in run(project, "audit", "shop-dev")
-    assert "orders" in run(project, "impact", "shop-dev", "--without", "cache")
-    page = tmp_path / "shop.html"
-    run(project, "diagram", "shop-dev", "--out", str(page))
-    assert page.stat().st_size > 0
     assert "would change" in run(project, "preview", "shop-prod")
 
 
