@@ -101,7 +101,6 @@ class PublicApi(pulumi.ComponentResource):
             f"{self._name}-api",
             name=self._name,
             body=body,
-            fail_on_warnings=True,
             put_rest_api_mode="overwrite",
             endpoint_configuration=aws.apigateway.RestApiEndpointConfigurationArgs(types="REGIONAL"),
             # Else whoever finds the generated name gets round the one that has a firewall and a certificate of ours.

@@ -49,7 +49,6 @@ def test_the_api_answers_under_its_own_name_only() -> None:
     """The generated name has neither the certificate's name nor, for its path, the stage's limits."""
     rest = published().one("aws:apigateway/restApi:RestApi").inputs
     assert rest["disableExecuteApiEndpoint"] is True
-    assert rest["failOnWarnings"] is True
     domain = published().one("aws:apigateway/domainName:DomainName").inputs
     assert (domain["domainName"], domain["securityPolicy"]) == ("api.shop.x.org", "TLS_1_2")
 
