@@ -24,10 +24,15 @@ def registry(deployment: Deployment) -> RegistryPlan | None:
     declared = deployment.system.platform.registry
     if declared is None or not deployment.environment.owns_account:
         return None
-    names = (images.repository(service, deployment.system.name) for service in deployment.system.services)
     return RegistryPlan(
-        repositories=tuple(dict.fromkeys(names)),
+        repositories=repositories(deployment),
         keep=declared.keep,
         moving_tags=declared.moving_tags,
         protect=deployment.environment.protect,
     )
+
+
+def repositories(deployment: Deployment) -> tuple[str, ...]:
+    """Names of those that the services' images are in."""
+    system = deployment.system
+    return tuple(dict.fromkeys(images.repository(service, system.name) for service in system.services))

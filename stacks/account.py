@@ -13,6 +13,7 @@ from components.delivery.workflows import Workflows, WorkflowsArgs
 from components.operations.budget import CostBudget, CostBudgetArgs
 from components.operations.watch import AccountWatch, AccountWatchArgs
 from derive.cloud import Reference
+from derive.registry import repositories
 from stacks.common import Stack
 
 
@@ -28,17 +29,28 @@ def deliver(stack: Stack) -> Delivery:
     """The registry of images and the pipelines' roles, where the environment has them."""
     plan = stack.plan.registry
     registry = None
+    urls = _of_another(stack)
     if plan:
         args = RegistryArgs(plan.repositories, plan.keep, plan.moving_tags, plan.protect)
         registry = Registry(f"{stack.name}-registry", args, stack.options)
+        urls = registry.urls
     pipeline = stack.plan.pipeline
     if pipeline is None:
-        return Delivery(registry.urls if registry else {})
+        return Delivery(urls)
     found = {Reference("repository-arn", name): arn for name, arn in (registry.arns if registry else {}).items()}
     workflows = Workflows(
         f"{stack.name}-pipeline", WorkflowsArgs(pipeline.issuer, pipeline.roles, found), stack.options
     )
-    return Delivery(registry.urls if registry else {}, workflows.roles)
+    return Delivery(urls, workflows.roles)
+
+
+def _of_another(stack: Stack) -> dict[str, pulumi.Output[str]]:
+    """Addresses of the account's repositories, where another environment owns them."""
+    if stack.deployment.system.platform.registry is None:
+        return {}
+    caller = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(provider=stack.provider))
+    host = pulumi.Output.concat(caller.account_id, f".dkr.ecr.{stack.deployment.facts.region}.amazonaws.com/")
+    return {name: pulumi.Output.concat(host, name) for name in repositories(stack.deployment)}
 
 
 def watch(stack: Stack) -> None:

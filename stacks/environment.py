@@ -17,6 +17,7 @@ from components.mesh.parts import Addon, AddonArgs, MeshNamespace, MicroService,
 from components.mesh.secrets import Secrets, SecretsArgs
 from components.storage.bucket import PrivateBucket
 from derive import gitops
+from derive.addons import grafana
 from derive.addons.flux import DEPLOY_KEY
 from derive.buckets import BACKUPS
 from derive.firewall import DATABASES, MANAGED
@@ -126,6 +127,7 @@ def _identities(stack: Stack, generated: Set[str], settings: Settings) -> tuple[
 def _outputs(stack: Stack, cluster: Cluster) -> EnvironmentOutputs:
     """What every kind of environment has to say."""
     doors = stack.plan.doors
+    pages = grafana.address(stack.deployment)
     return EnvironmentOutputs(
         application_url=pulumi.Output.from_input(f"https://{doors[0].host}"),
         urls=pulumi.Output.from_input([f"https://{door.host}{door.prefix}" for door in doors]),
@@ -134,6 +136,7 @@ def _outputs(stack: Stack, cluster: Cluster) -> EnvironmentOutputs:
         recovery_objectives=pulumi.Output.from_input(stack.plan.recovery),
         notes=pulumi.Output.from_input(list(stack.plan.application.notes)),
         kubeconfig=cluster.kubeconfig,
+        grafana_url=pulumi.Output.from_input(pages) if pages else None,
     )
 
 

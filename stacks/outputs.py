@@ -70,6 +70,8 @@ class EnvironmentOutputs:
     notes: pulumi.Output[list[str]]
     kubeconfig: pulumi.Output[str]
     """Secret."""
+    grafana_url: pulumi.Output[str] | None = None
+    """Absent: its pages have no name, and are seen through a forwarded port."""
     flux_deploy_public_key: pulumi.Output[str] | None = None
     """What the Git server must accept, for reading. Absent: no repository is followed."""
     vpc_id: pulumi.Output[str] | None = None
@@ -79,7 +81,7 @@ class EnvironmentOutputs:
     load_balancer_dns: pulumi.Output[str] | None = None
     """The same, as what the domain's records lead to."""
     repositories: pulumi.Output[dict[str, str]] | None = None
-    """Name of each repository for images that this stack owns -> its address."""
+    """Name of each of the account's repositories for images -> its address."""
     pipeline_roles: pulumi.Output[dict[str, str]] | None = None
     """What workflows do -> ARN of the role that they take for it."""
     database_hosts: pulumi.Output[dict[str, pulumi.Output[str] | str]] | None = None

@@ -29,8 +29,8 @@ def pages(stack: Registered, namespace: str) -> dict[str, dict[str, Any]]:
 
 def rules(stack: Registered) -> dict[str, dict[str, Any]]:
     """Alerts by name."""
-    (item,) = stack.manifests("PrometheusRule").values()
-    return {rule["alert"]: rule for group in item["spec"]["groups"] for rule in group["rules"]}
+    groups = [group for item in stack.manifests("PrometheusRule").values() for group in item["spec"]["groups"]]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
 
 
 def lost(given: Any, read: Any, place: str = "") -> Iterator[str]:
