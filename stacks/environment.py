@@ -24,7 +24,7 @@ from derive.firewall import DATABASES, MANAGED
 from derive.plan import SystemPlan, system_plan
 from derive.shapes import STACK_CA, Deployment, Part, SecretPlan
 from derive.stores.postgres_managed import master_password
-from model import DeclarationError
+from model import DeclarationError, System
 from model.gitops import LAYERS, LayerName
 from stacks import clusters
 from stacks.account import budget, deliver, logs, watch
@@ -208,21 +208,48 @@ def _platform(
     installed, early = _install(stack, targets, target, secrets, stored)
     ready = pulumi.ResourceOptions(depends_on=installed)
     space = targets["infrastructure"]
-    namespaces = [MeshNamespace(part.name, PartArgs(part, space), ready) for part in plan.application.namespaces]
+    spaces = {part.name: MeshNamespace(part.name, PartArgs(part, space), ready) for part in plan.application.namespaces}
+    namespaces = list(spaces.values())
     later = replace(secrets, plans=[item for item in secrets.plans if item not in early])
     filled = Secrets(f"{stack.name}-secrets", later, pulumi.ResourceOptions(depends_on=[*namespaces]))
     readable: list[pulumi.Resource] = [filled]
     for part in plan.application.vaulted:
         order = pulumi.ResourceOptions(depends_on=[*namespaces, *readable])
         readable.append(Objects(part.name, PartArgs(part, target), order))
-    after = pulumi.ResourceOptions(depends_on=[*namespaces, *readable, *outside])
-    stores = [MicroService(part.name, PartArgs(part, targets["data"]), after) for part in plan.application.stores]
-    services = pulumi.ResourceOptions(depends_on=[*namespaces, *readable, *outside, *stores])
-    running = [MicroService(part.name, PartArgs(part, targets["apps"]), services) for part in plan.application.services]
+    before = [*readable, *outside]
+    after = pulumi.ResourceOptions(depends_on=[*namespaces, *before])
+    stores = {
+        part.name: MicroService(part.name, PartArgs(part, targets["data"]), _after(spaces, part, before))
+        for part in plan.application.stores
+    }
+    unused = _unused(stack.deployment.system)
+    running = [
+        MicroService(
+            part.name,
+            PartArgs(part, targets["apps"]),
+            _after(spaces, part, [*before, *(made for name, made in stores.items() if name not in unused[part.name])]),
+        )
+        for part in plan.application.services
+    ]
     _groups(targets["apps"], plan.application.edge, after)
     _groups(targets["apps"], plan.application.delivery, pulumi.ResourceOptions(depends_on=[*running]))
     _groups(targets["observability"], plan.observability, after)
     return filled
+
+
+def _unused(system: System) -> Mapping[str, Set[str]]:
+    """By service, the stores that it does not use: it need not wait for them. What stands beside stores is not named."""
+    stores = {store.name for store in system.stores}
+    return {service.name: stores.difference(service.uses) for service in system.services}
+
+
+def _after(
+    spaces: Mapping[str, MeshNamespace], part: Part, others: Sequence[pulumi.Resource]
+) -> pulumi.ResourceOptions:
+    """Of a part: its own namespaces first. To wait for all of them would cost each object of a large system the more,
+    the more there are."""
+    homes = {item["metadata"].get("namespace", "") for item in part.objects}
+    return pulumi.ResourceOptions(depends_on=[*(made for name, made in spaces.items() if name in homes), *others])
 
 
 def _install(
