@@ -238,7 +238,7 @@ def _platform(
 
 
 def _unused(system: System) -> Mapping[str, Set[str]]:
-    """By service, the stores that it does not use: it need not wait for them. What stands beside stores is not named."""
+    """By service, the stores that it need not wait for, because it uses others. What stands beside a store is none."""
     stores = {store.name for store in system.stores}
     return {service.name: stores.difference(service.uses) for service in system.services}
 
