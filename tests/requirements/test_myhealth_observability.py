@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -218,3 +219,14 @@ def test_everything_says_whose_it_is(myhealth: Registered) -> None:
         assert tags["Environment"] == environment(myhealth)
         assert {"Project", "System"} & set(tags)
         assert tags["ManagedBy"] == "pulumi"
+
+
+@pytest.mark.rows("MH-BKP-04")
+def test_recovery_is_written_down() -> None:
+    folder = Path(__file__).parents[2] / "docs" / "runbooks"
+    text = (folder / "managed-postgresql.md").read_text()
+    assert "restore-db-instance-to-point-in-time" in text
+    assert "Rehearse" in text
+    assert "velero restore" in (folder / "velero.md").read_text()
+    for name in ("db-credentials", "jwt-secret", "oura-api-key", "grafana-admin", "alertmanager-receivers"):
+        assert f"`{name}`" in text, name
