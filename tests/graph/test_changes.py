@@ -74,6 +74,22 @@ def test_the_difference_made_to_the_first_plan_gives_the_second(source: str, tar
     assert answer.changed
 
 
+@pytest.mark.parametrize("name", systems.names())
+def test_the_same_holds_for_a_call_less_in_every_system(name: str) -> None:
+    """Kinds of objects that only one of them has are compared, too."""
+    system = systems.load(name)
+    environment = next(iter(system.environments))
+    facts = Facts(region="eu-central-1", cloudflare_account="0" * 32)
+    deployment = Deployment(system, environment, system.environments[environment], facts)
+    call = system.calls[-1]
+    arrow = Arrow(call.caller, call.callee)
+    answer = what_if(deployment, [], [arrow])
+    assert answer.refusal is None
+    second = objects(system_plan(replace(deployment, system=other(system, arrow, there=True))))
+    assert carried_out(objects(system_plan(deployment)), answer.changed) == second
+    assert answer.changed
+
+
 def other(system: System, arrow: Arrow, there: bool) -> System:
     """The changed declaration, written here a second time."""
     data = system.model_dump()
