@@ -157,6 +157,7 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
         "aws:s3/bucketVersioning:BucketVersioning",
         "aws:s3/bucketWebsiteConfiguration:BucketWebsiteConfiguration",
         "aws:secretsmanager/secretPolicy:SecretPolicy",
+        "aws:secretsmanager/secretRotation:SecretRotation",
         "aws:secretsmanager/secretVersion:SecretVersion",
         "aws:sns/topicPolicy:TopicPolicy",
         "aws:sns/topicSubscription:TopicSubscription",

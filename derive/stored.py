@@ -8,12 +8,28 @@ from typing import Final
 
 from derive import choices, labels, quantities
 from derive.shapes import STACK_CA, Deployment, SecretPlan
+from derive.stores import postgres_managed
 from manifests import external_secrets
 from manifests.base import Manifest
-from model import ExternalSecrets
+from model import DeclarationError, ExternalSecrets, OnRds, PostgreSQL
+from model.stores import Placement
 
 NAMED: Final = "platform"
 """The ClusterSecretStore of the account's secret store."""
+
+
+@dataclass(frozen=True)
+class RotationPlan:
+    """What a function makes anew: the password of a managed database's master, or the pair of keys that signs."""
+
+    days: int
+    """Between two rotations."""
+    database: str | None = None
+    field: str | None = None
+    """The one with the master's password."""
+    package: str = "functions.rotation"
+    timeout: int = 300
+    """Seconds; RDS takes a password within a minute or two."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,7 @@ class StoredSecret:
     """Whether somebody else writes it later: what is there is not put back."""
     signs: bool = False
     """Whether it holds a key that signs tokens (``private-key``, PEM) and the public half (``jwks``, a set of keys)."""
+    rotation: RotationPlan | None = None
 
 
 def path(deployment: Deployment, name: str) -> str:
@@ -60,6 +77,7 @@ def kept(deployment: Deployment, plans: Sequence[SecretPlan]) -> Kept:
     found = {item.name: item for item in stored(deployment)}
     choice = choices.choice(deployment, ExternalSecrets)
     if choice is None or choice.store != "aws":
+        _refuse_rotation(deployment)
         return Kept(tuple(plans), tuple(found.values()))
     copied = [plan for plan in plans if not plan.certificate and not plan.templates and not _fixed(plan)]
     reads = []
@@ -68,9 +86,33 @@ def kept(deployment: Deployment, plans: Sequence[SecretPlan]) -> Kept:
         known = found.get(name) or StoredSecret(name, path(deployment, name), f"Secret {name} of the cluster")
         found[name] = _with(known, plan, deployment.facts.given)
         reads.append(_read(plan, path(deployment, name), quantities.duration(choice.refresh)))
+    for store in _rotated(deployment):
+        name = postgres_managed.stored_name(store)
+        of = RotationPlan(_days(store.placement), store.name, postgres_managed.master_password(store.name))
+        found[name] = replace(found[name], rotation=of)
     rest = tuple(plan for plan in plans if plan not in copied)
     common = labels.owned(deployment.system.name, deployment.name)
     return Kept(rest, tuple(found.values()), labels.stamped(reads, common))
+
+
+def _days(placement: Placement) -> int:
+    """0: never."""
+    return placement.rotate.days if isinstance(placement, OnRds) and placement.rotate else 0
+
+
+def _rotated(deployment: Deployment) -> list[PostgreSQL]:
+    """The managed databases whose master's password is rotated."""
+    found = [store for store in deployment.system.stores if isinstance(store, PostgreSQL)]
+    return [store for store in found if _days(store.placement)]
+
+
+def _refuse_rotation(deployment: Deployment) -> None:
+    """What is rotated stands in the account's secret store."""
+    for store in _rotated(deployment):
+        raise DeclarationError(
+            f"store '{store.name}': placement.rotate needs the add-on ExternalSecrets(store='aws'), "
+            "which reads its passwords from the account's secret store"
+        )
 
 
 def _fixed(plan: SecretPlan) -> bool:
@@ -110,6 +152,10 @@ def stored(deployment: Deployment) -> tuple[StoredSecret, ...]:
     if api.tokens.url:
         return (key,)
     signing = StoredSecret(
-        api.tokens.secret, path(deployment, api.tokens.secret), "Signs the tokens of the API's users", signs=True
+        api.tokens.secret,
+        path(deployment, api.tokens.secret),
+        "Signs the tokens of the API's users",
+        signs=True,
+        rotation=RotationPlan(api.tokens.rotate.days) if api.tokens.rotate else None,
     )
     return (key, signing)

@@ -53,6 +53,13 @@ def days(amount: float) -> timedelta:
     return timedelta(days=amount)
 
 
+def rotation_period(time: timedelta | None) -> timedelta | None:
+    """How often a secret is made anew: whole days, at most 1,000 (Secrets Manager API, RotationRulesType)."""
+    if time is not None and (time % timedelta(days=1) or not timedelta(days=1) <= time <= timedelta(days=1000)):
+        raise DeclarationError(f"rotate = {span(time)}: a secret is rotated every 1 to 1,000 whole days")
+    return time
+
+
 def span(time: timedelta) -> str:
     """A duration in its largest whole unit, e.g. ``6 h``; fractions of a second are left out."""
     seconds_ = int(time.total_seconds())

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from model.base import DeclarationError, Declared, Name, did_you_mean, minutes
+from model.base import DeclarationError, Declared, Name, did_you_mean, minutes, rotation_period
 from model.traffic import Route
 
 PATH: Final = re.compile(r"^(/([a-z0-9][a-z0-9._-]*|\{[a-z][a-z0-9_]*\}))+$")
@@ -79,6 +79,8 @@ class ApiTokens(Declared):
     secret: Name = "jwt-secret"
     """The secret in the secret store whose field ``jwks`` holds the public keys; during a rotation also those of the
     version before."""
+    rotate: timedelta | None = None
+    """How often that pair of keys is made anew, by a function of the stack. Absent: by people."""
     served_by: Name | None = None
     """The routed service that publishes the public keys inside the mesh, whose ingress gateway then checks tokens, too.
     Absent: the function alone checks them."""
@@ -94,8 +96,15 @@ class ApiTokens(Declared):
     cache: timedelta = minutes(5)
     """How long a decision on a token holds without asking the function again. At most an hour."""
 
+    @field_validator("rotate")
+    @classmethod
+    def _whole_days(cls, value: timedelta | None) -> timedelta | None:
+        return rotation_period(value)
+
     @model_validator(mode="after")
     def _bounded(self) -> ApiTokens:
+        if self.rotate and self.url:
+            raise DeclarationError("tokens.rotate: the keys are the issuer's, at tokens.url; declare one of the two")
         if not self.algorithms:
             raise DeclarationError("tokens.algorithms is empty: no token would do; name RS256 or ES256")
         if not timedelta() <= self.cache <= timedelta(hours=1):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from model.base import DeclarationError, Declared, MemoryQuantity, Name, Port, days, span
+from model.base import DeclarationError, Declared, MemoryQuantity, Name, Port, days, rotation_period, span
 from model.schedules import Cron, gaps
 from model.workloads import Resources
 
@@ -134,6 +134,13 @@ class OnRds(Declared):
     secret: Name | None = None
     """The account's secret with the passwords of its users, where Secrets come from there. Absent:
     ``<store>-credentials``."""
+    rotate: timedelta | None = None
+    """How often the master's password there is made anew, by a function of the stack. Absent: by people."""
+
+    @field_validator("rotate")
+    @classmethod
+    def _whole_days(cls, value: timedelta | None) -> timedelta | None:
+        return rotation_period(value)
 
 
 Placement = Annotated[OnEc2 | InCluster | OnRds, Field(discriminator="kind")]

@@ -18,11 +18,20 @@ from stacks.network import Site
 Values = Mapping[str, pulumi.Output[str]]
 
 
-def store(stack: Stack, passwords: Values, given: Values) -> StoredSecrets | None:
+def store(stack: Stack, passwords: Values, given: Values, databases: Values) -> StoredSecrets | None:
     """The secrets in the account's secret store, where the plan has some."""
     if not stack.plan.stored:
         return None
-    args = StoredSecretsArgs(stack.plan.stored, passwords, given, stack.deployment.environment.protect)
+    environment = stack.deployment.environment
+    args = StoredSecretsArgs(
+        stack.plan.stored,
+        passwords,
+        given,
+        stack.deployment.facts.region,
+        databases,
+        environment.log_days,
+        environment.protect,
+    )
     return StoredSecrets(f"{stack.name}-secrets-store", args, stack.options)
 
 

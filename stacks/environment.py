@@ -89,7 +89,7 @@ def _on_aws(settings: Settings, deployment: Deployment, plan: SystemPlan, genera
     budget(stack)
     logs(stack)
     watch(stack)
-    stored = store(stack, passwords.values, given)
+    stored = store(stack, passwords.values, given, managed.arns if managed else {})
     api, shown = publish(stack, site, stored, passwords.values)
     filled = _platform(
         stack, target, SecretsArgs(plan.secrets, values, authority, target, given), outside, [stored] if stored else []

@@ -123,7 +123,7 @@ SYSTEM = System(
             name="myhealth",
             owner="data-processor",
             version=17,
-            placement=OnRds(secret="db-credentials"),
+            placement=OnRds(secret="db-credentials", rotate=days(90)),
             rights={"data-processor": "writer", "api-service": "reader"},
         ),
     ),
@@ -291,7 +291,10 @@ SYSTEM = System(
                     Endpoint(path="/api/v1/trends", summary="Trends", query=("metric", *SPAN), answers=METRICS),
                 ),
                 tokens=ApiTokens(
-                    issuer="https://api.dev.myhealth.eric-n.com", audience="myhealth", served_by="api-service"
+                    issuer="https://api.dev.myhealth.eric-n.com",
+                    audience="myhealth",
+                    rotate=days(180),
+                    served_by="api-service",
                 ),
             ),
             budget=Budget(amount=149, notify=("operations@eric-n.com",)),
@@ -327,6 +330,7 @@ SYSTEM = System(
                 tokens=ApiTokens(
                     issuer="https://api.myhealth.eric-n.com",
                     audience="myhealth",
+                    rotate=days(180),
                     served_by="api-service",
                     roles=("admin", "user"),
                     scopes=SCOPES,

@@ -32,10 +32,11 @@ class ManagedDatabases(pulumi.ComponentResource):
     """RDS instances: private, encrypted with a key of their own, TLS only, backed up every day, logs to CloudWatch.
 
     Who is protected keeps its instance, its key and, should the instance be deleted by hand, a last snapshot.
-    Costs: each instance by the hour (twice with a standby), its storage, a key. Outputs: the name of each.
+    Costs: each instance by the hour (twice with a standby), its storage, a key. Outputs: the name and ARN of each.
     """
 
     hosts: dict[str, pulumi.Output[str]]
+    arns: dict[str, pulumi.Output[str]]
 
     def __init__(self, name: str, args: ManagedDatabasesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:data:ManagedDatabases", name, None, opts)
@@ -54,9 +55,9 @@ class ManagedDatabases(pulumi.ComponentResource):
             EncryptionKeyArgs(f"{name}: storage", protect=any(plan.protect for plan in args.plans)),
             self._children,
         )
-        self.hosts = {
-            plan.name: self._create(plan, subnets.name, monitoring.arn, key.arn).address for plan in args.plans
-        }
+        instances = {plan.name: self._create(plan, subnets.name, monitoring.arn, key.arn) for plan in args.plans}
+        self.hosts = {name: instance.address for name, instance in instances.items()}
+        self.arns = {name: instance.arn for name, instance in instances.items()}
         self.register_outputs({})
 
     def _create(

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pulumi
@@ -15,6 +15,7 @@ import pulumi_tls as tls
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from components.identity.rotation import Rotation, RotationArgs
 from components.storage.key import EncryptionKey, EncryptionKeyArgs
 from derive.stored import StoredSecret
 
@@ -30,6 +31,10 @@ class StoredSecretsArgs:
     secrets: Sequence[StoredSecret]
     passwords: Mapping[str, pulumi.Output[str]]
     given: Mapping[str, pulumi.Output[str]]
+    region: str
+    databases: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    """ARNs of managed databases by name, whose master's passwords may be rotated."""
+    log_days: int = 30
     protect: bool = False
     """Whether deleted secrets can be restored; otherwise their names are free at once."""
 
@@ -37,7 +42,7 @@ class StoredSecretsArgs:
 class StoredSecrets(pulumi.ComponentResource):
     """A secret for each entry, encrypted with one key that AWS rotates.
 
-    Costs: the key and each secret by the month, reading by the request. Outputs: ARN of each
+    Costs: the key and each secret by the month, reading and rotating by the request. Outputs: ARN of each
     secret by its name, and of the key.
     """
 
@@ -70,13 +75,21 @@ class StoredSecrets(pulumi.ComponentResource):
                 ),
             )
             self.arns[item.name] = version.secret_id
+            if item.rotation:
+                rotated = RotationArgs(
+                    secret_arn=version.secret_id,
+                    key_arn=key.arn,
+                    plan=item.rotation,
+                    database_arn=args.databases[item.rotation.database] if item.rotation.database else None,
+                    region=args.region,
+                    log_days=args.log_days,
+                )
+                Rotation(f"{name}-{item.name}", rotated, self._children)
         self.register_outputs({"arns": self.arns, "key_arn": self.key_arn})
 
     def _content(self, item: StoredSecret) -> pulumi.Output[str]:
-        fields: dict[str, pulumi.Output[str]] = {
-            field: self._args.passwords[of] for field, of in item.passwords.items()
-        }
-        fields |= {field: self._args.given[of] for field, of in item.given.items()}
+        fields: dict[str, pulumi.Output[str]] = {key: self._args.passwords[of] for key, of in item.passwords.items()}
+        fields |= {key: self._args.given[of] for key, of in item.given.items()}
         if item.signs:
             pair = tls.PrivateKey(
                 f"{self._name}-{item.name}-pair", algorithm="RSA", rsa_bits=RSA_BITS, opts=self._children

@@ -164,6 +164,13 @@ ROWS: Final[Mapping[str, Row]] = {
             "versionStages": lambda _: ["AWSCURRENT"],
         },
     ),
+    "aws:secretsmanager/secretRotation:SecretRotation": Row(
+        # moto would run the function.
+        "secretsmanager",
+        id="{secretId}",
+        replace="secretId",
+        outputs={"rotationEnabled": lambda _: True},
+    ),
     "aws:secretsmanager/secretPolicy:SecretPolicy": Row(
         "secretsmanager",
         "PutResourcePolicy",

@@ -1,0 +1,1 @@
+"""Makes a secret anew when Secrets Manager asks for it."""
