@@ -95,6 +95,21 @@ def kept(deployment: Deployment, plans: Sequence[SecretPlan]) -> Kept:
     return Kept(rest, tuple(found.values()), labels.stamped(reads, common))
 
 
+def regenerated(stored: Sequence[StoredSecret], rotations: Mapping[str, int]) -> dict[str, int]:
+    """The rotations of generated values that operators ask for, and those that they bring about.
+
+    What the stack writes to a secret holds its own password of the master, which a function may have replaced since: so
+    that is made anew with any other of the secret, and the database and the secret agree again.
+    """
+    found = dict(rotations)
+    for secret in stored:
+        if secret.rotation and secret.rotation.field:
+            asked = sum(rotations.get(name, 0) for name in set(secret.passwords.values()))
+            if asked:
+                found[secret.passwords[secret.rotation.field]] = asked
+    return found
+
+
 def _days(placement: Placement) -> int:
     """0: never."""
     return placement.rotate.days if isinstance(placement, OnRds) and placement.rotate else 0

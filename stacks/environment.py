@@ -23,6 +23,7 @@ from derive.buckets import BACKUPS
 from derive.firewall import DATABASES, MANAGED
 from derive.plan import SystemPlan, system_plan
 from derive.shapes import STACK_CA, Deployment, Part, SecretPlan
+from derive.stored import regenerated
 from derive.stores.postgres_managed import master_password
 from model import DeclarationError, System
 from model.gitops import LAYERS, LayerName
@@ -121,7 +122,8 @@ def _masters(plan: SystemPlan) -> set[str]:
 def _identities(stack: Stack, generated: Set[str], settings: Settings) -> tuple[Authority, Passwords]:
     """The stack's authority, and every generated value."""
     authority = Authority(f"{stack.name}-authority", AuthorityArgs(f"{stack.name} platform"), stack.options)
-    return authority, Passwords(f"{stack.name}-passwords", generated, settings.rotations, stack.options)
+    rotations = regenerated(stack.plan.stored, settings.rotations)
+    return authority, Passwords(f"{stack.name}-passwords", generated, rotations, stack.options)
 
 
 def _outputs(stack: Stack, cluster: Cluster) -> EnvironmentOutputs:
