@@ -46,15 +46,6 @@ SECURITY: list[Sample] = [
     ("aws:secretsmanager/secret:Secret", "db", {"name": "app/db", "kmsKeyId": "${key.arn}", "recoveryWindowInDays": 7}),
     ("aws:secretsmanager/secretVersion:SecretVersion", "db-value", {"secretId": "${db}", "secretString": "{}"}),
     (
-        "aws:secretsmanager/secretRotation:SecretRotation",
-        "db-rotation",
-        {
-            "secretId": "${db}",
-            "rotationLambdaArn": "arn:aws:lambda:eu-west-1:123456789012:function:rotation",
-            "rotationRules": {"automaticallyAfterDays": 90},
-        },
-    ),
-    (
         "aws:secretsmanager/secretPolicy:SecretPolicy",
         "db-policy",
         {"secretArn": "${db}", "policy": document("secretsmanager:GetSecretValue", Principal="*", Resource="*")},

@@ -26,6 +26,15 @@ _FUNCTIONS: list[Sample] = [
         },
     ),
     (
+        "aws:secretsmanager/secretRotation:SecretRotation",
+        "db-rotation",
+        {
+            "secretId": "${db}",
+            "rotationLambdaArn": "${resize.arn}",
+            "rotationRules": {"automaticallyAfterDays": 90},
+        },
+    ),
+    (
         "aws:lambda/permission:Permission",
         "resize-from-topic",
         {
