@@ -63,6 +63,8 @@ def manifests(resources: Iterable[Resource]) -> dict[str, str]:
         if not resource.type.startswith("kubernetes:"):
             continue
         document = readable(resource.inputs)
+        if "kind" not in document:  # a release of a chart that the update installs itself
+            continue
         kind, metadata = document["kind"], document["metadata"]
         place = metadata["name"] if kind == "Namespace" else metadata.get("namespace", CLUSTER)
         text = yaml.dump(document, Dumper=_Dumper, sort_keys=True, width=120, allow_unicode=True)
