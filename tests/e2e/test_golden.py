@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.bench import Bench
 from tests.e2e.golden import GOLDEN, compare, manifests, tree
+from tests.platforms import Platforms
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,13 @@ def test_resources_and_outputs(request: pytest.FixtureRequest, update_golden: bo
     bench: Bench = request.getfixturevalue(fixture)
     name = f"fitsync-{stack}.txt"
     compare({GOLDEN / name: tree(stack, bench.resources(stack))}, GOLDEN, name, update_golden)
+
+
+@pytest.mark.parametrize("stack", ["orion-prod", "gym-prod", "neotool-prod", "myhealth-prod"])
+def test_production_of_the_other_systems(platforms: Platforms, update_golden: bool, stack: str) -> None:
+    """A generator that was made for one system and changes another shows here."""
+    name = f"{stack}.txt"
+    compare({GOLDEN / name: tree(stack, platforms.bench(stack).resources(stack))}, GOLDEN, name, update_golden)
 
 
 def test_kubernetes_objects(platform: Bench, update_golden: bool) -> None:
