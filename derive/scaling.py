@@ -40,11 +40,12 @@ def replicas(service: Service, name: str, environment: Environment) -> Replicas:
 def surplus(service: Service, bounds: Replicas) -> int:
     """Pods beyond the maximum while a release is under way.
 
-    A rolling update's new pods, and as many old ones that are still stopping; both versions of any other release.
+    A rolling update's new pods, and as many old ones that are still stopping; of any other release both versions, and
+    one of an earlier release that is still stopping.
     """
     if service.schedule:
         return 0
-    return 2 * service.release.max_surge if isinstance(service.release, Rolling) else bounds.maximum
+    return 2 * service.release.max_surge if isinstance(service.release, Rolling) else bounds.maximum + 1
 
 
 def horizontal(service: Service, links: Links, bounds: Replicas, target: Mapping[str, str]) -> Manifest | None:

@@ -49,13 +49,14 @@ class Rotation(pulumi.ComponentResource):
             ),
             pulumi.ResourceOptions(parent=self),
         )
+        account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
         called = aws.lambda_.Permission(
             f"{name}-rotates",
             action="lambda:InvokeFunction",
             function=function.function_name,
             principal="secretsmanager.amazonaws.com",
             # What Secrets Manager's guide names: only this account's. The role ends with this one secret anyway.
-            source_account=secret.apply(lambda arn: arn.split(":")[4]),
+            source_account=account,
             opts=pulumi.ResourceOptions(parent=self),
         )
         aws.secretsmanager.SecretRotation(

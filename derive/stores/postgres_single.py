@@ -16,7 +16,7 @@ from derive.quantities import memory_bytes
 from derive.stores import common
 from derive.stores.kind import EXPORTER_PASSWORD, Site, StorePlan, credentials_name
 from derive.stores.postgres_backup import USER
-from derive.stores.postgres_members import CLAIM, SHARED_MEMORY, data_mount, exporter
+from derive.stores.postgres_members import CLAIM, EXPORTER_RESOURCES, SHARED_MEMORY, data_mount, exporter
 from derive.stores.postgres_server import MONITORING, SOCKETS, headless
 from derive.workloads import requirements
 from manifests import apps, core, pods
@@ -90,7 +90,7 @@ def plan(store: PostgreSQL, links: Links, site: Site) -> StorePlan:
             labels.workload(name, links.workload.tier),
         ),
     )
-    return StorePlan(objects, 1, (store.resources, common.EXPORTER_RESOURCES), 1)
+    return StorePlan(objects, 1, (store.resources, EXPORTER_RESOURCES), 1)
 
 
 def _roles(store: PostgreSQL) -> list[Manifest]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from model import PostgreSQL
+from model import OnRds, PostgreSQL
 from stacks.settings import HUB, KEYS, Settings, validated
 from tests.cluster import programs, stack
 from tests.cluster.api import NOT_FOUND, Api, Object, Refused
@@ -81,7 +81,9 @@ def _declared() -> dict[str, Settings]:
 
 
 def _databases(settings: Settings) -> list[str]:
-    return [store.name for store in settings.declaration.stores if isinstance(store, PostgreSQL)]
+    """Those that may stand elsewhere; what a managed one does for its services, only it can do."""
+    stores = [store for store in settings.declaration.stores if isinstance(store, PostgreSQL)]
+    return [store.name for store in stores if not isinstance(store.placement, OnRds)]
 
 
 def _cases() -> list[str]:

@@ -45,7 +45,8 @@ def api_server_arguments(resources: Iterable[Resource], place: Path) -> list[str
 def _user_data(resource: Resource) -> str | None:
     """What a machine boots with. Absent: the resource is no machine."""
     if resource.type == "aws:ec2/launchTemplate:LaunchTemplate":
-        return b64decode(plain(resource.inputs)["userData"]).decode()
+        encoded: str | None = plain(resource.inputs).get("userData")
+        return b64decode(encoded).decode() if encoded else None
     if resource.type == "aws:ec2/instance:Instance":
         text: str | None = plain(resource.inputs).get("userData")
         return text

@@ -207,7 +207,7 @@ def test_blue_green_has_a_service_for_each_version_and_is_tested_before_and_afte
     (part,) = [part for part in plan.services if part.name == "web"]
     assert dict(part.moved) == {("Service", "web"): ("spec.selector",), ("Service", "web-preview"): ("spec.selector",)}
     # Both versions, and the tester.
-    assert objects(plan, "ResourceQuota")["shop-quota"]["spec"]["hard"]["pods"] == "3"
+    assert objects(plan, "ResourceQuota")["shop-quota"]["spec"]["hard"]["pods"] == "4"
 
 
 def test_a_blue_green_release_that_was_given_up_waits_beside_the_stable_version() -> None:
