@@ -206,7 +206,7 @@ def test_blue_green_has_a_service_for_each_version_and_is_tested_before_and_afte
     assert after["count"] == 5, "an analysis without an end would keep the release open for ever"
     (part,) = [part for part in plan.services if part.name == "web"]
     assert dict(part.moved) == {("Service", "web"): ("spec.selector",), ("Service", "web-preview"): ("spec.selector",)}
-    # Both versions, and the tester.
+    # Both versions, the tester, and a pod of an earlier release that is still stopping.
     assert objects(plan, "ResourceQuota")["shop-quota"]["spec"]["hard"]["pods"] == "4"
 
 
