@@ -33,6 +33,8 @@ class Deployed:
     api: Api
     machines: Machines
     objects: list[Object]
+    configured: bool
+    """Whether the stack says what the API server's own defaults are; on a managed control plane nobody does."""
     refused: dict[str, str] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
     unserved: list[Object] = field(default_factory=list)
@@ -114,10 +116,11 @@ def deployed(
     settings = {"databases": json.dumps(moved)} if moved else None
     resources = platforms.bench(name, settings, case.removeprefix(name)).resources(name)
     place = tmp_path_factory.mktemp(case)
-    with control_plane(place, stack.api_server_arguments(resources, place)) as api:
+    arguments = stack.api_server_arguments(resources, place)
+    with control_plane(place, arguments) as api:
         found = stack.objects(resources)
         found += [released(item) for item in stack.of_kind(found, "Rollout")]
-        deployed = Deployed(api, Machines(api), found)
+        deployed = Deployed(api, Machines(api), found, bool(arguments))
         _define(api, stack.defining(definitions, deployed.objects))
         inject_sidecars(api)
         for manifest in deployed.objects:

@@ -18,8 +18,9 @@ K3S_CONFIGURATION: Final = "/etc/rancher/k3s/config.yaml"
 
 
 def objects(resources: Iterable[Resource]) -> list[Object]:
-    """The Kubernetes objects in the order of their creation, secrets in the clear."""
-    return [plain(one.inputs) for one in resources if one.custom and one.type.startswith("kubernetes:")]
+    """The Kubernetes objects in the order of their creation, secrets in the clear; no releases of charts."""
+    found = [plain(one.inputs) for one in resources if one.custom and one.type.startswith("kubernetes:")]
+    return [one for one in found if "kind" in one]
 
 
 def api_server_arguments(resources: Iterable[Resource], place: Path) -> list[str]:
