@@ -22,7 +22,6 @@ from cost.estimate import Estimate, estimate
 from cost.owners import owners
 from cost.resources import Stack
 from model import DeclarationError
-from stacks.settings import SettingsError
 from wheelhouse.errors import Exit, UserError
 from wheelhouse.options import AsJson, Backend, Cwd, Files, Stacks
 from wheelhouse.project import Project, find, has_resources
@@ -85,7 +84,7 @@ def bill(project: Project, name: str, exported: Mapping[str, Any], assumed: Mapp
         system = settings_of(project, name).declaration
         stack = Stack(exported)
         return estimate(name, stack, prices.load, assumptions.load(name, assumed), owners(system))
-    except (CostError, DeclarationError, SettingsError) as error:
+    except (CostError, DeclarationError) as error:
         raise UserError(f"stack {name!r}: {error}") from error
 
 

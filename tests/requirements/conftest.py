@@ -13,6 +13,11 @@ from tests.requirements.registered import Registered
 __all__ = ["platforms"]
 
 
+def _environments(platforms: Platforms, system: str) -> dict[str, Registered]:
+    """A system's environments by name."""
+    return {name: Registered(platforms.bench(f"{system}-{name}"), f"{system}-{name}") for name in ("dev", "prod")}
+
+
 @pytest.fixture(scope="session")
 def hub(platforms: Platforms) -> Registered:
     """The shared network and edge."""
@@ -67,7 +72,7 @@ def orion(platforms: Platforms) -> Registered:
 @pytest.fixture(scope="session")
 def gyms(platforms: Platforms) -> dict[str, Registered]:
     """Gym's environments by name."""
-    return {name: Registered(platforms.bench(f"gym-{name}"), f"gym-{name}") for name in ("dev", "prod")}
+    return _environments(platforms, "gym")
 
 
 @pytest.fixture(scope="session", params=["dev", "prod"])
@@ -79,7 +84,7 @@ def gym(request: pytest.FixtureRequest, gyms: dict[str, Registered]) -> Register
 @pytest.fixture(scope="session")
 def neotools(platforms: Platforms) -> dict[str, Registered]:
     """Neotool's environments by name."""
-    return {name: Registered(platforms.bench(f"neotool-{name}"), f"neotool-{name}") for name in ("dev", "prod")}
+    return _environments(platforms, "neotool")
 
 
 @pytest.fixture(scope="session")
@@ -97,7 +102,7 @@ def orion_dev(platforms: Platforms) -> Registered:
 @pytest.fixture(scope="session")
 def myhealths(platforms: Platforms) -> dict[str, Registered]:
     """myHealth's environments by name."""
-    return {name: Registered(platforms.bench(f"myhealth-{name}"), f"myhealth-{name}") for name in ("dev", "prod")}
+    return _environments(platforms, "myhealth")
 
 
 @pytest.fixture(scope="session", params=["dev", "prod"])
