@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
-import yaml
-
 from derive import cloud
 from derive.addons import flux
 from derive.plan import SystemPlan
 from derive.shapes import AddonPlan, Deployment, LayerOwner, Part
+from derive.yaml_text import yaml_text
 from manifests import core
 from manifests.base import Manifest
 from model import DeclarationError, Flux
@@ -172,25 +171,5 @@ def _refuse_references(layer: Layer) -> None:
             )
 
 
-class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks, and no node twice: a tree is read by people, in differences."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _block)
-
-
 def _text(item: Mapping[str, Any]) -> str:
-    return HEADER + yaml.dump(_lists(item), Dumper=_Dumper, sort_keys=False, width=10_000)
-
-
-def _lists(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
+    return HEADER + yaml_text(item)

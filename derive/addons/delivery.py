@@ -18,9 +18,9 @@ from typing import Any, Final
 
 from derive.addons import flux
 from derive.addons.chart import Release
-from derive.addons.values import plain, values_text
 from derive.shapes import AddonPlan, ChartPlan
 from derive.versions import KUBECTL_IMAGE, ChartVersion
+from derive.yaml_text import plain, yaml_text
 from manifests import core
 from manifests.base import Manifest, manifest
 from model import DeclarationError, Flux, minutes
@@ -121,7 +121,7 @@ def _helm_chart(release: Release) -> AddonPlan:
         # In place: the default uninstalls what failed to upgrade, and with Cilium or a gateway every connection.
         "failurePolicy": "retry",
         "timeout": _go_duration(release.timeout),
-        "valuesContent": values_text(release.values),
+        "valuesContent": yaml_text(release.values),
     }
     if release.bootstrap:
         spec["bootstrap"] = True

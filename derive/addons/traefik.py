@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive.addons.values import values_text
 from derive.doorman import TRAEFIK
 from derive.shapes import AddonPlan
+from derive.yaml_text import yaml_text
 from manifests.base import manifest
 
 TO_HTTPS: Final = "--entryPoints.web.http.redirections.entryPoint"
@@ -20,6 +20,6 @@ def plan() -> AddonPlan:
         "service": {"spec": {"externalTrafficPolicy": "Local"}},
     }
     settings = manifest(
-        "helm.cattle.io/v1", "HelmChartConfig", TRAEFIK, "kube-system", spec={"valuesContent": values_text(values)}
+        "helm.cattle.io/v1", "HelmChartConfig", TRAEFIK, "kube-system", spec={"valuesContent": yaml_text(values)}
     )
     return AddonPlan(TRAEFIK, objects=(settings,))

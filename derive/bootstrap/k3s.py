@@ -37,8 +37,8 @@ from derive.bootstrap.machine import (
     program,
     require,
     settings_file,
-    to_yaml,
 )
+from derive.yaml_text import yaml_text
 
 CONFIG = "/etc/rancher/k3s"
 SERVER = "/var/lib/rancher/k3s/server"
@@ -326,7 +326,7 @@ def machine_files(node: K3sNode) -> tuple[MachineFile, ...]:
         settings_file(settings),
         program("k3s-first-boot"),
         program("lay-out-bundle"),
-        MachineFile(f"{CONFIG}/config.yaml", to_yaml(config), mode="0600"),
+        MachineFile(f"{CONFIG}/config.yaml", yaml_text(config), mode="0600"),
         MachineFile("/etc/sysctl.d/90-k3s.conf", "".join(f"{key} = {value}\n" for key, value in SYSCTL.items())),
         # systemd-networkd would remove the CNI's rules and routes (Cilium documentation, "System requirements").
         MachineFile(
@@ -344,7 +344,7 @@ def machine_files(node: K3sNode) -> tuple[MachineFile, ...]:
         files += [program("format-if-blank"), program("k3s-volume"), NEEDS_VOLUME]
     if node.private_images:
         files.append(program("ecr-credentials", path=f"{CREDENTIALS}/ecr-credentials"))
-        files.append(MachineFile(f"{CONFIG}/credential-provider.yaml", to_yaml(dict(PRIVATE_IMAGES)), mode="0600"))
+        files.append(MachineFile(f"{CONFIG}/credential-provider.yaml", yaml_text(dict(PRIVATE_IMAGES)), mode="0600"))
     # Ubuntu's chrony has another folder; its images for EC2 name the same source by themselves.
     files.append(ubuntu.UPDATES if node.packaged else TIME)
     return tuple(files)

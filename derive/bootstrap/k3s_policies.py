@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from derive.bootstrap.machine import MachineFile, to_yaml
+from derive.bootstrap.machine import MachineFile
+from derive.yaml_text import yaml_text
 
 EXEMPT_NAMESPACES = ("kube-system",)
 """Where the nodes' own agents run (CNI, node exporter), and no stack makes the namespace. An exemption overrides a
@@ -83,6 +84,6 @@ def files(
     """Both, below K3s' own directory."""
     admission = admission_configuration(enforce, exempt_namespaces)
     return [
-        MachineFile(f"{directory}/audit.yaml", to_yaml(audit_policy()), mode="0600"),
-        MachineFile(f"{directory}/psa.yaml", to_yaml(admission), mode="0600"),
+        MachineFile(f"{directory}/audit.yaml", yaml_text(audit_policy()), mode="0600"),
+        MachineFile(f"{directory}/psa.yaml", yaml_text(admission), mode="0600"),
     ]

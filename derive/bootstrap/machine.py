@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-import yaml
-
+from derive.yaml_text import yaml_text
 from model import DeclarationError
 
 USER_DATA_LIMIT = 16_384
@@ -114,22 +113,6 @@ def bundle_json(files: Iterable[MachineFile]) -> str:
     return json.dumps({"files": entries}, separators=(",", ":"), sort_keys=True)
 
 
-class _BlockDumper(yaml.SafeDumper):
-    """SafeDumper that writes multi-line text as literal blocks, so that user data can be read by people."""
-
-
-def _block_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_BlockDumper.add_representer(str, _block_text)
-
-
-def to_yaml(document: object) -> str:
-    """YAML with the given key order; multi-line strings as literal blocks."""
-    return yaml.dump(document, Dumper=_BlockDumper, sort_keys=False, width=4096, default_flow_style=False)
-
-
 def cloud_config(name: str, files: Iterable[MachineFile], distribution: Mapping[str, object] | None = None) -> str:
     """The `#cloud-config` that writes `files` and starts the first-boot unit; refused when EC2 would refuse it.
 
@@ -145,7 +128,7 @@ def cloud_config(name: str, files: Iterable[MachineFile], distribution: Mapping[
             ["systemctl", "enable", "--now", "--no-block", FIRST_BOOT_UNIT],
         ],
     }
-    text = "#cloud-config\n" + to_yaml(document)
+    text = "#cloud-config\n" + yaml_text(document)
     size = len(text.encode())
     require(
         size < USER_DATA_LIMIT,

@@ -16,8 +16,8 @@ from derive.addons import addon_secrets, addons
 from derive.addons.chart import Release
 from derive.addons.cilium import values as cilium_values
 from derive.addons.delivery import deliver
-from derive.addons.values import values_text
 from derive.shapes import AddonPlan
+from derive.yaml_text import yaml_text
 from manifests.base import Manifest
 from model import DeclarationError, Istio, NetworkPolicies, NoMesh, Platform, Tempo
 from systems.fitsync import SYSTEM
@@ -274,7 +274,7 @@ def test_a_delivery_that_cannot_install_charts_is_refused() -> None:
 def test_values_are_written_without_aliases() -> None:
     """Helm reads YAML anchors, people do not."""
     shared = {"a": [1]}
-    assert values_text({"x": shared, "y": shared, "z": (1, 2)}) == "x:\n  a:\n  - 1\ny:\n  a:\n  - 1\nz:\n- 1\n- 2\n"
+    assert yaml_text({"x": shared, "y": shared, "z": (1, 2)}) == "x:\n  a:\n  - 1\ny:\n  a:\n  - 1\nz:\n- 1\n- 2\n"
 
 
 def test_mesh_wide_mutual_tls_is_set_after_istiod_answers() -> None:
