@@ -94,6 +94,8 @@ class Expectation:
         self._sidecars = inside & ~outside if scope.mesh else 0
         self._entrances = population.role("ingress-gateway")
         self._gateways = self._entrances | population.role("egress-gateway") if scope.mesh else 0
+        self._blind = bool(scope.mesh and scope.mesh.egress_tls == "PASSTHROUGH")
+        """Whether the egress gateway does not know its callers."""
         self._add_services()
         self._add_stores()
         self._add_helpers()
@@ -226,13 +228,15 @@ class Expectation:
                 self._callees[index].known_to |= users
             if external.through_gateway:
                 gateway = role("egress-gateway")
+                # Whom it does not know, it lets out: the network alone holds who reaches it, with all that is behind.
+                known = self._population.everyone if self._blind else users
                 self._admit(users, gateway, external.called_ports)
                 self._admit(gateway, callees, external.ports)
                 for index in bits(gateway):
                     for port in external.called_ports:
-                        self._relays[index][port] = self._relays[index].get(port, 0) | users
+                        self._relays[index][port] = self._relays[index].get(port, 0) | known
                 for index in bits(callees):
-                    self._relays[index] |= dict.fromkeys(external.ports, users | gateway)
+                    self._relays[index] |= dict.fromkeys(external.ports, known | gateway)
             else:
                 self._admit(users, callees, external.ports)
 
@@ -376,7 +380,7 @@ class Expectation:
         mesh = self._scope.mesh
         inside = self._sidecars >> index & 1
         if self._gateways >> index & 1 and port[1] in self._relays.get(index, ()):
-            return self._sidecars | self._gateways
+            return self._population.everyone if self._blind else self._sidecars | self._gateways
         mode = self._modes.get(index, mesh.mtls if mesh else "")
         if mesh is None or not inside or port[1] in BYPASSED or mode == "PERMISSIVE":
             return self._population.everyone

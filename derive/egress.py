@@ -1,7 +1,8 @@
 """Calls that leave by the mesh's egress gateway: registered once, sent there by mutual TLS, let out by identity.
 
 A sidecar wraps each connection in the mesh's TLS and names the host outside in that handshake, so that the gateway
-knows who calls whom, whatever the connection itself speaks.
+knows who calls whom, whatever the connection itself speaks. Where the mesh passes TLS through instead, the connection's
+own handshake names the host, and network policies alone say who calls: ADR 0023.
 """
 
 from __future__ import annotations
@@ -34,9 +35,12 @@ def gateway_objects(system: System, mesh: Istio) -> tuple[Manifest, ...]:
     """Per external: ServiceEntry, Gateway, and a VirtualService for each host. For all: how sidecars call the gateway,
     whom it lets out, and how fast.
 
-    Raises DeclarationError for patterns of hosts, and for a host of two externals: routes go by the one name.
+    Raises DeclarationError for patterns of hosts, for a host of two externals, as routes go by the one name, and for
+    what a gateway that passes TLS through could not tell apart.
     """
-    leaving = through_gateway(system)
+    leaving, passed = through_gateway(system), passes_through(mesh)
+    if passed:
+        _check_passable(system, leaving)
     seen: dict[str, str] = {}
     for external in leaving:
         for host in external.hosts:
@@ -50,21 +54,44 @@ def gateway_objects(system: System, mesh: Istio) -> tuple[Manifest, ...]:
                     f"externals '{seen[host]}' and '{external.name}' both lead to {host} by the egress gateway; make "
                     "them one, with further_ports"
                 )
-    found = [item for external in leaving for item in _external(system, external)]
+    found = [item for external in leaving for item in _external(system, external, passed)]
     subsets = [
         istio.named_hop(_subset(host), host, external.called_ports) for external in leaving for host in external.hosts
     ]
+    # The mesh offers a gateway no TLS of its own by itself.
+    hop = () if passed else (istio.hop(naming.EGRESS_GATEWAY, naming.MESH_NAMESPACE, GATEWAY, subsets),)
+    rules = [
+        istio.leave_rule([] if passed else _principals(system, item), item.called_ports, item.hosts) for item in leaving
+    ]
+    labels = naming.EGRESS_GATEWAY_LABELS
     return (
         *found,
-        istio.hop(naming.EGRESS_GATEWAY, naming.MESH_NAMESPACE, GATEWAY, subsets),
-        istio.authorization_policy(
-            "egress-gateway",
-            naming.MESH_NAMESPACE,
-            naming.EGRESS_GATEWAY_LABELS,
-            [istio.leave_rule(_principals(system, item), item.called_ports, item.hosts) for item in leaving],
-        ),
+        *hop,
+        istio.authorization_policy("egress-gateway", naming.MESH_NAMESPACE, labels, rules),
         *_limit(leaving, mesh),
     )
+
+
+def passes_through(mesh: Istio) -> bool:
+    return mesh.egress_tls == "PASSTHROUGH"
+
+
+def _check_passable(system: System, leaving: Iterable[External]) -> None:
+    """Without the mesh's TLS a host is known by the caller's handshake only, and a caller by nothing."""
+    callers = gateway_callers(system)
+    for external in leaving:
+        if external.protocol == "TCP" or external.originate:
+            raise DeclarationError(
+                f"external '{external.name}' does not begin with TLS, and the egress gateway passes nothing else "
+                "through; set platform.mesh.egress_tls to ISTIO_MUTUAL"
+            )
+        for port in external.called_ports:
+            if more := set(callers[port]) - set(external.used_by):
+                raise DeclarationError(
+                    f"external '{external.name}' is not used by '{min(more)}', which calls others on port {port} of "
+                    "the egress gateway; passing TLS through, it cannot tell callers apart: set "
+                    "platform.mesh.egress_tls to ISTIO_MUTUAL"
+                )
 
 
 def _subset(host: str) -> str:
@@ -76,7 +103,7 @@ def _principals(system: System, external: External) -> list[str]:
     return [naming.principal(naming.service_namespace(system, user), user.name) for user in users]
 
 
-def _external(system: System, external: External) -> Iterator[Manifest]:
+def _external(system: System, external: External, passed: bool) -> Iterator[Manifest]:
     home, name = system.home, f"{external.name}-egress"
     users = {naming.service_namespace(system, system.service(user)) for user in external.used_by}
     protocol = "HTTP" if external.originate else "TCP" if external.protocol == "TCP" else "TLS"
@@ -91,13 +118,19 @@ def _external(system: System, external: External) -> Iterator[Manifest]:
         target_port=external.port if external.originate else None,
     )
     servers = [
-        istio.mutual_server(f"{_subset(host)}-{port}", host, port, "HTTPS" if external.originate else "TLS")
+        istio.inner_server(
+            f"{_subset(host)}-{port}",
+            host,
+            port,
+            "HTTPS" if external.originate else "TLS",
+            "PASSTHROUGH" if passed else "ISTIO_MUTUAL",
+        )
         for host in external.hosts
         for port in external.called_ports
     ]
     yield istio.gateway(name, home, naming.EGRESS_GATEWAY_LABELS, servers)
     for host in external.hosts:
-        yield _routes(home, name, host, external)
+        yield _passed(home, name, host, external) if passed else _routes(home, name, host, external)
         if external.originate:
             yield istio.originated(_subset(host), naming.MESH_NAMESPACE, host, external.called_ports[0])
 
@@ -118,6 +151,15 @@ def _routes(home: str, gateway: str, host: str, external: External) -> Manifest:
         tcp.append(istio.relay(gateway, port, outwards))
     name = f"{_subset(host)}-egress"
     return istio.virtual_service(name, home, [host], http=http, gateways=["mesh", gateway], tls=tls, tcp=tcp)
+
+
+def _passed(home: str, gateway: str, host: str, external: External) -> Manifest:
+    """The same two hops by the name in the caller's own handshake."""
+    tls = []
+    for port in external.called_ports:
+        tls.append(istio.tls_route("mesh", host, port, istio.destination(GATEWAY, port)))
+        tls.append(istio.tls_route(gateway, host, port, istio.destination(host, port)))
+    return istio.virtual_service(f"{_subset(host)}-egress", home, [host], gateways=["mesh", gateway], tls=tls)
 
 
 def _limit(leaving: Iterable[External], mesh: Istio) -> Iterator[Manifest]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Literal
 
 from manifests.base import Manifest, compact, manifest, match_labels
 from model.traffic import ConnectionPool, OutlierDetection, Retry, TrafficPolicy
@@ -250,12 +251,15 @@ def https_server(name: str, host: str, credential: str) -> Manifest:
     }
 
 
-def mutual_server(name: str, host: str, port: int, protocol: str) -> Manifest:
-    """Takes connections in the mesh's own TLS that name ``host`` in their handshake; knows who sent them."""
+def inner_server(
+    name: str, host: str, port: int, protocol: str, mode: Literal["ISTIO_MUTUAL", "PASSTHROUGH"]
+) -> Manifest:
+    """Takes connections from inside the mesh that name ``host`` in their handshake: the mesh's own, by which it knows
+    who sent them; or theirs, which it does not open."""
     return {
         "port": {"number": port, "name": name, "protocol": protocol},
         "hosts": [host],
-        "tls": {"mode": "ISTIO_MUTUAL"},
+        "tls": {"mode": mode},
     }
 
 
@@ -279,7 +283,7 @@ def originated(name: str, namespace: str, host: str, port: int) -> Manifest:
 
 
 def leave_rule(principals: Sequence[str], ports: Sequence[int], hosts: Sequence[str]) -> Manifest:
-    """Connections of these callers that name one of ``hosts`` in their handshake."""
+    """Connections of these callers (empty: of anybody) that name one of ``hosts`` in their handshake."""
     rule = allow_rule(ports, principals=principals)
     return {**rule, "when": [{"key": "connection.sni", "values": list(hosts)}]}
 

@@ -85,6 +85,9 @@ class Istio(Declared):
     mtls: Literal["STRICT", "PERMISSIVE"] = "STRICT"
     sidecar: SidecarResources = SidecarResources()
     egress_gateway: bool = False
+    egress_tls: Literal["ISTIO_MUTUAL", "PASSTHROUGH"] = "ISTIO_MUTUAL"
+    """How calls reach the egress gateway: within the mesh's own TLS, by which it knows its callers; or in nothing but
+    their own, which it passes through by the host that it names. Then the network alone says who calls (ADR 0023)."""
     egress_limit: int | None = Field(None, ge=1)
     """What each pod of the egress gateway lets out in a second: connections, and requests where it sees them. Absent:
     no limit."""
@@ -98,7 +101,11 @@ class Istio(Declared):
     """How long a workload's certificate holds; it is renewed before. Absent: Istio's default."""
 
     @model_validator(mode="after")
-    def _limits_what_there_is(self) -> Istio:
+    def _says_what_there_is(self) -> Istio:
+        if self.egress_tls != "ISTIO_MUTUAL" and not self.egress_gateway:
+            raise DeclarationError(
+                "platform.mesh.egress_tls is the egress gateway's, which is not there; set egress_gateway to True"
+            )
         if self.egress_limit and not self.egress_gateway:
             raise DeclarationError(
                 "platform.mesh.egress_limit limits the egress gateway, which is not there; set egress_gateway to True"

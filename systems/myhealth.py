@@ -211,6 +211,7 @@ SYSTEM = System(
             mtls="STRICT",
             sidecar=SidecarResources(cpu="50m", memory="64Mi", cpu_limit="200m", memory_limit="128Mi"),
             egress_gateway=True,
+            egress_tls="PASSTHROUGH",
             traces=10,
         ),
         registry=Registry(moving_tags=("latest",)),

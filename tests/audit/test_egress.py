@@ -9,7 +9,7 @@ import pytest
 
 from audit.findings import Difference
 from audit.scope import Scope
-from model import External, Istio, NetworkPolicies, Platform, Service
+from model import External, Istio, NetworkPolicies, Platform, Service, System
 from tests.audit.planned import REGION, audited, judged, planned
 from tests.unit.declared import shop
 
@@ -41,16 +41,16 @@ SYSTEM = shop(
 )
 
 
-def changed(kind: str, name: str, change: Callable[[Spec], None]) -> list[Difference]:
+def changed(kind: str, name: str, change: Callable[[Spec], None], system: System = SYSTEM) -> list[Difference]:
     """What the audit says when one object is another."""
-    document = planned(SYSTEM)
+    document = planned(system)
     (found,) = [
         item["outputs"]
         for item in document["deployment"]["resources"]
         if item["type"].endswith(f":{kind}") and item["id"].endswith(f"/{name}")
     ]
     change(found["spec"])
-    return judged(document, Scope(SYSTEM, "dev", REGION)).differences
+    return judged(document, Scope(system, "dev", REGION)).differences
 
 
 @pytest.mark.parametrize("platform", [{}, {"cni": NetworkPolicies()}], ids=["by name", "by address"])
@@ -122,3 +122,45 @@ def test_a_hop_without_identity_is_a_difference(
 def test_a_server_that_does_not_ask_for_identity_is_a_difference() -> None:
     """Every server of the port must be lost for the port to be open; here there is one on port 80."""
     assert "mutual TLS" in {item.layer for item in changed("Gateway", "mail-api-egress", _plain)}
+
+
+PASSED = shop(
+    services=(Service(name="web", port=3000), Service(name="orders", port=3001), Service(name="mails", port=3002)),
+    externals=(External(name="pay", hosts=("api.pay.example",), used_by=("orders",), through_gateway=True),),
+    platform=Platform(mesh=Istio(egress_gateway=True, egress_tls="PASSTHROUGH")),
+)
+
+
+@pytest.mark.parametrize("platform", [{}, {"cni": NetworkPolicies()}], ids=["by name", "by address"])
+def test_a_gateway_that_knows_no_callers_is_held_by_the_network(platform: dict[str, Any]) -> None:
+    """Nothing but network policies stops a pod that speaks TLS to a gateway that passes it through."""
+    found = PASSED.model_copy(update={"platform": PASSED.platform.model_copy(update=platform)})
+    assert [item.text for item in audited(found).differences] == []
+    standard = bool(platform)
+    kind, name = ("NetworkPolicy" if standard else "CiliumNetworkPolicy"), "egress-gateway"
+    told = changed(kind, name, _admits_anybody if standard else _admits_anybody_by_name, found)
+    assert "ingress policy" in {item.layer for item in told if item.kind == "open" and "web" in item.callers}
+
+
+def _admits_anybody(spec: Spec) -> None:
+    for rule in spec["ingress"]:
+        rule.pop("from", None)
+
+
+def _admits_anybody_by_name(spec: Spec) -> None:
+    for rule in spec["ingress"]:
+        if rule.pop("fromEndpoints", None):
+            rule["fromEntities"] = ["cluster"]
+
+
+def test_a_host_that_is_not_declared_does_not_pass() -> None:
+    """The name in the handshake is all that the gateway goes by."""
+    told = changed("AuthorizationPolicy", "egress-gateway", _another_host, PASSED)
+    assert {("closed", "pay")} <= {(item.kind, item.callee) for item in told}
+
+
+def test_a_gateway_that_opens_what_it_should_pass_through_is_a_difference() -> None:
+    told = changed(
+        "Gateway", "pay-egress", lambda spec: spec["servers"][0].update(tls={"mode": "ISTIO_MUTUAL"}), PASSED
+    )
+    assert "mutual TLS" in {item.layer for item in told}

@@ -151,44 +151,40 @@ def routes(stack: Registered, host: str) -> dict[str, Any]:
 
 @pytest.mark.rows("MH-MSH-06")
 def test_calls_of_the_oura_api_leave_by_the_egress_gateway(myhealth: Registered) -> None:
-    """Two hops: pods' proxies send to the gateway, the gateway sends to the host, and TLS stays the caller's own."""
+    """Two hops by the name in the caller's handshake: pods' proxies send to the gateway, the gateway to the host."""
     route = routes(myhealth, OURA)
     (door,) = set(route["gateways"]) - {"mesh"}
     gateway = myhealth.spec("Gateway", HOME, door)
     assert gateway["selector"] == {"istio": "egressgateway"}
     (server,) = [item for item in gateway["servers"] if item["hosts"] == [OURA]]
-    # The mesh's own mutual TLS is around the caller's, which ends at Oura: the gateway forwards TCP and opens nothing.
     assert (server["port"]["number"], server["port"]["protocol"], server["tls"]) == (
         443,
         "TLS",
-        {"mode": "ISTIO_MUTUAL"},
+        {"mode": "PASSTHROUGH"},
     )
-    (first,) = route["tls"]
+    first, second = route["tls"]
     assert first["match"] == [{"gateways": ["mesh"], "port": 443, "sniHosts": [OURA]}]
     (hop,) = [item["destination"] for item in first["route"]]
     assert (hop["host"], hop["port"]) == (GATEWAY, {"number": 443})
-    (second,) = route["tcp"]
-    assert second["match"] == [{"gateways": [door], "port": 443}]
+    assert second["match"] == [{"gateways": [door], "port": 443, "sniHosts": [OURA]}]
     assert [item["destination"] for item in second["route"]] == [{"host": OURA, "port": {"number": 443}}]
-    subsets = {
-        item["name"]: item
-        for item in myhealth.spec("DestinationRule", "istio-system", "istio-egressgateway")["subsets"]
-    }
-    (level,) = subsets[hop["subset"]]["trafficPolicy"]["portLevelSettings"]
-    assert level == {"port": {"number": 443}, "tls": {"mode": "ISTIO_MUTUAL", "sni": OURA}}
+    rules = [item["spec"]["host"] for item in myhealth.manifests("DestinationRule").values()]
+    assert GATEWAY not in rules, "the mesh's own TLS around the caller's would hide its name"
 
 
 @pytest.mark.rows("MH-MSH-06")
 def test_only_the_collector_may_have_the_gateway_call_oura(myhealth: Registered) -> None:
+    """A gateway that passes TLS through lets out the named hosts for whoever reaches it: the network says who does."""
     rules = myhealth.spec("AuthorizationPolicy", "istio-system", "egress-gateway")["rules"]
-    allowed = {
-        principal
-        for rule in rules
-        for condition in rule["when"]
-        if condition["key"] == "connection.sni" and OURA in condition["values"]
-        for each in rule["from"]
-        for principal in each["source"]["principals"]
+    conditions = [condition for rule in rules for condition in rule["when"]]
+    assert {condition["key"] for condition in conditions} == {"connection.sni"}
+    assert OURA in {host for condition in conditions for host in condition["values"]}
+    gateway = ("istio-system", {"istio": "egressgateway"})
+    reaching = {
+        name
+        for name in ("oura-collector", "data-processor", "api-service")
+        if both_ways(myhealth, (HOME, labels(myhealth, name)), gateway, 443)
     }
-    assert allowed == {"cluster.local/ns/myhealth/sa/oura-collector"}
-    collector = (HOME, labels(myhealth, "oura-collector"))
-    assert both_ways(myhealth, collector, ("istio-system", {"istio": "egressgateway"}), 443)
+    assert reaching == {"oura-collector"}
+    for stranger in ((HOME, {"app": "stranger"}), ("monitoring", {"app": "oura-collector"}), ("default", {})):
+        assert not passes(myhealth, "ingress", gateway, stranger, 443)

@@ -101,6 +101,33 @@ def test_the_gateway_lets_out_by_host_and_identity() -> None:
     }
 
 
+def test_tls_is_passed_through_where_the_mesh_says_so() -> None:
+    """Opening the caller's TLS, or wrapping it once more, would not be a pass-through; the name alone leads on."""
+    plan = derived(declared(egress_tls="PASSTHROUGH"))
+    (server,) = spec(plan, "Gateway", "pay-egress")["servers"]
+    assert (server["port"]["protocol"], server["hosts"], server["tls"]) == (
+        "TLS",
+        ["api.pay.example"],
+        {"mode": "PASSTHROUGH"},
+    )
+    routes = spec(plan, "VirtualService", "api-pay-example-egress")
+    assert routes["tls"] == [
+        {
+            "match": [{"gateways": [gateway], "port": 443, "sniHosts": ["api.pay.example"]}],
+            "route": [{"destination": {"host": host, "port": {"number": 443}}}],
+        }
+        for gateway, host in (("mesh", GATEWAY), ("pay-egress", "api.pay.example"))
+    ]
+    assert "tcp" not in routes
+    assert "istio-egressgateway" not in objects(plan, "DestinationRule")
+    assert spec(plan, "AuthorizationPolicy", "egress-gateway")["rules"] == [
+        {
+            "to": [{"operation": {"ports": ["443"]}}],
+            "when": [{"key": "connection.sni", "values": ["api.pay.example"]}],
+        }
+    ]
+
+
 def test_plain_tcp_is_told_apart_by_the_hop_s_own_name() -> None:
     """Mail upgrades to TLS later, so its first bytes name nobody."""
     mail = external(name="mail", hosts=("smtp.example",), port=587, further_ports=(465,), protocol="TCP")
@@ -197,6 +224,18 @@ def test_the_network_admits_the_gateway_and_not_the_host() -> None:
             "externals 'pay' and 'pay-mail' both lead to api.pay.example by the egress gateway; make them one, with "
             "further_ports",
         ),
+        (
+            declared(
+                external(), external(name="maps", hosts=("m.example",), used_by=("web",)), egress_tls="PASSTHROUGH"
+            ),
+            "external 'pay' is not used by 'web', which calls others on port 443 of the egress gateway; passing TLS "
+            "through, it cannot tell callers apart: set platform.mesh.egress_tls to ISTIO_MUTUAL",
+        ),
+        (
+            declared(external(port=587, protocol="TCP"), egress_tls="PASSTHROUGH"),
+            "external 'pay' does not begin with TLS, and the egress gateway passes nothing else through; set "
+            "platform.mesh.egress_tls to ISTIO_MUTUAL",
+        ),
     ],
 )
 def test_what_cannot_pass_the_gateway_is_refused(system: System, message: str) -> None:
@@ -213,3 +252,5 @@ def test_only_what_leaves_by_the_gateway_can_be_made_https() -> None:
 def test_a_limit_without_a_gateway_limits_nothing() -> None:
     with pytest.raises(ValidationError, match="egress_limit limits the egress gateway, which is not there"):
         Istio(egress_limit=5)
+    with pytest.raises(ValidationError, match="egress_tls is the egress gateway's, which is not there"):
+        Istio(egress_tls="PASSTHROUGH")
