@@ -108,7 +108,8 @@ def _solver(deployment: Deployment, issuer: Acme) -> dict[str, Any]:
             "set issuer.proof to CloudflareDns(), or platform.ingress to Nginx() or Traefik()"
         )
     own = TRAEFIK if isinstance(ingress, Traefik) else INGRESS_CLASS
-    return {"http01": {"ingress": {"ingressClassName": own}}}
+    # By default its Service opens a port of the nodes, which namespaces' quotas refuse.
+    return {"http01": {"ingress": {"ingressClassName": own, "serviceType": "ClusterIP"}}}
 
 
 def values(deployment: Deployment, choice: CertManager) -> dict[str, Any]:

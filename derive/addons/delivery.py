@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from derive.addons import flux
 from derive.addons.chart import Release
+from derive.quantities import duration
 from derive.shapes import AddonPlan, ChartPlan
 from derive.versions import KUBECTL_IMAGE, ChartVersion
 from derive.yaml_text import plain, yaml_text
@@ -134,7 +135,7 @@ def _flux_release(release: Release, delivery: Flux) -> Manifest:
     source = release.source
     waits: dict[str, Any] = {} if release.awaited else {"disableWait": True}
     remedied = {"crds": "CreateReplace", "remediation": {"retries": delivery.retries}, **waits}
-    interval = flux.duration(delivery.releases)
+    interval = duration(delivery.releases)
     chart = {
         "chart": source.chart,
         "version": source.version,
@@ -154,7 +155,7 @@ def _flux_release(release: Release, delivery: Flux) -> Manifest:
         annotations=annotations,
         spec={
             "interval": interval,
-            "timeout": flux.duration(release.timeout),
+            "timeout": duration(release.timeout),
             "releaseName": release.name,
             "chart": {"spec": chart},
             "install": remedied,

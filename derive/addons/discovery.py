@@ -17,7 +17,8 @@ CLUSTER = "kube-system"
 
 def scrapes(deployment: Deployment) -> list[dict[str, Any]]:
     """One job, in Prometheus' own words. Pods are known by the labels that a Service would give them, so rules and
-    dashboards ask the same however they were found."""
+    dashboards ask the same however they were found. Those of a chart have no label ``app``; without one of the two,
+    what Traefik itself measures by ``service`` would keep that name."""
     system = deployment.system
     settings = system.platform.observability
     if settings.discovery != "pods":
@@ -26,7 +27,12 @@ def scrapes(deployment: Deployment) -> list[dict[str, Any]]:
     spaces += [naming.store_namespace(system, store) for store in system.stores]
     spaces += [CLUSTER] if isinstance(system.platform.ingress, Traefik) else []
     meta = "__meta_kubernetes"
-    named = {f"{meta}_namespace": "namespace", f"{meta}_pod_name": "pod", f"{meta}_pod_label_app": "service"}
+    named = (
+        (f"{meta}_namespace", "namespace"),
+        (f"{meta}_pod_name", "pod"),
+        (f"{meta}_pod_label_app_kubernetes_io_name", "service"),
+        (f"{meta}_pod_label_app", "service"),
+    )
     return [
         {
             "job_name": "pods",
@@ -37,7 +43,8 @@ def scrapes(deployment: Deployment) -> list[dict[str, Any]]:
                 {"source_labels": [f"{meta}_pod_phase"], "regex": "Pending|Succeeded|Failed", "action": "drop"},
                 # The cluster's DNS has a monitor of its own.
                 {"source_labels": [f"{meta}_pod_label_k8s_app"], "regex": "kube-dns", "action": "drop"},
-                *({"source_labels": [source], "target_label": target} for source, target in named.items()),
+                # An empty value would take away what the label before has given.
+                *({"source_labels": [source], "regex": "(.+)", "target_label": target} for source, target in named),
             ],
         }
     ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from derive import versions
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, resources
 from derive.addons.flows import API_SERVER, Flow, Hosts, Pods, Rule
+from derive.quantities import duration
 from derive.shapes import AddonPlan, Deployment, SecretPlan
 from derive.versions import ChartVersion
 from manifests.base import Manifest, manifest
@@ -78,12 +78,6 @@ def values() -> dict[str, Any]:
         "policies": absent,
         "prometheus": {"podMonitor": absent},
     }
-
-
-def duration(value: timedelta) -> str:
-    """As Flux writes it: ``1m0s``."""
-    minutes, seconds = divmod(int(value.total_seconds()), 60)
-    return f"{minutes}m{seconds}s"
 
 
 def repository_name(repo: str) -> str:
@@ -163,8 +157,8 @@ def _layer(deployment: Deployment, flux: Flux, index: int) -> Manifest:
         NAMESPACE,
         spec={
             "interval": duration(flux.layers[layer]),
-            "retryInterval": "1m0s",
-            "timeout": "5m0s",
+            "retryInterval": "1m",
+            "timeout": "5m",
             "path": f"./{tree(deployment, flux)}/{layer}",
             "prune": True,
             "wait": True,

@@ -199,7 +199,7 @@ def test_prods_workers_hold_every_pod_within_nine_tenths(prod: Registered) -> No
 @pytest.mark.rows("FS-CLU-05")
 def test_k3s_is_pinned_its_token_random_and_machines_have_a_profile(spoke: Registered) -> None:
     found = [*nodes(spoke, "server"), *nodes(spoke, "agent")]
-    (version,) = {item.boot.settings["VERSION"] for item in found}
+    (version,) = {item.boot.settings["INSTALL_K3S_VERSION"] for item in found}
     assert re.fullmatch(r"v1\.\d+\.\d+\+k3s\d+", version)
     random = {item.outputs["result"] for item in spoke.all("index.RandomPassword")}
     for item in found:

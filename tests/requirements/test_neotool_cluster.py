@@ -18,7 +18,7 @@ from tests.requirements.test_neotool_network import boots
 @pytest.mark.rows("NT-CLU-01", "NT-CLU-02")
 def test_a_pinned_k3s_runs_on_ubuntu(neotool: Registered) -> None:
     """A release that is whatever is newest today makes another cluster tomorrow."""
-    assert re.fullmatch(r"v1\.\d+\.\d+\+k3s\d+", boots(neotool).settings["VERSION"])
+    assert re.fullmatch(r"v1\.\d+\.\d+\+k3s\d+", boots(neotool).settings["INSTALL_K3S_VERSION"])
     assert not {kind for kind in neotool.kinds if kind.startswith("eks.")}
     text = yaml.safe_load(neotool.one("ec2.Instance").inputs["userData"])
     assert {"package_update", "packages"} <= set(text), "cloud-init installs by apt"
@@ -59,7 +59,9 @@ def test_traefik_stays_and_cert_manager_issues(neotool: Registered) -> None:
     assert not {"traefik", "servicelb"} & set(config["disable"])
     assert neotool.spec("HelmRelease", "cert-manager", "cert-manager")["chart"]["spec"]["chart"] == "cert-manager"
     issuer = neotool.manifests("ClusterIssuer")
-    assert issuer["platform"]["spec"]["acme"]["solvers"] == [{"http01": {"ingress": {"ingressClassName": "traefik"}}}]
+    assert issuer["platform"]["spec"]["acme"]["solvers"] == [
+        {"http01": {"ingress": {"ingressClassName": "traefik", "serviceType": "ClusterIP"}}}
+    ]
 
 
 @pytest.mark.rows("NT-BEY-02")

@@ -34,7 +34,7 @@ def test_the_repository_is_asked_every_minute_by_ssh(neotool: Registered) -> Non
     """A revert is seen no later than that."""
     (repository,) = neotool.manifests("GitRepository", SYSTEM).values()
     spec = repository["spec"]
-    assert spec["interval"] == "1m0s"
+    assert spec["interval"] == "1m"
     assert spec["url"].startswith("ssh://git@github.com/")
     assert spec["ref"] == {"branch": "main"}
 
@@ -63,10 +63,10 @@ def test_layers_are_reconciled_in_order_each_from_its_own_path(neotools: dict[st
         found = {key: item["spec"] for key, item in stack.manifests("Kustomization", SYSTEM).items()}
         assert set(found) == set(LAYERS)
         assert {key: spec["interval"] for key, spec in found.items()} == {
-            "infrastructure": "10m0s",
-            "observability": "5m0s",
-            "data": "5m0s",
-            "apps": "5m0s",
+            "infrastructure": "10m",
+            "observability": "5m",
+            "data": "5m",
+            "apps": "5m",
         }
         assert {key: [item["name"] for item in spec.get("dependsOn", ())] for key, spec in found.items()} == {
             layer: list(LAYERS[:index][-1:]) for index, layer in enumerate(LAYERS)
@@ -98,7 +98,7 @@ def test_every_release_has_its_source_its_interval_and_a_remedy(neotool: Registe
     assert "grafana" in charts or releases["production/kube-prometheus-stack"]["values"]["grafana"]["enabled"]
     for name, spec in releases.items():
         chart = spec["chart"]["spec"]
-        assert spec["interval"] == "30m0s", name
+        assert spec["interval"] == "30m", name
         assert (chart["sourceRef"]["kind"], chart["sourceRef"]["namespace"]) == ("HelmRepository", SYSTEM)
         assert chart["sourceRef"]["name"] in sources, name
         assert chart["version"].removeprefix("v").replace(".", "").isdigit(), f"{name} has no exact version"

@@ -66,6 +66,14 @@ def test_the_doors_have_certificates_that_somebody_issues(neotool: Registered) -
     assert doors == {"web": ["app.neotool.io"], "apollo-router": ["api.neotool.io"]}
 
 
+@pytest.mark.rows("NT-EDG-01", "NT-NET-09")
+def test_names_are_proved_without_a_port_of_the_node(neotool: Registered) -> None:
+    """The solver's Service opens one by default; the quota of the namespace refuses it, and no certificate comes."""
+    assert neotool.spec("ResourceQuota", HOME, "production-quota")["hard"]["services.nodeports"] == "0"
+    (solver,) = neotool.manifests("ClusterIssuer")["platform"]["spec"]["acme"]["solvers"]
+    assert solver["http01"]["ingress"]["serviceType"] == "ClusterIP"
+
+
 @pytest.mark.rows("NT-BEY-07")
 def test_applications_have_probes_requests_and_limits(neotool: Registered) -> None:
     for name in ("apollo-router", "web", *KOTLIN):

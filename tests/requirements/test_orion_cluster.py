@@ -39,7 +39,9 @@ def test_time_comes_from_the_machines_own_network_and_nobody_else_is_asked(orion
 
 @pytest.mark.rows("OR-CLU-01")
 def test_every_machine_runs_one_pinned_release_of_kubernetes(orion: Registered) -> None:
-    versions = {machine(item.inputs["userData"]).settings["VERSION"] for item in orion.all("ec2.LaunchTemplate")}
+    versions = {
+        machine(item.inputs["userData"]).settings["INSTALL_K3S_VERSION"] for item in orion.all("ec2.LaunchTemplate")
+    }
     (version,) = versions
     found = re.fullmatch(r"v1\.(\d+)\.\d+\+k3s\d+", version)
     assert found

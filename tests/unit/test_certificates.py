@@ -31,7 +31,7 @@ def test_the_solver_is_published_by_the_platforms_ingress_and_needs_no_token() -
     (issuer,) = addition.settings
     acme = issuer["spec"]["acme"]
     assert acme["server"] == "https://acme-staging-v02.api.letsencrypt.org/directory"
-    assert acme["solvers"] == [{"http01": {"ingress": {"ingressClassName": "traefik"}}}]
+    assert acme["solvers"] == [{"http01": {"ingress": {"ingressClassName": "traefik", "serviceType": "ClusterIP"}}}]
     assert addition.secrets == ()
     asked = [flow for rule in addition.rules for flow in rule.outbound if isinstance(flow.peers, Hosts)]
     assert [(flow.peers.names, flow.ports) for flow in asked if isinstance(flow.peers, Hosts)] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,27 @@ def test_pods_are_found_once() -> None:
         for rule in peers
         for peer in rule["to"]
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "service"),
+    [
+        ({"app": "orders"}, "orders"),
+        ({"app_kubernetes_io_name": "traefik"}, "traefik"),
+        ({"app": "orders", "app_kubernetes_io_name": "other"}, "orders"),
+    ],
+)
+def test_every_pod_found_has_a_service(labels: dict[str, str], service: str) -> None:
+    """What Traefik measures by ``service`` is ``exported_service`` to rules and dashboards only beside a label of the
+    pod's own; its chart's pods have no label ``app``."""
+    (job,) = values("kube-prometheus-stack")["prometheus"]["prometheusSpec"]["additionalScrapeConfigs"]
+    found = ""
+    for step in job["relabel_configs"]:
+        if step.get("target_label") == "service":
+            (source,) = step["source_labels"]
+            given = labels.get(source.removeprefix("__meta_kubernetes_pod_label_"), "")
+            found = given if re.fullmatch(step.get("regex", "(.*)"), given) else found
+    assert found == service
 
 
 @pytest.mark.tool("promtool")

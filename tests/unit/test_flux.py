@@ -65,11 +65,11 @@ def test_a_release_states_its_chart_its_interval_and_what_happens_when_it_fails(
     source = versions.KUBE_PROMETHEUS_STACK
     spec = found["spec"]
     assert found["apiVersion"] == "helm.toolkit.fluxcd.io/v2"
-    assert (spec["interval"], spec["releaseName"], "targetNamespace" in spec) == ("30m0s", source.chart, False)
+    assert (spec["interval"], spec["releaseName"], "targetNamespace" in spec) == ("30m", source.chart, False)
     assert spec["chart"]["spec"] == {
         "chart": source.chart,
         "version": source.version,
-        "interval": "30m0s",
+        "interval": "30m",
         "sourceRef": {"kind": "HelmRepository", "name": "prometheus-community", "namespace": "flux-system"},
     }
     assert spec["install"] == spec["upgrade"] == {"crds": "CreateReplace", "remediation": {"retries": 3}}
