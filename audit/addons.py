@@ -24,6 +24,7 @@ from model import (
     Jaeger,
     Loki,
     PagerDuty,
+    Pushgateway,
     Slack,
     Tempo,
     Vault,
@@ -38,6 +39,8 @@ SPANS: Final = 4317
 """OpenTelemetry's protocol."""
 ZIPKIN: Final = 9411
 ARCHIVER: Final = "log-archive"
+SERVICE: Final = "service:"
+"""Before the name of one of the system's services, where a role is meant."""
 _SLACK: Final = "hooks.slack.com"
 Outside = Iterator[tuple[str, str, int]]
 """Role of the caller, host or address, port."""
@@ -55,6 +58,9 @@ def links(scope: Scope) -> Iterator[Link]:
             yield Link("external-secrets", "vault", 8200)
         if isinstance(choice, Loki) and choice.archive:
             yield Link(ARCHIVER, "loki", 3100)
+        if isinstance(choice, Pushgateway):
+            jobs = (service.name for service in scope.system.services if service.schedule)
+            yield from (Link(f"{SERVICE}{name}", choice.kind, 9091) for name in jobs)
     if isinstance(scope.system.platform.delivery, Flux):
         yield from FLUX
 
@@ -218,6 +224,7 @@ LINKS: Final[Mapping[str, tuple[Link, ...]]] = {
         Link("prometheus-adapter", "prometheus", 9090),
         Link(API_SERVER, "prometheus-adapter", 6443, at_callee=NODES),
     ),
+    "pushgateway": (_measured("pushgateway", 9091),),
     "tempo": (Link("grafana", "tempo", 3200), Link("kiali", "tempo", 3200), _measured("tempo", 3200)),
     "vault": (
         *_clients("vault"),

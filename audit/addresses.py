@@ -7,6 +7,8 @@ from functools import lru_cache
 from ipaddress import IPv4Network
 from typing import Final
 
+from audit.errors import AuditError
+
 Range = tuple[int, int]
 """First and last address."""
 Ranges = tuple[Range, ...]
@@ -14,13 +16,18 @@ Ranges = tuple[Range, ...]
 
 
 def ranges(*cidrs: str) -> Ranges:
-    """The addresses of IPv4 networks; a bare address is a network of one. IPv6 networks have no addresses here."""
+    """The addresses of IPv4 networks; a bare address is a network of one. IPv6 networks have no addresses here.
+
+    :class:`AuditError` for a text that is neither."""
     return merged(_range(cidr) for cidr in cidrs if ":" not in cidr)
 
 
 @lru_cache(maxsize=8192)
 def _range(cidr: str) -> Range:
-    network = IPv4Network(cidr, strict=False)
+    try:
+        network = IPv4Network(cidr, strict=False)
+    except ValueError as error:
+        raise AuditError(f"'{cidr}' is no IPv4 address or network: {error}") from error
     return int(network.network_address), int(network.broadcast_address)
 
 

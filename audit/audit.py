@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from audit import addons
+from audit import addons, managed
 from audit.actors import ELSEWHERE, STRANGER, actors
 from audit.chart_pods import CHARTS
 from audit.charts import releases
@@ -19,7 +19,7 @@ from audit.platform import INTERNET, NODES, REFUSED, unpublished
 from audit.population import Actor, Mask, Population, Port
 from audit.published import Published
 from audit.requests import Request
-from audit.resources import Registry, Values, read
+from audit.resources import Registry, Values, read_whole
 from audit.scope import Scope, pooler_of
 from audit.sites import managed_hosts
 from model.stores import Store
@@ -35,14 +35,15 @@ MEMBERS = "registered workloads"
 def audit(stack: str, scope: Scope, documents: Mapping[str, Values], *, hub: bool = False) -> Report:
     """Audit one stack. ``documents``: the stack itself and the stacks that it refers to, in export shape.
 
-    ``hub``: the stack is the shared network and has no cluster.
+    ``hub``: the stack is the shared network and has no cluster. :class:`AuditError` for what it cannot judge.
     """
-    others = [read(document) for name, document in documents.items() if name != stack]
-    registry = Registry(read(documents[stack]), others)
+    others = [read_whole(document) for name, document in documents.items() if name != stack]
+    registry = Registry(read_whole(documents[stack]), others)
     report = Report(stack)
     scope = replace(scope, hosts=managed_hosts(registry, scope))
     machines = Machines(registry, scope, None if hub else scope.environment)
     machines.judge(report)
+    report.differences += managed.differences(registry, scope)
     if not hub:
         report.differences += Published(registry, scope, machines.sites).differences()
         PodAudit(registry, scope, machines).judge(report)

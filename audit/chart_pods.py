@@ -166,6 +166,11 @@ def _headlamp(release: Release) -> Iterable[ChartPod]:
     yield ChartPod("headlamp", labels, release.name, (4466,), services={release.name: {80: 4466}})
 
 
+def _pushgateway(release: Release) -> Iterable[ChartPod]:
+    labels = {NAME: "prometheus-pushgateway", INSTANCE: release.name, **release.value("podLabels", {})}
+    yield ChartPod("pushgateway", labels, release.name, (9091,), services={release.name: {9091: 9091}})
+
+
 def _velero(release: Release) -> Iterable[ChartPod]:
     labels = {NAME: "velero", INSTANCE: release.name, **release.value("podLabels", {})}
     yield ChartPod("velero", labels, "velero", (8085,))
@@ -258,6 +263,7 @@ CHARTS: Final[Mapping[str, Maker]] = {
     "opensearch": _opensearch,
     "prometheus-adapter": _plain("prometheus-adapter", (6443,)),
     "prometheus-postgres-exporter": _postgres_exporter,
+    "prometheus-pushgateway": _pushgateway,
     "tempo": _tempo,
     "traefik": _traefik,
     "vault": _vault,

@@ -260,6 +260,8 @@ class Expectation:
         self._add_pages()
         for link in (*LINKS, *entrance, *addons.links(self._scope)):
             callers, callees = self._group(link.caller), self._group(link.callee)
+            if link.caller.startswith(addons.SERVICE) and link.port:
+                self._narrow(callers, callees, (link.port,))
             if link.at_callee == NODES:
                 self.webhooks |= callees & self.blurred
             for index in bits(callees):

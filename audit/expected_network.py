@@ -27,6 +27,7 @@ from audit.sites import (
     PUBLIC_TIER,
     REST,
     S3,
+    SOURCES,
     VPN,
     Site,
     Sites,
@@ -148,7 +149,7 @@ class NetworkExpectation:
         if isinstance(network, HubAndSpoke) or network.public_sources is None:
             return (Row(machine, ANYWHERE, WEB, tier=tier), *administered)
         part = tuple(f"{port} (a part of it)" for port in WEB)
-        return (*(Row(machine, place, part, "", tier) for place in (INTERNET, S3)), *administered)
+        return (Row(machine, SOURCES, WEB, "", tier), Row(machine, S3, part, "", tier), *administered)
 
     def _admitted(self, tier: str) -> tuple[str, ...]:
         """Tiers whose nodes may speak to those of a tier."""
@@ -174,7 +175,7 @@ class NetworkExpectation:
 
     def ports(self, machine: Site, way: Way, other: Site) -> frozenset[str]:
         """Ports that the machine's groups are expected to let through."""
-        kinds = {other.role, self._sites.tier(other) if other.is_machine else other.role}
+        kinds = {other.name, other.role, self._sites.tier(other) if other.is_machine else other.role}
         found: set[str] = set()
         for row in self._rows[way]:
             anywhere = row.other == ANYWHERE and other.role != INTERNET6

@@ -61,6 +61,7 @@ class Published:
             yield from self._guards(document, host, declared[key], found[key])
             yield from self._way(host, declared[key], found[key])
         yield from self._named(host, registered)
+        yield from self._admitted(api, host, document, registered)
 
     def _guards(
         self, document: Mapping[str, Any], host: str, endpoint: Endpoint, operation: Mapping[str, Any]
@@ -95,25 +96,77 @@ class Published:
             )
             yield _difference(LINK, "changed", host, detail)
 
+    def _stages(self, api: Resource) -> dict[str, str]:
+        """ARN of each stage that serves a deployment of the API, by its name."""
+        deployed = {
+            item.id
+            for item in self._registry.of("aws:apigateway/deployment:Deployment")
+            if item.values.get("restApi") == api.id
+        }
+        return {
+            str(item.values.get("stageName")): str(item.values.get("arn"))
+            for item in self._registry.of("aws:apigateway/stage:Stage")
+            if item.values.get("restApi") == api.id and item.values.get("deployment") in deployed
+        }
+
+    def _admitted(
+        self, declared: PublicApi, host: str, document: Mapping[str, Any], api: Resource
+    ) -> Iterator[Difference]:
+        """What asks for a token or a key also knows one, and the declared firewall stands before every stage."""
+        schemes = (document.get("components") or {}).get("securitySchemes") or {}
+        asked = {
+            str(scheme["x-amazon-apigateway-authorizer"].get("authorizerUri"))
+            for scheme in schemes.values()
+            if _guard(scheme) == "token"
+        }
+        invocable = {
+            str(item.values.get("function"))
+            for item in self._registry.of("aws:lambda/permission:Permission")
+            if item.values.get("principal") == "apigateway.amazonaws.com"
+            and str(item.values.get("sourceArn")).startswith(f"{api.values.get('executionArn')}/")
+        }
+        for uri in asked:
+            if not any(uri.endswith((f":function:{name}/invocations", f"/{name}/invocations")) for name in invocable):
+                yield _difference(API, "closed", host, "the API may not ask the function that verifies its tokens")
+        stages = self._stages(api)
+        plans = {
+            item.id
+            for item in self._registry.of("aws:apigateway/usagePlan:UsagePlan")
+            if any(one.get("apiId") == api.id and one.get("stage") in stages for one in item.values["apiStages"])
+        }
+        keys = [
+            item.values.get("usagePlanId") for item in self._registry.of("aws:apigateway/usagePlanKey:UsagePlanKey")
+        ]
+        if not plans.intersection(keys):
+            yield _difference(API, "closed", host, "no API key is good for it")
+        walled = {
+            str(item.values.get("resourceArn"))
+            for item in self._registry.of("aws:wafv2/webAclAssociation:WebAclAssociation")
+        }
+        if declared.firewall and not walled.issuperset(stages.values()):
+            yield _difference(API, "open", host, "the declared firewall does not stand before it")
+
     def _named(self, host: str, api: Resource) -> Iterator[Difference]:
         domains = {
             str(item.values.get("regionalDomainName")): str(item.values.get("domainName"))
             for item in self._registry.of("aws:apigateway/domainName:DomainName")
         }
-        led = {
-            str(item.values["name"]).rstrip("."): domains.get(str(alias.get("name")), "")
-            for item in self._registry.of("aws:route53/record:Record")
-            for alias in item.values.get("aliases") or ()
-        }
         mapped = {
             str(item.values.get("domainName"))
             for item in self._registry.of("aws:apigateway/basePathMapping:BasePathMapping")
-            if item.values.get("restApi") == api.id
+            if item.values.get("restApi") == api.id and item.values.get("stageName") in self._stages(api)
         }
-        if led.get(host) != host or host not in mapped:
+        if domains.get(self._leads(host)) != host or host not in mapped:
             yield _difference(NAME, "closed", host, "the name leads to no registered API")
         if not api.values.get("disableExecuteApiEndpoint"):
             yield _difference(NAME, "open", host, "the API answers under a generated name, too")
+
+    def _leads(self, host: str) -> str:
+        """The generated name behind a public one."""
+        records = [
+            item for item in self._registry.of("aws:route53/record:Record") if item.values["name"].rstrip(".") == host
+        ]
+        return next((str(alias.get("name")) for item in records for alias in item.values.get("aliases") or ()), "")
 
     def _sites(self) -> Iterator[Difference]:
         """A bucket behind a distribution is read by that distribution, and by nobody else."""
@@ -133,6 +186,9 @@ class Published:
             kind: Kind = "open" if shown else "closed"
             yield _difference(SITE, kind, "site", "registered and declared are not the same")
         for item in shown:
+            for host in item.values.get("aliases") or ():
+                if self._leads(host) != item.values.get("domainName"):
+                    yield _difference(NAME, "closed", str(host), "the name does not lead to the site")
             for origin in item.values.get("origins") or ():
                 bucket = buckets.get(str(origin.get("domainName")))
                 if bucket is None:

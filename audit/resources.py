@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from audit.addresses import ranges
 from audit.errors import AuditError
 
 Values = Mapping[str, Any]
 STACK: Final = "pulumi:pulumi:Stack"
 STACK_REFERENCE: Final = "pulumi:pulumi:StackReference"
 KUBERNETES: Final = "kubernetes:"
+ADDRESSES: Final = frozenset({"cidrBlock", "cidrIpv4", "destinationCidrBlock", "privateIp", "privateIpv4Address"})
+"""Properties of AWS resources that hold an address or a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,26 @@ def read(document: Values) -> list[Resource]:
         inputs, outputs = raw.get("inputs") or {}, raw.get("outputs") or {}
         found.append(Resource(raw["type"], raw["urn"], str(raw.get("id", "")), inputs, outputs or inputs))
     return found
+
+
+def read_whole(document: Values) -> list[Resource]:
+    """The same, every address in it held to be one: what stands in for AWS may invent texts."""
+    found = read(document)
+    for resource in found:
+        if resource.type.startswith("aws:"):
+            _check(resource.urn, resource.values)
+    return found
+
+
+def _check(urn: str, value: Any) -> None:
+    for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+        if isinstance(item, Mapping | list):
+            _check(urn, item)
+        elif item and key in ADDRESSES:
+            try:
+                ranges(str(item))
+            except AuditError as error:
+                raise AuditError(f"{urn}: {key} {error}; give an export of what AWS or the sandbox made") from error
 
 
 def referenced(document: Values) -> list[str]:

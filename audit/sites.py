@@ -14,7 +14,8 @@ from typing import Any, Final
 from audit.addresses import PRIVATE, PUBLIC, Ranges, common, merged, ranges, without
 from audit.resources import Registry, Resource
 from audit.scope import Scope
-from model import HubAndSpoke
+from model import HubAndSpoke, SingleVpc
+from model.sources import source_ranges
 
 HUB: Final = "hub"
 NODE, DATABASE, BASTION, ENTRY, EDGE = "node", "database", "bastion", "entry", "edge"
@@ -23,6 +24,8 @@ CONTROL, MANAGED, ENDPOINT = "control plane", "managed database", "endpoint"
 PUBLIC_TIER, PRIVATE_TIER = "public", "private"
 """The hub's tiers; those of the environments are declared."""
 S3, INTERNET, INTERNET6, VPN, OPERATORS, REST = "S3", "internet", "internet over IPv6", "VPN", "operators", "rest"
+SOURCES: Final = "the declared sources"
+"""The part of the internet that may open connections to the edge, where it is declared."""
 UNKNOWN_MACHINE: Final = "unknown machine"
 VPN_OUTPUT: Final = "vpnRanges"
 """The hub's stack output with the networks behind its VPN connections: BGP announces them, no resource holds them."""
@@ -201,14 +204,18 @@ class Sites:
         covered = merged([*known, *(part for site in found for part in site.addresses)])
         found.append(Site("other private addresses", REST, addresses=without(PRIVATE, covered)))
         public = without(PUBLIC, operators)
-        found.append(Site("the internet", INTERNET, addresses=public))
+        declared = network.public_sources if isinstance(network, SingleVpc) else None
+        sources = common(public, ranges(*source_ranges(declared))) if declared is not None else ()
+        found.append(Site(SOURCES, INTERNET, addresses=sources))
+        found.append(Site("the internet", INTERNET, addresses=without(public, sources)))
         found.append(Site("the internet over IPv6", INTERNET6))
         prefixes = {
             str(item.values.get("prefixListId", ""))
             for item in self._registry.of("aws:ec2/vpcEndpoint:VpcEndpoint")
             if str(item.values.get("serviceName", "")).endswith(".s3")
         }
-        found += [Site("S3", S3, addresses=public, prefix_list=prefix) for prefix in sorted(prefixes)]
+        # Where nobody registered its endpoint, nothing leads there.
+        found += [Site("S3", S3, addresses=public, prefix_list=prefix) for prefix in sorted(prefixes) or ("",)]
         yield from (site for site in found if site.addresses or site.role == INTERNET6)
 
     def _vpc(self, owner: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 
-from derive import firewall, sources
+from derive import firewall
 from derive.addresses import ENTRY_ADDRESS, AddressPlan, address_plan
 from derive.doorman import IngressPorts, doorman
 from derive.limits import balancer
@@ -25,6 +25,7 @@ from model import (
 )
 from model.environment import Environment
 from model.network import Network
+from model.sources import source_ranges
 
 HUB_TIERS = (
     Tier(name="public", offset=1, egress="internet"),
@@ -230,7 +231,7 @@ def _exposed(
             f"network.edge is 'nodes', but ingress '{system.platform.ingress.kind}' does not answer on ports 80 and "
             "443 of the nodes; set platform.ingress to Traefik(), or network.edge to 'public'"
         )
-    admitted = (firewall.WORLD,) if network.public_sources is None else sources.ranges(network.public_sources)
+    admitted = (firewall.WORLD,) if network.public_sources is None else source_ranges(network.public_sources)
     every = tuple(cidr for cidrs in clusters.values() for cidr in cidrs)
     groups = tuple(
         firewall.node_group(
@@ -297,7 +298,7 @@ def _edge_groups(system: System, environment: Environment, addresses: AddressPla
     else:
         doors = tuple(firewall.nodes_of(tier) for tier in ingress_tiers(system))
     public = network.edge == "public"
-    admitted = (firewall.WORLD,) if network.public_sources is None else sources.ranges(network.public_sources)
+    admitted = (firewall.WORLD,) if network.public_sources is None else source_ranges(network.public_sources)
     inside = (environment.cidr,)
     ports = (firewall.HTTP, firewall.HTTPS)
     return (firewall.edge_group(ports, doors, admitted if public else inside, public),)

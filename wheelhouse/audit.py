@@ -20,7 +20,7 @@ from audit.findings import Report
 from audit.layers import LAYERS
 from audit.resources import referenced
 from audit.scope import Scope
-from stacks.settings import HUB
+from stacks.settings import HUB, Settings
 from wheelhouse.errors import Exit, UserError
 from wheelhouse.options import AsJson, Backend, Cwd, Files, Stacks
 from wheelhouse.project import Project, find, has_resources
@@ -64,17 +64,26 @@ def command(
 def _audit(project: Project, stack: str, source: Documents) -> Report:
     needed = _with_referenced(stack, source)
     settings = settings_of(project, stack)
-    scope = Scope(
+    try:
+        return audit(stack, scope_of(settings), needed, hub=settings.environment == HUB)
+    except AuditError as error:
+        raise UserError(f"stack {stack!r}: {error}") from error
+    except (AttributeError, LookupError, StopIteration, TypeError, ValueError) as error:
+        raise UserError(
+            f"stack {stack!r} cannot be audited: a resource is not saved as its provider saves it "
+            f"({type(error).__name__}: {error}); give an export of what AWS or the sandbox made"
+        ) from error
+
+
+def scope_of(settings: Settings) -> Scope:
+    """What the audit holds a stack to: the declaration, and what only the stack's file says."""
+    return Scope(
         settings.declaration,
         settings.environment,
         settings.region,
         settings.databases,
         tuple(str(network) for network in settings.admin_ranges),
     )
-    try:
-        return audit(stack, scope, needed, hub=settings.environment == HUB)
-    except AuditError as error:
-        raise UserError(f"stack {stack!r}: {error}") from error
 
 
 def _with_referenced(stack: str, source: Documents) -> Documents:

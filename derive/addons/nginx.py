@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive import naming, sources, versions
+from derive import naming, versions
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Entities, Flow, Pods, Rule, to_routed, to_tools
 from derive.addons.istio import replicas_over_zones
@@ -22,6 +22,7 @@ from derive.workloads import sidecar_annotations
 from manifests import istio, pods
 from manifests.base import Manifest
 from model import DeclarationError, Istio, Nginx
+from model.sources import source_ranges
 
 READY: Final = 8081
 METRICS: Final = 9113
@@ -151,7 +152,7 @@ def entries(deployment: Deployment, choice: Nginx) -> dict[str, str]:
         "server-snippets": _server(choice.rate),
     }
     if choice.trusted is not None:
-        found["set-real-ip-from"] = ",".join(sources.ranges(choice.trusted))
+        found["set-real-ip-from"] = ",".join(source_ranges(choice.trusted))
         found["real-ip-header"] = "CF-Connecting-IP"
     return found
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,6 +81,56 @@ def test_a_file_that_is_no_stack_is_named(content: str, tmp_path: Path, capsys: 
     path.write_text(content)
     assert main(["audit", "dev", "--from", str(path)]) == Exit.USAGE
     assert "some.json" in capsys.readouterr().err
+
+
+def _balancer(resource: dict[str, Any]) -> None:
+    resource["outputs"]["subnetMappings"][0]["privateIpv4Address"] = "privateIpv4Address-f904cf357c273dedc"
+
+
+def _subnet(resource: dict[str, Any]) -> None:
+    del resource["outputs"]["vpcId"]
+
+
+def _listener(resource: dict[str, Any]) -> None:
+    resource["outputs"]["port"] = "port-1"
+
+
+def _record(resource: dict[str, Any]) -> None:
+    resource["outputs"]["aliases"] = "aliases-1"
+
+
+@pytest.mark.parametrize(
+    ("type_", "change", "says"),
+    [
+        (
+            "aws:lb/loadBalancer:LoadBalancer",
+            _balancer,
+            "privateIpv4Address 'privateIpv4Address-f904cf357c273dedc' is no",
+        ),
+        ("aws:ec2/subnet:Subnet", _subnet, "KeyError: 'vpcId'"),
+        ("aws:lb/listener:Listener", _listener, "ValueError: invalid literal for int"),
+        ("aws:route53/record:Record", _record, "AttributeError: 'str' object"),
+    ],
+)
+def test_what_no_provider_would_save_gets_one_message(
+    documents: Documents,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    type_: str,
+    change: Callable[[dict[str, Any]], None],
+    says: str,
+) -> None:
+    """What stands in for AWS invents texts where addresses, numbers and lists belong: no traceback is an answer."""
+    arguments = files(documents, tmp_path, "hub", "dev")
+    document = json.loads((tmp_path / "dev.json").read_text())
+    found = [item for item in document["deployment"]["resources"] if item["type"] == type_]
+    change(found[0])
+    (tmp_path / "dev.json").write_text(json.dumps(document))
+    assert main(["audit", "dev", *arguments]) == Exit.USAGE
+    shown = " ".join(capsys.readouterr().err.replace("│", "").split())
+    assert "stack 'dev'" in shown
+    assert says in shown
+    assert "give an export of what AWS or the sandbox made" in shown
 
 
 def test_an_unknown_stack_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

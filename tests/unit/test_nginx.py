@@ -12,9 +12,9 @@ from derive.addons import addons
 from derive.doorman import HealthCheck, doorman
 from derive.network import network_plan
 from derive.plan import system_plan
-from derive.sources import CLOUDFLARE
 from manifests.base import Manifest
 from model import DeclarationError, Headlamp, Nginx, NoMesh, Platform, Pool, Route, SingleVpc, System, Tier
+from model.sources import CLOUDFLARE
 from tests.unit.declared import HUB, deployed, derived, environment, shop
 from tests.unit.fronted import NGINX, fronted
 

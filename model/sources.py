@@ -26,6 +26,6 @@ CLOUDFLARE: Final = (
 """https://www.cloudflare.com/ips-v4 as of its last change, September 28, 2023. Without IPv6: the edge has none."""
 
 
-def ranges(sources: Sources) -> tuple[str, ...]:
+def source_ranges(sources: Sources) -> tuple[str, ...]:
     """The addresses behind a declaration of sources."""
     return CLOUDFLARE if sources == "cloudflare" else sources
