@@ -246,7 +246,7 @@ def _service(context: _Context, service: Service, demands: dict[str, list[Demand
     runs = workloads.workload(service, found, template, bounds.minimum, _strategy(context, service))
     target = {"apiVersion": runs["apiVersion"], "kind": runs["kind"], "name": service.name}
     pods = bounds.maximum + scaling.surplus(service, bounds)
-    demands[namespace].append(Demand(pods, _with_sidecar(context, found, (service.resources,))))
+    demands[namespace].append(Demand(pods, _with_sidecar(context, found, (scaling.largest(service),))))
     tester = context.links.get(releases.tester_name(service.name))
     if tester:
         demands[namespace].append(Demand(1, _with_sidecar(context, tester, (releases.TESTER_RESOURCES,))))

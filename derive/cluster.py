@@ -194,12 +194,14 @@ def k3s_plan(
 def pool_plan(
     pool: Pool, environment: Environment, network: NetworkPlan, tags: Mapping[str, str] | None = None
 ) -> PoolPlan:
-    tier = pool.tier or network.control
+    """A pool stands in every zone, but in no more of them than it has machines at most: a volume stays in its zone, and
+    the machine that takes a lost one's place must come up there, too."""
+    tier, nodes = pool.tier or network.control, environment.sizes[pool.name]
     return PoolPlan(
         name=pool.name,
         tier=tier,
-        subnets=tuple(subnet.name for subnet in network.addresses.tier(tier)),
-        nodes=environment.sizes[pool.name],
+        subnets=tuple(subnet.name for subnet in network.addresses.tier(tier))[: nodes.maximum or nodes.count],
+        nodes=nodes,
         labels=pool.labels,
         taints=pool.taints,
         ingress=pool.ingress,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from derive import quantities
 from derive.graph import Links
 from manifests import scaling
 from manifests.base import Manifest
-from model import DeclarationError, Environment, Rolling, Service
+from model import DeclarationError, Environment, Resources, Rolling, Service
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,35 @@ def vertical(service: Service, links: Links, bounds: Replicas, target: Mapping[s
             f"service '{service.name}' would be scaled on its use of CPU or memory and resized by the same use; "
             f"set services['{service.name}'].vertical to 'Off' or 'Initial'"
         )
-    evicts = service.vertical in ("Recreate", "InPlaceOrRecreate")
+    evicts, most = service.vertical in ("Recreate", "InPlaceOrRecreate"), largest(service)
     return scaling.vertical_pod_autoscaler(
         service.name,
         links.workload.namespace,
         target,
         service.vertical,
         left_alone=("istio-proxy",),
+        most={service.name: {"cpu": most.cpu, "memory": most.memory}} if _resized(service) else {},
         # By itself it never touches a single pod.
         least=1 if evicts and bounds.minimum == 1 else None,
+    )
+
+
+def _resized(service: Service) -> bool:
+    return service.vertical not in (None, "Off")
+
+
+def largest(service: Service) -> Resources:
+    """What the service's container may come to have. Where a VerticalPodAutoscaler acts, it requests no more than the
+    declared limits, and the limits grow as the requests do: without an end, it would ask for what no node has."""
+    size = service.resources
+    if not _resized(service):
+        return size
+    cpu, memory = quantities.millicores(size.cpu_limit), quantities.memory_bytes(size.memory_limit)
+    return Resources(
+        cpu=size.cpu_limit,
+        memory=size.memory_limit,
+        cpu_limit=quantities.cpu(cpu * cpu // quantities.millicores(size.cpu)),
+        memory_limit=quantities.memory(memory * memory // quantities.memory_bytes(size.memory)),
     )
 
 

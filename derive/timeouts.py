@@ -19,17 +19,19 @@ class Budget:
 def check(system: System) -> tuple[str, ...]:
     """Refuse a callee's timeout that outlasts a waiter's; return notes on what an outer bound cuts short.
 
-    Every service is visited once, callers first, with the tightest budget of all paths that lead to it.
+    Every service is visited once, callers first, with the tightest budget of all paths that lead to it. No answer
+    depends on a long poll: its own timeout is all that binds it.
     """
     policies = {policy.to: policy for policy in system.policies}
     callees: dict[str, list[str]] = {service.name: [] for service in system.services}
     for call in system.calls:
         callees[call.caller].append(call.callee)
+    polled = {service.name for service in system.services if service.long_poll}
     budgets = _route_budgets(system)
     notes = _notes(system)
     for caller in _callers_first(callees):
-        bound = budgets.get(caller)
         for callee in callees[caller]:
+            bound = None if callee in polled else budgets.get(caller)
             policy = policies.get(callee, ServicePolicy(to=callee))
             if bound:
                 _require(policy, bound)

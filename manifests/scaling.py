@@ -47,11 +47,14 @@ def vertical_pod_autoscaler(
     target: Mapping[str, str],
     mode: str,
     left_alone: Sequence[str] = (),
+    most: Mapping[str, Mapping[str, str]] | None = None,
     least: int | None = None,
 ) -> Manifest:
-    """``left_alone``: containers whose requests are fixed elsewhere. ``least``: pods that there must be before one is
-    replaced; absent: the updater's own number, two."""
-    policies = [{"containerName": container, "mode": "Off"} for container in left_alone]
+    """``left_alone``: containers whose requests are fixed elsewhere. ``most``: requests that a container may get at
+    most; absent: any. ``least``: pods that there must be before one is replaced; absent: the updater's own number, two.
+    """
+    policies: list[Manifest] = [{"containerName": container, "mode": "Off"} for container in left_alone]
+    policies += [{"containerName": container, "maxAllowed": dict(size)} for container, size in (most or {}).items()]
     spec: Manifest = {"targetRef": dict(target), "updatePolicy": compact(updateMode=mode, minReplicas=least)}
     if policies:
         spec["resourcePolicy"] = {"containerPolicies": policies}

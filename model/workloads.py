@@ -189,6 +189,9 @@ class Service(Declared):
     vertical: Literal["Off", "Initial", "Recreate", "InPlaceOrRecreate"] | None = None
     """Mode of a VerticalPodAutoscaler. Absent: none."""
     release: Rolling | BlueGreen | Canary = Field(Rolling(), discriminator="kind")
+    long_poll: bool = False
+    """Whether its answers wait for an event: how long they take says nothing of its health, and nobody who asks it is
+    kept from answering in time."""
     schedule: Schedule | None = None
     methods: tuple[str, ...] = ()
     """HTTP methods that callers may use. Empty: all."""

@@ -27,9 +27,10 @@ def success_rate(spaces: Sequence[str], by: str = " by (destination_service_name
     return f"sum({good}){by}\n/\nsum({requests(spaces, window=window)}){by}"
 
 
-def latency(quantile: float, spaces: Sequence[str], window: str = WINDOW) -> str:
-    """Milliseconds that the given share of the requests to each service stays below."""
+def latency(quantile: float, spaces: Sequence[str], window: str = WINDOW, but: Sequence[str] = ()) -> str:
+    """Milliseconds that the given share of the requests to each service stays below. ``but``: services left out."""
     where = f'reporter="source",{one_of("destination_service_namespace", spaces)}'
+    where += f',destination_service_name!~"{"|".join(but)}"' if but else ""
     return (
         f"histogram_quantile({quantile:g},\n"
         f"  sum(rate(istio_request_duration_milliseconds_bucket{{{where}}}[{window}]))\n"

@@ -145,7 +145,7 @@ def _traffic(scope: Scope) -> Iterator[dict[str, Any]]:
         )
     yield alert(
         "LatencyHigh",
-        f"{queries.latency(0.95, spaces, '5m')} > {SLOW}",
+        f"{queries.latency(0.95, spaces, '5m', scope.polled)} > {SLOW}",
         "10m",
         "warning",
         scope,

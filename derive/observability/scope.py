@@ -34,7 +34,9 @@ class Scope:
     autoscaled: bool
     """Whether any service is autoscaled."""
     timeouts: dict[str, timedelta]
-    """The time that callers of a service wait for it, where it is declared."""
+    """The time that callers of a service wait for it, where it is declared and says how fast it should be."""
+    polled: tuple[str, ...]
+    """Services whose answers wait for an event."""
     databases: tuple[str, ...]
     """Label ``service`` of each database's exporter."""
     standby: bool
@@ -95,6 +97,7 @@ def scope(deployment: Deployment) -> Scope:
     running = [service for service in system.services if service.schedule is None]
     waits = {policy.to: policy.timeout for policy in system.policies if policy.timeout}
     waits |= {route.to: route.timeout for route in system.routes if route.timeout}
+    polled = tuple(service.name for service in running if service.long_poll)
     inside = [store for store in system.stores if isinstance(store, PostgreSQL) and store.name not in outside]
     machines = deployment.environment.databases if outside else None
     home = system.platform.observability.namespace
@@ -111,7 +114,8 @@ def scope(deployment: Deployment) -> Scope:
         deployments=tuple(service.name for service in running if service.release.kind == "rolling"),
         rollouts=tuple(service.name for service in running if service.release.kind != "rolling"),
         autoscaled=deployment.environment.autoscale and any(service.scale for service in running),
-        timeouts=waits,
+        timeouts={name: time for name, time in waits.items() if name not in polled},
+        polled=polled,
         databases=tuple(
             name
             for store in system.stores

@@ -36,6 +36,11 @@ FIRST_START: Final = "/docker-entrypoint-initdb.d"
 """What the image runs on an empty volume only."""
 ROOT_PASSWORD: Final = "root-password"
 DUMP: Final = "dump.sql"
+CONNECTION: Final = 256 * 2**10
+"""Bytes of a connection that does nothing: its buffers and what is used of its stack (MySQL manual, "How MySQL Uses
+Memory")."""
+CHUNK: Final = 128 * 2**20
+"""Bytes: the default of ``innodb_buffer_pool_chunk_size``, and of the pool itself."""
 RESERVED: Final = frozenset({"mysql", "sys", "information_schema", "performance_schema"})
 """The server's own schemas."""
 USERS: Final = """\
@@ -54,14 +59,16 @@ def database(store: MySQL) -> str:
 
 
 def configuration(store: MySQL) -> str:
-    """Half of the memory is for pages; the rest is what connections and the server's own tables take."""
+    """Half of the memory is the server's own; what idle connections leave of the other half is for pages, in whole
+    chunks, for the server rounds up."""
+    room = memory_bytes(store.resources.memory_limit) // 2 - store.max_connections * CONNECTION
     lines = [
         "[mysqld]",
         f"port = {store.port}",
         "mysqlx = OFF",
         "skip_name_resolve = ON",
         f"max_connections = {store.max_connections}",
-        f"innodb_buffer_pool_size = {memory_bytes(store.resources.memory_limit) // 2}",
+        f"innodb_buffer_pool_size = {max(room // CHUNK, 1) * CHUNK}",
         "character_set_server = utf8mb4",
     ]
     return "\n".join(lines) + "\n"

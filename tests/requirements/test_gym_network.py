@@ -26,6 +26,14 @@ def test_each_environment_has_a_vpc_and_a_cluster_of_its_own(gym: Registered) ->
     assert {item.inputs["tags"]["Tier"] for item in gym.all("ec2.Subnet")} == {"public", "nodes"}
 
 
+@pytest.mark.rows("GY-CLU-04", "GY-ENV-03")
+def test_a_worker_comes_back_where_the_volumes_are(gyms: dict[str, Registered]) -> None:
+    """Two workers in three zones: the third zone gets the new one, and MySQL's volume stays behind."""
+    for stack, workers in zip(gyms.values(), (1, 2), strict=True):
+        (pool,) = [item.inputs for item in stack.all("autoscaling.Group") if item.name.endswith("-agents-group")]
+        assert (pool["desiredCapacity"], len(pool["vpcZoneIdentifiers"])) == (workers, workers)
+
+
 @pytest.mark.rows("GY-NET-02", "GY-EDG-02")
 def test_the_world_reaches_two_ports_of_the_load_balancer_and_no_machine(gym: Registered) -> None:
     subnets = {item.id: item.inputs for item in gym.all("ec2.Subnet")}

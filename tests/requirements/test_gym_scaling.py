@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.requirements.gym import PORTS
+from tests.requirements.gym import PORTS, main_container
 from tests.requirements.registered import Registered
 
 GROW = ("frontend", "backend-main", "backend-stream")
@@ -42,6 +42,14 @@ def test_the_admin_panel_has_a_fixed_number_of_pods(gyms: dict[str, Registered])
     assert [stack.spec("Rollout", "gym", "admin-panel")["replicas"] for stack in gyms.values()] == [1, 2]
     policy = gyms["dev"].spec("VerticalPodAutoscaler", "gym", "admin-panel")["updatePolicy"]
     assert policy["minReplicas"] == 1
+
+
+@pytest.mark.rows("GY-ASC-04")
+def test_the_admin_panel_does_not_outgrow_its_nodes(gym: Registered) -> None:
+    """Without an end, a leak is given more and more, up to a request that no node has room for."""
+    policies = gym.spec("VerticalPodAutoscaler", "gym", "admin-panel")["resourcePolicy"]["containerPolicies"]
+    (own,) = [item for item in policies if item["containerName"] == "admin-panel"]
+    assert own["maxAllowed"] == main_container(gym, "admin-panel")["resources"]["limits"]
 
 
 @pytest.mark.rows("GY-BYD-01")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from model import Backup, MySQL, Service
+from derive.stores.mysql import configuration
+from model import Backup, MySQL, Resources, Service
 from tests.unit.declared import derived, objects, shop, variables
 from tests.unit.test_secrets import keys, references
 
@@ -30,8 +31,15 @@ def test_the_server_keeps_its_data_and_has_room_for_every_pool() -> None:
         "EXPORTER_PASSWORD": "exporter-password",
     }
     assert exporter["ports"] == [{"name": "metrics", "containerPort": 9104, "protocol": "TCP"}]
-    configuration = objects(plan, "ConfigMap")["mysql-config"]["data"]["server.cnf"].split("\n")
-    assert {"max_connections = 1000", "innodb_buffer_pool_size = 536870912", "port = 3306"} <= set(configuration)
+    settings = objects(plan, "ConfigMap")["mysql-config"]["data"]["server.cnf"].split("\n")
+    assert {"max_connections = 1000", "innodb_buffer_pool_size = 268435456", "port = 3306"} <= set(settings)
+
+
+def test_the_server_has_memory_for_all_its_connections_at_once() -> None:
+    """With half of 1 GiB for pages and 1000 connections it is killed when it is needed most."""
+    roomy = MySQL(name="mysql", max_connections=151, resources=Resources(memory_limit="4Gi"))
+    assert "innodb_buffer_pool_size = 2013265920" in configuration(roomy), "15 chunks of 128 MiB"
+    assert "innodb_buffer_pool_size = 134217728" in configuration(MySQL(name="mysql", max_connections=4000))
 
 
 def test_users_are_told_where_it_is_and_get_no_more_than_they_need() -> None:

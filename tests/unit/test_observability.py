@@ -287,6 +287,15 @@ def test_a_declared_timeout_is_what_latency_is_measured_against() -> None:
     assert "TimeoutNear" not in rules(shop())
 
 
+def test_a_long_poll_is_not_slow() -> None:
+    """Answers that wait for an event take as long as they may: an alert on that never ends."""
+    services = (Service(name="web", port=80), Service(name="events", port=81, long_poll=True))
+    policies = tuple(ServicePolicy(to=service.name, timeout=seconds(60)) for service in services)
+    found = rules(shop(services=services, policies=policies))
+    assert 'destination_service_name!~"events"' in found["LatencyHigh"]["expr"]
+    assert "events" not in found["TimeoutNear"]["expr"]
+
+
 def test_what_leaves_is_counted_by_destination_and_compared_with_its_average() -> None:
     """The bill names destinations, and so must whoever looks for a service that was taken over."""
     leaving = External(name="pay", hosts=("api.pay.example",), used_by=("orders",), through_gateway=True)

@@ -111,8 +111,22 @@ def test_a_recommender_leaves_the_sidecar_alone() -> None:
     assert objects(plan, "VerticalPodAutoscaler")["orders"]["spec"] == {
         "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "orders"},
         "updatePolicy": {"updateMode": "Recreate", "minReplicas": 1},
-        "resourcePolicy": {"containerPolicies": [{"containerName": "istio-proxy", "mode": "Off"}]},
+        "resourcePolicy": {
+            "containerPolicies": [
+                {"containerName": "istio-proxy", "mode": "Off"},
+                {"containerName": "orders", "maxAllowed": {"cpu": "500m", "memory": "512Mi"}},
+            ]
+        },
     }
+
+
+def test_the_quota_holds_pods_that_have_grown() -> None:
+    """A resized pod that no quota admits is evicted and does not come back. Requests end at the declared limits
+    (500m, 512Mi), and the limits grow in their proportion (twice); the sidecar stays as it is."""
+    service = Service(name="orders", port=1, vertical="Recreate", release=Rolling(max_surge=0))
+    hard = objects(derived(shop(services=(service,))), "ResourceQuota")["shop-quota"]["spec"]["hard"]
+    sizes = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
+    assert [hard[size] for size in sizes] == ["600m", "640Mi", "1500m", "1280Mi"]
 
 
 def test_the_quota_holds_the_maximum_a_rollout_and_every_sidecar() -> None:

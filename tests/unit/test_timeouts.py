@@ -67,6 +67,13 @@ def test_what_outlasts_its_waiter_is_refused_with_the_path(system: System, messa
     assert str(refusal.value) == message
 
 
+def test_a_long_poll_binds_nobody_but_itself() -> None:
+    """A page that also listens to events is not a page that takes a minute."""
+    system = chain(60, route=30)
+    polled = Service(name="svc-b", port=3000, long_poll=True)
+    assert check(system.model_copy(update={"services": (system.services[0], polled)})) == ()
+
+
 def test_the_tightest_of_several_paths_decides() -> None:
     """A diamond: the long way round is the short one in time."""
     names = ("entry", "slow", "fast", "leaf")
