@@ -13,6 +13,9 @@ TRAEFIK = {naming.APP: "traefik"}
 TRAEFIK_PORT = 9100
 """Of Traefik's own metrics, in its chart."""
 CLUSTER = "kube-system"
+MONITORED = "kube-dns;.*|.*;kube-state-metrics"
+"""Labels ``k8s-app`` and ``app.kubernetes.io/name``. What is found twice is counted twice; and of the second, a port by
+this name is its own health, which no policy opens: a target that is down for ever."""
 
 
 def scrapes(deployment: Deployment) -> list[dict[str, Any]]:
@@ -27,10 +30,11 @@ def scrapes(deployment: Deployment) -> list[dict[str, Any]]:
     spaces += [naming.store_namespace(system, store) for store in system.stores]
     spaces += [CLUSTER] if isinstance(system.platform.ingress, Traefik) else []
     meta = "__meta_kubernetes"
+    chart = f"{meta}_pod_label_app_kubernetes_io_name"
     named = (
         (f"{meta}_namespace", "namespace"),
         (f"{meta}_pod_name", "pod"),
-        (f"{meta}_pod_label_app_kubernetes_io_name", "service"),
+        (chart, "service"),
         (f"{meta}_pod_label_app", "service"),
     )
     return [
@@ -41,8 +45,8 @@ def scrapes(deployment: Deployment) -> list[dict[str, Any]]:
             "relabel_configs": [
                 {"source_labels": [f"{meta}_pod_container_port_name"], "regex": PORT_NAME, "action": "keep"},
                 {"source_labels": [f"{meta}_pod_phase"], "regex": "Pending|Succeeded|Failed", "action": "drop"},
-                # The cluster's DNS has a monitor of its own.
-                {"source_labels": [f"{meta}_pod_label_k8s_app"], "regex": "kube-dns", "action": "drop"},
+                # The cluster's DNS and the metrics of objects have monitors of their own.
+                {"source_labels": [f"{meta}_pod_label_k8s_app", chart], "regex": MONITORED, "action": "drop"},
                 # An empty value would take away what the label before has given.
                 *({"source_labels": [source], "regex": "(.+)", "target_label": target} for source, target in named),
             ],

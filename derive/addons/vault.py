@@ -170,10 +170,11 @@ def bootstrap(deployment: Deployment, choice: Vault) -> Manifest:
         f"#   vault kv put {path} {' '.join(f'{key}=...' for key in keys)}   # what others issued\n"
         for path, keys in vaulted.by_hand(deployment).items()
     )
+    kept = f"~/.{deployment.system.name}/vault-credentials.txt"
     text = f"""#!/bin/sh
 # kubectl -n {namespace} exec -it vault-0 -- sh
 #   export VAULT_ADDR={scheme}://$(hostname).vault-internal:{PORT}
-#   vault operator init        # once; keep what it prints outside of the cluster
+#   vault operator init        # once; keep what it prints, on a disk of your own: {kept}
 #   vault operator unseal      # without auto-unseal only: three times, on every member
 #   vault login                # with the first token; revoke it when this is done
 #   sh /vault/bootstrap/bootstrap.sh

@@ -85,7 +85,7 @@ SYSCTL = {
 """The first four: the kubelet exits without them (`protect-kernel-defaults`). max_map_count: OpenSearch's minimum."""
 
 NEEDS_VOLUME = MachineFile(
-    "/etc/systemd/system/k3s.service.d/volume.conf", "[Unit]\nRequiresMountsFor=/var/lib/rancher\n"
+    "/etc/systemd/system/k3s.service.d/volume.conf", "[Unit]\nRequiresMountsFor=/var/lib/rancher /var/lib/kubelet\n"
 )
 """Without it, a boot that finds no volume would start another, empty cluster on the root disk."""
 

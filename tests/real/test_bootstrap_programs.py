@@ -211,6 +211,29 @@ def test_a_database_machine_mounts_before_it_starts_and_promotes_a_former_standb
     assert any("pg_promote" in line for line in root.log()) is was_standby
 
 
+@needs_namespaces()
+def test_what_pods_keep_lies_on_the_volume_too(tmp_path: Path) -> None:
+    """A dump that fills the machine's own disk has the kubelet evict every pod."""
+    root = node(tmp_path, replace(SERVER, volume="vol-0123456789abcdef0", node_name="gym-0"), SERVER_SECRET)
+    (root.path / "etc/fstab").touch()
+    (root.path / "opt/wheelhouse/format-if-blank").write_text("#!/bin/sh\n")
+    for name in ("mount", "xfs_growfs"):
+        root.stand_in(name)
+    root.stand_in("mountpoint", "#!/bin/sh\nexit 1\n")
+    root.stand_in("lsblk", "#!/bin/sh\necho '/dev/nvme1n1 vol0123456789abcdef0'\n")
+    ident = "11111111-2222-3333-4444-555555555555"
+    root.stand_in("blkid", f"#!/bin/sh\necho {ident}\n")
+    for _ in range(2):
+        booted = root.run("/opt/wheelhouse/k3s-volume", "vol-0123456789abcdef0")
+        assert booted.returncode == 0, booted.stderr
+    assert root.read("/etc/fstab").splitlines() == [
+        f"UUID={ident} /var/lib/rancher xfs noatime,nofail,x-systemd.device-timeout=300 0 2",
+        "/var/lib/rancher/kubelet /var/lib/kubelet none bind,nofail 0 0",
+    ]
+    mounts = [line for line in root.log() if line.startswith("mount ")]
+    assert mounts[:2] == ["mount /var/lib/rancher", "mount /var/lib/kubelet"]
+
+
 VERIFIER = "SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2RlZg==$" + "A" * 43 + "=:" + "A" * 43 + "="
 
 

@@ -118,6 +118,7 @@ def test_initialising_vault_is_left_to_an_operator(neotool: Registered) -> None:
     lines = [line for line in script.splitlines() if "vault operator init" in line]
     assert lines
     assert all(line.startswith("#") for line in lines)
+    assert all(line.endswith(" ~/.neotool/vault-credentials.txt") for line in lines)
 
 
 @pytest.mark.rows("NT-CLU-03")

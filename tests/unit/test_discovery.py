@@ -100,6 +100,27 @@ def test_pods_are_found_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("labels", "left"),
+    [
+        ({"k8s_app": "kube-dns"}, True),
+        ({"app_kubernetes_io_name": "kube-state-metrics"}, True),
+        ({"app_kubernetes_io_name": "traefik"}, False),
+        ({"app": "orders"}, False),
+    ],
+)
+def test_what_a_chart_monitors_is_left_to_it(labels: dict[str, str], left: bool) -> None:
+    """kube-state-metrics, too, has a port ``metrics``, which its policy keeps closed: an alert about it never ends."""
+    (job,) = values("kube-prometheus-stack")["prometheus"]["prometheusSpec"]["additionalScrapeConfigs"]
+    (step,) = [
+        step for step in job["relabel_configs"] if step.get("action") == "drop" and len(step["source_labels"]) == 2
+    ]
+    given = ";".join(
+        labels.get(name.removeprefix("__meta_kubernetes_pod_label_"), "") for name in step["source_labels"]
+    )
+    assert (re.fullmatch(step["regex"], given) is not None) is left
+
+
+@pytest.mark.parametrize(
     ("labels", "service"),
     [
         ({"app": "orders"}, "orders"),

@@ -114,7 +114,7 @@ def test_what_outlives_the_machine_is_mounted_before_k3s_looks_for_it() -> None:
     path = next(line for line in settings if line.startswith("PATH="))
     assert path.endswith(":/snap/bin"), "the AWS CLI is a snap"
     guard = document["files"]["/etc/systemd/system/k3s.service.d/volume.conf"]
-    assert guard == "[Unit]\nRequiresMountsFor=/var/lib/rancher\n"
+    assert guard == "[Unit]\nRequiresMountsFor=/var/lib/rancher /var/lib/kubelet\n"
 
 
 def test_a_volume_without_a_name_that_stays_is_refused() -> None:
