@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audit.errors import AuditError
+from audit.forwarding import Forwarding
 from audit.hosts import host_covers, qualified
 from audit.mtls import ClientModes
 from audit.population import Mask, Population, Port, bits, union
@@ -64,6 +65,7 @@ class Routing:
         self._population = population
         self._hosts = hosts
         self._clients = clients
+        self._forwarding = Forwarding(registry)
         self._exact: dict[tuple[str, str], Mask] = defaultdict(int)
         self._wild: dict[tuple[str, str], Mask] = defaultdict(int)
         self.passthrough: Mask = 0
@@ -221,19 +223,16 @@ class Routing:
                 raise AuditError(f"{service.key} delegates a route, which the audit does not follow")
             aborted = ((route.get("fault") or {}).get("abort") or {}).get("percentage", {}).get("value", 0)
             nowhere = route.get("redirect") or route.get("directResponse") or aborted == 100
-            destinations = () if nowhere else self._destinations(service, route)
-            own = tuple(
-                _gateway(name, service) for match in route.get("match") or () for name in match.get("gateways") or ()
-            )
-            yield Branch(tuple(route.get("match") or ()), destinations, own or gateways, opaque=False)
+            own = _own(service, route) or gateways
+            destinations = () if nowhere else self._destinations(service, route, own)
+            yield Branch(tuple(route.get("match") or ()), destinations, own, opaque=False)
 
     def _opaque(self, service: Object, gateways: tuple[str, ...]) -> Iterator[Branch]:
         for route in (*(service.spec.get("tls") or ()), *(service.spec.get("tcp") or ())):
-            matches = tuple(route.get("match") or ())
-            own = tuple(_gateway(name, service) for match in matches for name in match.get("gateways") or ())
-            yield Branch(matches, self._destinations(service, route), own or gateways, opaque=True)
+            own = _own(service, route) or gateways
+            yield Branch(tuple(route.get("match") or ()), self._destinations(service, route, own), own, opaque=True)
 
-    def _destinations(self, service: Object, route: Spec) -> tuple[tuple[Mask, int], ...]:
+    def _destinations(self, service: Object, route: Spec, gateways: tuple[str, ...]) -> tuple[tuple[Mask, int], ...]:
         """Pods and their ports. A subset that no rule defines, or no pod is in, leads nowhere."""
         found: list[tuple[Mask, int]] = []
         for entry in route.get("route") or ():
@@ -249,6 +248,8 @@ class Routing:
                 labels = self._clients.subset(name, host.namespace, str(destination["subset"]))
                 backends = 0 if labels is None else self._population.has(labels, backends)
             wanted = (destination.get("port") or {}).get("number")
+            if name.startswith("*") and MESH not in gateways:
+                backends = self._forwarded(name, wanted)
             if host.every_port and wanted:
                 found.append((backends, wanted))
             for item in host.ports:
@@ -258,6 +259,22 @@ class Routing:
                         if number is not None:
                             found.append((1 << index, number))
         return tuple(found)
+
+    def _forwarded(self, pattern: str, port: int | None) -> Mask:
+        """What is outside and can be reached by a pattern's way out."""
+        names = tuple(self._forwarding.hosts(pattern, port or 0))
+        actors = self._population.actors
+        return union(
+            1 << index
+            for index in bits(self._population.world)
+            if any(host_covers(name, host) for name in names for host in actors[index].hosts)
+        )
+
+
+def _own(service: Object, route: Spec) -> tuple[str, ...]:
+    """Gateways that a route names itself."""
+    matches = route.get("match") or ()
+    return tuple(_gateway(name, service) for match in matches for name in match.get("gateways") or ())
 
 
 def _gateway(name: str, service: Object) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import combinations
 
 from derive import naming
-from manifests import istio
+from manifests import envoy, istio
 from manifests.base import Manifest
 from model import DeclarationError, External, Istio, System
+from model.traffic import covers
 
 GATEWAY = naming.fqdn(naming.EGRESS_GATEWAY, naming.MESH_NAMESPACE)
 
@@ -35,28 +37,18 @@ def gateway_objects(system: System, mesh: Istio) -> tuple[Manifest, ...]:
     """Per external: ServiceEntry, Gateway, and a VirtualService for each host. For all: how sidecars call the gateway,
     whom it lets out, and how fast.
 
-    Raises DeclarationError for patterns of hosts, for a host of two externals, as routes go by the one name, and for
-    what a gateway that passes TLS through could not tell apart.
+    Raises DeclarationError for a host of two externals, as routes go by the one name, and for what a gateway that
+    passes TLS through could not tell apart.
     """
     leaving, passed = through_gateway(system), passes_through(mesh)
     if passed:
         _check_passable(system, leaving)
-    seen: dict[str, str] = {}
-    for external in leaving:
-        for host in external.hosts:
-            if "*" in host:
-                raise DeclarationError(
-                    f"external '{external.name}' leaves by the egress gateway, which routes by full host names; name "
-                    f"the hosts that '{host}' stands for, or set through_gateway to False"
-                )
-            if seen.setdefault(host, external.name) != external.name:
-                raise DeclarationError(
-                    f"externals '{seen[host]}' and '{external.name}' both lead to {host} by the egress gateway; make "
-                    "them one, with further_ports"
-                )
+    _refuse_two_owners(leaving)
     found = [item for external in leaving for item in _external(system, external, passed)]
     subsets = [
-        istio.named_hop(_subset(host), host, external.called_ports) for external in leaving for host in external.hosts
+        istio.named_hop(_subset(host), _server_name(host), external.called_ports)
+        for external in leaving
+        for host in external.hosts
     ]
     # The mesh offers a gateway no TLS of its own by itself.
     hop = () if passed else (istio.hop(naming.EGRESS_GATEWAY, naming.MESH_NAMESPACE, GATEWAY, subsets),)
@@ -68,6 +60,7 @@ def gateway_objects(system: System, mesh: Istio) -> tuple[Manifest, ...]:
         *found,
         *hop,
         istio.authorization_policy("egress-gateway", naming.MESH_NAMESPACE, labels, rules),
+        *_patterns(system, leaving),
         *_limit(leaving, mesh),
     )
 
@@ -94,8 +87,38 @@ def _check_passable(system: System, leaving: Iterable[External]) -> None:
                 )
 
 
+def _refuse_two_owners(leaving: Iterable[External]) -> None:
+    known = [(host, external.name) for external in leaving for host in external.hosts]
+    for (host, owner), (other, another) in combinations(known, 2):
+        if owner != another and (host == other or covers(host, other) or covers(other, host)):
+            both = host if len(host) >= len(other) else other
+            raise DeclarationError(
+                f"externals '{owner}' and '{another}' both lead to {both} by the egress gateway; make them one, with "
+                "further_ports"
+            )
+
+
 def _subset(host: str) -> str:
-    return host.replace(".", "-")
+    return _server_name(host).replace(".", "-")
+
+
+def _server_name(host: str) -> str:
+    """What a sidecar calls a host in the mesh's own handshake; a pattern is no name there."""
+    return host.replace("*", "any")
+
+
+def _patterns(system: System, leaving: Iterable[External]) -> Iterator[Manifest]:
+    """The gateway cannot know the address of a pattern: it asks for that of the host which a connection names."""
+    parts = [
+        (f"{_subset(host)}-{port}", host, port)
+        for external in leaving
+        for host in external.patterns
+        for port in external.called_ports
+    ]
+    if parts:
+        yield envoy.forward_by_name(
+            "egress-patterns", naming.MESH_NAMESPACE, naming.EGRESS_GATEWAY_LABELS, parts, system.home
+        )
 
 
 def _principals(system: System, external: External) -> list[str]:
@@ -107,16 +130,19 @@ def _external(system: System, external: External, passed: bool) -> Iterator[Mani
     home, name = system.home, f"{external.name}-egress"
     users = {naming.service_namespace(system, system.service(user)) for user in external.used_by}
     protocol = "HTTP" if external.originate else "TCP" if external.protocol == "TCP" else "TLS"
-    yield istio.service_entry(
-        external.name,
-        home,
-        external.hosts,
-        external.called_ports,
-        protocol.lower(),
-        protocol,
-        export_to=[naming.MESH_NAMESPACE, *sorted(users | {home})],
-        target_port=external.port if external.originate else None,
-    )
+    # Names are resolved, patterns are not: two entries.
+    for entry, hosts in ((external.name, external.named), (f"{external.name}-any", external.patterns)):
+        if hosts:
+            yield istio.service_entry(
+                entry,
+                home,
+                hosts,
+                external.called_ports,
+                protocol.lower(),
+                protocol,
+                export_to=[naming.MESH_NAMESPACE, *sorted(users | {home})],
+                target_port=external.port if external.originate else None,
+            )
     servers = [
         istio.inner_server(
             f"{_subset(host)}-{port}",
@@ -164,7 +190,7 @@ def _passed(home: str, gateway: str, host: str, external: External) -> Manifest:
 
 def _limit(leaving: Iterable[External], mesh: Istio) -> Iterator[Manifest]:
     if mesh.egress_limit:
-        yield istio.local_rate_limit(
+        yield envoy.local_rate_limit(
             "egress-limit",
             naming.MESH_NAMESPACE,
             naming.EGRESS_GATEWAY_LABELS,

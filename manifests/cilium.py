@@ -38,8 +38,9 @@ def egress(targets: Sequence[Manifest], numbers: Sequence[int]) -> Manifest:
 
 
 def egress_names(hosts: Sequence[str], numbers: Sequence[int]) -> Manifest:
-    """Hosts outside the cluster by name; Cilium learns their addresses from the DNS answers it sees."""
-    names = [{"matchPattern": host} if "*" in host else {"matchName": host} for host in hosts]
+    """Hosts outside the cluster by name; Cilium learns their addresses from the DNS answers it sees. ``*.`` stands for
+    any number of labels, which Cilium writes ``**.``."""
+    names = [{"matchPattern": f"*{host}"} if host.startswith("*.") else {"matchName": host} for host in hosts]
     return {"toFQDNs": names, "toPorts": ports(numbers)}
 
 

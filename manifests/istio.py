@@ -288,66 +288,6 @@ def leave_rule(principals: Sequence[str], ports: Sequence[int], hosts: Sequence[
     return {**rule, "when": [{"key": "connection.sni", "values": list(hosts)}]}
 
 
-_LIMITS = "type.googleapis.com/envoy.extensions.filters"
-
-
-def local_rate_limit(
-    name: str, namespace: str, selector: Mapping[str, str], per_second: int, requests: bool
-) -> Manifest:
-    """Each gateway pod lets through ``per_second`` connections in all, and ``requests`` as many where it reads them.
-
-    (Envoy documentation, "Local rate limit": the network filter shares its bucket by ``share_key``.)
-    """
-    bucket = {"max_tokens": per_second, "tokens_per_fill": per_second, "fill_interval": "1s"}
-    connections = {
-        "@type": f"{_LIMITS}.network.local_ratelimit.v3.LocalRateLimit",
-        "stat_prefix": "egress_connections",
-        "share_key": "egress",
-        "token_bucket": bucket,
-    }
-    whole = {"numerator": 100, "denominator": "HUNDRED"}
-    calls = {
-        "@type": f"{_LIMITS}.http.local_ratelimit.v3.LocalRateLimit",
-        "stat_prefix": "egress_requests",
-        "token_bucket": bucket,
-        "filter_enabled": {"default_value": whole},
-        "filter_enforced": {"default_value": whole},
-    }
-    network, http = "envoy.filters.network", "envoy.filters.http"
-    patches = [_before("NETWORK_FILTER", f"{network}.tcp_proxy", None, f"{network}.local_ratelimit", connections)]
-    if requests:
-        manager = f"{network}.http_connection_manager"
-        patches.append(_before("HTTP_FILTER", manager, f"{http}.router", f"{http}.local_ratelimit", calls))
-    spec = {"workloadSelector": {"labels": dict(selector)}, "configPatches": patches}
-    return manifest("networking.istio.io/v1alpha3", "EnvoyFilter", name, namespace, spec=spec)
-
-
-def request_limit(name: str, namespace: str, selector: Mapping[str, str], per_second: int, burst: int) -> Manifest:
-    """Each gateway pod takes ``per_second`` requests, ``burst`` at once (Envoy documentation, "Local rate limit")."""
-    whole = {"numerator": 100, "denominator": "HUNDRED"}
-    limit = {
-        "@type": f"{_LIMITS}.http.local_ratelimit.v3.LocalRateLimit",
-        "stat_prefix": "ingress_requests",
-        "token_bucket": {"max_tokens": burst, "tokens_per_fill": per_second, "fill_interval": "1s"},
-        "filter_enabled": {"default_value": whole},
-        "filter_enforced": {"default_value": whole},
-    }
-    manager, http = "envoy.filters.network.http_connection_manager", "envoy.filters.http"
-    patch = _before("HTTP_FILTER", manager, f"{http}.router", f"{http}.local_ratelimit", limit)
-    spec = {"workloadSelector": {"labels": dict(selector)}, "configPatches": [patch]}
-    return manifest("networking.istio.io/v1alpha3", "EnvoyFilter", name, namespace, spec=spec)
-
-
-def _before(where: str, outer: str, inner: str | None, name: str, settings: Manifest) -> Manifest:
-    """A filter before another one, in every chain of a gateway's listeners."""
-    found = compact(name=outer, subFilter={"name": inner} if inner else None)
-    return {
-        "applyTo": where,
-        "match": {"context": "GATEWAY", "listener": {"filterChain": {"filter": found}}},
-        "patch": {"operation": "INSERT_BEFORE", "value": {"name": name, "typed_config": settings}},
-    }
-
-
 def sidecar(
     name: str,
     namespace: str,

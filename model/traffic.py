@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from itertools import product
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -130,6 +131,22 @@ class ApplicationFirewall(Declared):
 
 
 PLAIN_HTTP = 80
+REGISTRIES = frozenset(("ac", "co", "com", "edu", "go", "gov", "gob", "ne", "net", "nom", "or", "org"))
+"""Labels under which registries of countries sell names, as in ``co.uk`` (Public Suffix List)."""
+SHARED = frozenset(("amazonaws.com", "cloudfront.net"))
+"""Domains of a cloud, under which every customer has names of machines, sites or buckets."""
+
+
+def is_open(pattern: str) -> bool:
+    """Whether names under a pattern are sold or given to anybody."""
+    labels = pattern.removeprefix("*").removeprefix(".").split(".")
+    sold = len(labels) == 2 and len(labels[1]) == 2 and labels[0] in REGISTRIES
+    return len(labels) < 2 or sold or ".".join(labels) in SHARED
+
+
+def covers(pattern: str, host: str) -> bool:
+    """Whether a host, or all that another pattern stands for, is of a pattern."""
+    return pattern.startswith("*") and host.removeprefix("*").endswith(pattern[1:])
 
 
 class External(Declared):
@@ -137,6 +154,7 @@ class External(Declared):
 
     name: Name
     hosts: tuple[Host, ...]
+    """Names; ``*.`` at the start of one stands for every name below it, for vendors that give each customer one."""
     port: Port = 443
     protocol: Literal["TLS", "HTTPS", "TCP"] = "TLS"
     used_by: tuple[Name, ...]
@@ -155,6 +173,44 @@ class External(Declared):
     def called_ports(self) -> tuple[int, ...]:
         """Ports that the services call."""
         return (PLAIN_HTTP,) if self.originate else self.ports
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Hosts that are known by their full names."""
+        return tuple(host for host in self.hosts if not host.startswith("*"))
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Hosts that stand for every name below them."""
+        return tuple(host for host in self.hosts if host.startswith("*"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _are_somebody_s(cls, fields: Any) -> Any:
+        """A pattern stands for one owner's names, never for everybody's."""
+        hosts = fields.get("hosts") if isinstance(fields, dict) else None
+        for host in hosts if isinstance(hosts, tuple | list) else ():
+            if isinstance(host, str) and host.startswith("*") and is_open(host):
+                raise DeclarationError(
+                    f"external '{fields.get('name')}': anybody can have a name under '{host}', so whoever may call it "
+                    "may call anybody; name one owner's domain, or the region (*.us-east-1.amazonaws.com)"
+                )
+        return fields
+
+    @model_validator(mode="after")
+    def _say_whom_they_call(self) -> External:
+        for pattern, host in product(self.patterns, self.hosts):
+            if pattern != host and covers(pattern, host):
+                raise DeclarationError(
+                    f"external '{self.name}': '{pattern}' stands for '{host}' already; leave one of them out"
+                )
+        if self.patterns and (self.protocol == "TCP" or self.originate):
+            raise DeclarationError(
+                f"external '{self.name}': which host of '{self.patterns[0]}' is called is read from the caller's TLS "
+                "handshake, and plain connections have none; name the hosts, or set protocol to TLS and originate to "
+                "False"
+            )
+        return self
 
     @model_validator(mode="after")
     def _can_leave(self) -> External:

@@ -298,7 +298,7 @@ SYSTEM = System(
         ),
         External(name="github", hosts=("github.com", "api.github.com"), used_by=("auth",), through_gateway=True),
         External(name="stripe", hosts=("api.stripe.com",), used_by=("user",), through_gateway=True),
-        External(name="s3", hosts=("s3.dualstack.us-east-1.amazonaws.com",), used_by=("user",), through_gateway=True),
+        External(name="s3", hosts=("*.us-east-1.amazonaws.com",), used_by=("user",), through_gateway=True),
         External(name="twilio", hosts=("api.twilio.com",), used_by=("notification",), through_gateway=True),
         External(
             name="mail",
@@ -319,13 +319,13 @@ SYSTEM = System(
         ),
         External(
             name="datadog",
-            hosts=("api.datadoghq.com", "http-intake.logs.datadoghq.com", "trace.agent.datadoghq.com"),
+            hosts=("*.datadoghq.com",),
             used_by=("gateway", "auth", "user", "notification"),
             through_gateway=True,
         ),
         External(
             name="sentry",
-            hosts=("sentry.io", "ingest.sentry.io"),
+            hosts=("sentry.io", "*.sentry.io"),
             used_by=("gateway", "auth", "user", "notification"),
             through_gateway=True,
         ),

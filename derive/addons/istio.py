@@ -14,7 +14,7 @@ from derive.egress import gateway_callers
 from derive.gateway_tokens import gateway_tokens
 from derive.shapes import Deployment
 from derive.tokens import PROXIES_FETCH_KEYS
-from manifests import istio
+from manifests import envoy, istio
 from manifests.base import Manifest, manifest
 from model import Eks, Environment, Identity, Istio, IstioGateway, K3s, NetworkPolicies, Platform
 
@@ -225,7 +225,7 @@ def _gateway_guards(gateway: IstioGateway) -> list[Manifest]:
     where = (naming.MESH_NAMESPACE, naming.GATEWAY_LABELS)
     found = []
     if gateway.limit:
-        found.append(istio.request_limit("ingress-limit", *where, gateway.limit.per_second, gateway.limit.burst))
+        found.append(envoy.request_limit("ingress-limit", *where, gateway.limit.per_second, gateway.limit.burst))
     if gateway.identity:
         issuer, keys = gateway.identity.issuer, gateway.identity.keys
         found.append(istio.request_authentication("ingress-tokens", *where, issuer, keys))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from audit.errors import AuditError
 from audit.findings import Difference
 from audit.scope import Scope
 from model import External, Istio, NetworkPolicies, Platform, Service, System
@@ -19,6 +20,7 @@ SYSTEM = shop(
     externals=(
         External(name="pay", hosts=("api.pay.example",), used_by=("orders",), through_gateway=True),
         External(name="maps", hosts=("maps.example", "m.example"), used_by=("web", "mails"), through_gateway=True),
+        External(name="logs", hosts=("*.logs.example",), used_by=("web",), through_gateway=True),
         External(
             name="mail",
             hosts=("smtp.example",),
@@ -126,7 +128,9 @@ def test_a_server_that_does_not_ask_for_identity_is_a_difference() -> None:
 
 PASSED = shop(
     services=(Service(name="web", port=3000), Service(name="orders", port=3001), Service(name="mails", port=3002)),
-    externals=(External(name="pay", hosts=("api.pay.example",), used_by=("orders",), through_gateway=True),),
+    externals=(
+        External(name="pay", hosts=("api.pay.example", "*.pay.test"), used_by=("orders",), through_gateway=True),
+    ),
     platform=Platform(mesh=Istio(egress_gateway=True, egress_tls="PASSTHROUGH")),
 )
 
@@ -164,3 +168,55 @@ def test_a_gateway_that_opens_what_it_should_pass_through_is_a_difference() -> N
         "Gateway", "pay-egress", lambda spec: spec["servers"][0].update(tls={"mode": "ISTIO_MUTUAL"}), PASSED
     )
     assert "mutual TLS" in {item.layer for item in told}
+
+
+def _part(spec: Spec, kind: str, name: str = "any-logs-example-443") -> Spec:
+    found: Spec
+    (found,) = [
+        patch["patch"]["value"]
+        for patch in spec["configPatches"]
+        if patch["applyTo"] == kind and patch["patch"]["value"]["name"] == name
+    ]
+    return found
+
+
+def _any_name(spec: Spec) -> None:
+    del _part(spec, "LISTENER")["filter_chains"][0]["filter_chain_match"]
+
+
+def _another_pattern(spec: Spec) -> None:
+    _part(spec, "LISTENER")["filter_chains"][0]["filter_chain_match"]["server_names"] = ["*.pay.example"]
+
+
+def _not_diverted(spec: Spec) -> None:
+    spec["configPatches"].pop()
+
+
+def _unresolved(spec: Spec) -> None:
+    _part(spec, "CLUSTER", "by-name").pop("cluster_type")
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "callee"),
+    [
+        (_any_name, "open", "pay"),
+        (_another_pattern, "open", "pay"),
+        (_another_pattern, "closed", "logs"),
+        (_not_diverted, "closed", "logs"),
+        (_unresolved, "closed", "logs"),
+    ],
+)
+def test_a_pattern_leads_to_its_own_hosts_and_no_further(
+    change: Callable[[Spec], None], kind: str, callee: str
+) -> None:
+    """Beyond the gateway the network lets everything pass; the names inside are all that holds a pattern."""
+    found = changed("EnvoyFilter", "egress-patterns", change)
+    assert (kind, callee, True) in {(item.kind, item.callee, "web" in item.callers) for item in found}
+
+
+def test_a_diversion_of_every_host_is_not_judged() -> None:
+    def everywhere(spec: Spec) -> None:
+        del spec["configPatches"][-1]["match"]["listener"]["filterChain"]["sni"]
+
+    with pytest.raises(AuditError, match="diverts every host's connections; name one by sni and portNumber"):
+        changed("EnvoyFilter", "egress-patterns", everywhere)

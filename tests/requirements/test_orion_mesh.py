@@ -79,15 +79,28 @@ def test_nothing_is_known_outside_but_the_vendors(orion: Registered) -> None:
         "api.twilio.com",
         "api.sendgrid.com",
         "api.mailgun.net",
-        "s3.dualstack.us-east-1.amazonaws.com",
-        "api.datadoghq.com",
-        "http-intake.logs.datadoghq.com",
-        "trace.agent.datadoghq.com",
+        "*.us-east-1.amazonaws.com",
+        "*.datadoghq.com",
         "sentry.io",
-        "ingest.sentry.io",
+        "*.sentry.io",
     }
     assert known == {**mail, **{host: {443} for host in web}}
-    assert not any("*" in host for host in known)
+
+
+@pytest.mark.rows("OR-MSH-08", "OR-MSH-09")
+def test_a_vendor_of_many_names_is_called_by_the_egress_gateway_too(orion: Registered) -> None:
+    """The gateway resolves the name that the service's own handshake holds, and none outside the vendor's domain."""
+    patches = orion.spec("EnvoyFilter", "istio-system", "egress-patterns")["configPatches"]
+    inner = {
+        item["patch"]["value"]["name"]: item["patch"]["value"] for item in patches if item["applyTo"] == "LISTENER"
+    }
+    for host in ("*.us-east-1.amazonaws.com", "*.datadoghq.com", "*.sentry.io"):
+        name = host.replace("*", "any").replace(".", "-")
+        (inwards,) = orion.spec("VirtualService", "orion-system", f"{name}-egress")["tls"]
+        assert inwards["match"] == [{"gateways": ["mesh"], "port": 443, "sniHosts": [host]}]
+        assert inwards["route"][0]["destination"]["host"] == EGRESS
+        (chain,) = inner[f"{name}-443"]["filter_chains"]
+        assert chain["filter_chain_match"] == {"server_names": [host]}
 
 
 @pytest.mark.rows("OR-MSH-09")

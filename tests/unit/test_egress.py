@@ -80,6 +80,83 @@ def test_sidecar_to_gateway_by_mutual_tls_to_host() -> None:
     assert "shop/api.pay.example" in spec(plan, "Sidecar", "orders")["egress"][0]["hosts"]
 
 
+def test_a_pattern_is_handed_on_to_the_very_host_that_is_named() -> None:
+    """A gateway that knew one address for all of a vendor's hosts would send every customer's calls there."""
+    plan = derived(declared(external(hosts=("pay.example", "*.pay.example"))))
+    assert spec(plan, "ServiceEntry", "pay")["hosts"] == ["pay.example"]
+    entry = spec(plan, "ServiceEntry", "pay-any")
+    assert (entry["hosts"], entry["resolution"]) == (["*.pay.example"], "NONE")
+    hops = {item["name"]: item for item in spec(plan, "DestinationRule", "istio-egressgateway")["subsets"]}
+    (level,) = hops["any-pay-example"]["trafficPolicy"]["portLevelSettings"]
+    assert level["tls"] == {"mode": "ISTIO_MUTUAL", "sni": "any.pay.example"}
+    assert spec(plan, "Gateway", "pay-egress")["servers"][1] == {
+        "port": {"number": 443, "name": "any-pay-example-443", "protocol": "TLS"},
+        "hosts": ["*.pay.example"],
+        "tls": {"mode": "ISTIO_MUTUAL"},
+    }
+    (inwards,) = spec(plan, "VirtualService", "any-pay-example-egress")["tls"]
+    assert inwards["match"] == [{"gateways": ["mesh"], "port": 443, "sniHosts": ["*.pay.example"]}]
+    (rule,) = spec(plan, "AuthorizationPolicy", "egress-gateway")["rules"]
+    assert rule["when"] == [{"key": "connection.sni", "values": ["pay.example", "*.pay.example"]}]
+
+
+def test_the_name_inside_is_held_to_the_pattern_that_the_caller_was_let_out_for() -> None:
+    """A pod that got past its own proxy could name one host to the gateway and call another vendor's."""
+    hosts = {"pay": "*.pay.example", "maps": "*.maps.example"}
+    plan = derived(declared(*(external(name=name, hosts=(host,)) for name, host in hosts.items())))
+    filters = spec(plan, "EnvoyFilter", "egress-patterns")
+    assert filters["workloadSelector"] == {"labels": {"istio": "egressgateway"}}
+    parts: dict[tuple[str, str], Any] = {}
+    for patch in filters["configPatches"]:
+        assert patch["match"]["context"] == "GATEWAY"
+        parts[patch["applyTo"], patch["patch"]["value"].get("name")] = patch["patch"]["value"]
+        if patch["applyTo"] == "NETWORK_FILTER":
+            listener = patch["match"]["listener"]
+            parts["CHAIN", listener["filterChain"]["sni"]] = (
+                listener["portNumber"],
+                patch["patch"]["value"]["typed_config"]["cluster"],
+            )
+    for host in hosts.values():
+        port, hop = parts["CHAIN", host]
+        (group,) = parts["CLUSTER", hop]["load_assignment"]["endpoints"]
+        (endpoint,) = group["lb_endpoints"]
+        inner = endpoint["endpoint"]["address"]["envoy_internal_address"]["server_listener_name"]
+        (chain,) = parts["LISTENER", inner]["filter_chains"]
+        assert chain["filter_chain_match"] == {"server_names": [host]}
+        named, onwards = (item["typed_config"] for item in chain["filters"])
+        assert (port, named["port_value"]) == (443, 443)
+        resolved = parts["CLUSTER", onwards["cluster"]]["cluster_type"]["typed_config"]
+        assert resolved["dns_cache_config"] == named["dns_cache_config"]
+        log = onwards["access_log"][0]["typed_config"]["log_format"]["json_format"]
+        assert log["requested_server_name"] == "%REQUESTED_SERVER_NAME%"
+
+
+@pytest.mark.parametrize("host", ["*", "*.com", "*.co.uk", "*.amazonaws.com"])
+def test_a_pattern_of_everybody_s_names_is_refused(host: str) -> None:
+    """It would be the catch-all that the gateway is there to prevent."""
+    with pytest.raises(ValidationError, match="external 'pay': anybody can have a name under"):
+        external(hosts=(host,))
+
+
+@pytest.mark.parametrize("host", ["*.pay.example", "*.pay.co.uk", "*.us-east-1.amazonaws.com", "*.datadoghq.com"])
+def test_a_pattern_of_one_owner_is_admitted(host: str) -> None:
+    assert external(hosts=(host,)).patterns == (host,)
+
+
+@pytest.mark.parametrize("changes", [{"protocol": "TCP"}, {"protocol": "HTTPS", "originate": True}])
+def test_a_pattern_needs_a_handshake_that_names_the_host(changes: dict[str, Any]) -> None:
+    """Plain connections name nobody: any address on that port would do."""
+    with pytest.raises(
+        ValidationError, match=r"which host of '\*.pay.example' is called is read from the caller's TLS"
+    ):
+        external(hosts=("*.pay.example",), **changes)
+
+
+def test_what_a_pattern_stands_for_is_not_named_again() -> None:
+    with pytest.raises(ValidationError, match=r"'\*.pay.example' stands for 'api.pay.example' already"):
+        external(hosts=("api.pay.example", "*.pay.example"))
+
+
 def test_the_gateway_lets_out_by_host_and_identity() -> None:
     """A service that is let out to one host must not get to another service's."""
     plan = derived(declared(external(), external(name="maps", hosts=("maps.example", "m.example"), used_by=("web",))))
@@ -215,9 +292,9 @@ def test_the_network_admits_the_gateway_and_not_the_host() -> None:
             "set platform.mesh.egress_gateway to True",
         ),
         (
-            declared(external(hosts=("*.pay.example",))),
-            "external 'pay' leaves by the egress gateway, which routes by full host names; name the hosts that "
-            "'*.pay.example' stands for, or set through_gateway to False",
+            declared(external(), external(name="pay-any", hosts=("*.pay.example",))),
+            "externals 'pay' and 'pay-any' both lead to api.pay.example by the egress gateway; make them one, with "
+            "further_ports",
         ),
         (
             declared(external(), external(name="pay-mail", port=587, protocol="TCP")),

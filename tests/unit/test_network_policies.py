@@ -142,7 +142,7 @@ def test_externals_are_reached_by_name_or_through_the_egress_gateway() -> None:
     )
     policy = objects(derived(system), "CiliumNetworkPolicy")["orders-policy"]
     assert policy["spec"]["egress"][0] == {
-        "toFQDNs": [{"matchName": "smtp.example.com"}, {"matchPattern": "*.mail.example.com"}],
+        "toFQDNs": [{"matchName": "smtp.example.com"}, {"matchPattern": "**.mail.example.com"}],
         "toPorts": tcp(443),
     }
 
