@@ -14,9 +14,11 @@ TO_HTTPS: Final = "--entryPoints.web.http.redirections.entryPoint"
 
 
 def plan() -> AddonPlan:
-    """Nothing is served in plain text, and Traefik sees who connects: a node passes to its own pods only."""
+    """Nothing is served in plain text, and Traefik sees who connects: a node passes to its own pods only, and each has
+    one, or its address would answer nobody."""
     values: dict[str, Any] = {
         "additionalArguments": [f"{TO_HTTPS}.to=:443", f"{TO_HTTPS}.scheme=https", f"{TO_HTTPS}.permanent=true"],
+        "deployment": {"kind": "DaemonSet"},
         "service": {"spec": {"externalTrafficPolicy": "Local"}},
     }
     settings = manifest(

@@ -154,4 +154,9 @@ def test_traefik_serves_routes_over_tls_only_each_host_with_its_certificate() ->
         assert annotations["traefik.ingress.kubernetes.io/router.entrypoints"] == "websecure"
     (settings,) = next(addon.objects for addon in plan.addons if addon.name == "traefik")
     assert (settings["kind"], settings["metadata"]["namespace"]) == ("HelmChartConfig", "kube-system")
-    assert "redirections.entryPoint.scheme=https" in settings["spec"]["valuesContent"]
+    values = yaml.safe_load(settings["spec"]["valuesContent"])
+    assert "--entryPoints.web.http.redirections.entryPoint.scheme=https" in values["additionalArguments"]
+    assert (values["service"]["spec"]["externalTrafficPolicy"], values["deployment"]["kind"]) == (
+        "Local",
+        "DaemonSet",
+    ), "the address of a node without a pod of Traefik's own would answer nobody"
