@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from derive import naming
-from derive.firewall import DATABASES
 from derive.plan import SystemPlan, system_plan
 from derive.scaling import replicas
-from derive.shapes import Deployment, Part
-from derive.stores import members, place_of
+from derive.shapes import Deployment
+from derive.site import SitePlan
 from graph.failure import members_of
-from model import Bucket, PostgreSQL, Service, System
+from graph.passages import Passages
+from model import Bucket, HubAndSpoke, Nginx, PostgreSQL, Route, Service, SingleVpc, System
 from model.stores import Store
 
 NodeKind = Literal["door", "service", "store", "external"]
 EdgeKind = Literal["route", "call", "use", "events", "exit"]
 MACHINES: Final = "machines in the data subnets"
+MANAGED: Final = "managed by AWS"
 BUCKETS: Final = "object storage"
-ADMITTING: Final = frozenset(
-    {"CiliumNetworkPolicy", "NetworkPolicy", "AuthorizationPolicy", "RequestAuthentication", "Sidecar", "ServiceEntry"}
-)
-"""Kinds of objects without which a connection is refused."""
-SHAPING: Final = frozenset({"VirtualService", "DestinationRule"})
-"""Kinds of objects that say how traffic to a service behaves, whoever calls."""
+R2: Final = "object storage at Cloudflare"
+GATEWAYED: Final = "outside, through the egress gateway"
+OUTSIDE: Final = "outside the platform"
+CLOUDFLARE: Final = "Cloudflare"
+API: Final = "API Gateway"
+CDN: Final = "CloudFront"
+NODE: Final = "the node itself"
+INGRESSES: Final = {"istio": "Istio gateway", "nginx": "NGINX", "traefik": "Traefik"}
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,11 @@ def picture(deployment: Deployment) -> Picture:
     """Everything that is declared, once. Raises DeclarationError for what cannot hold."""
     plan = system_plan(deployment)
     system = deployment.system
-    nodes = (*_doors(deployment), *_services(deployment), *_stores(deployment, plan), *_externals(system))
+    nodes = (*_doors(deployment, plan), *_services(deployment), *_stores(deployment, plan), *_externals(system))
     used = {node.lane for node in nodes if node.lane}
     spaces = [f"namespace {naming.service_namespace(system, service)}" for service in system.services]
-    lanes = dict.fromkeys([*spaces, *sorted(used - {*spaces, MACHINES, BUCKETS}), MACHINES, BUCKETS])
+    last = (MACHINES, MANAGED, BUCKETS, R2, GATEWAYED, OUTSIDE)
+    lanes = dict.fromkeys([*spaces, *sorted(used - {*spaces, *last}), *last])
     return Picture(
         f"{system.name}, {deployment.name}",
         nodes,
@@ -99,16 +101,54 @@ def priced(drawn: Picture, costs: Mapping[str, str]) -> Picture:
 # -- nodes -----------------------------------------------------------------------------------------
 
 
-def _doors(deployment: Deployment) -> Iterator[Node]:
+def _doors(deployment: Deployment, plan: SystemPlan) -> Iterator[Node]:
     for route in deployment.system.routes:
-        address = f"{naming.public_host(route, deployment.environment)}{route.prefix}"
-        facts = {"address": f"https://{address}"}
+        ways = _ways(deployment, plan, route)
+        facts = {"address": f"https://{_address(route, deployment)}", "answered by": " → ".join(ways)}
         if route.timeout:
             facts["timeout"] = f"{route.timeout.total_seconds():g} s"
         if route.retry:
             each = f" of {route.retry.per_try.total_seconds():g} s" if route.retry.per_try else ""
             facts["retries"] = f"{route.retry.attempts}{each}"
-        yield Node(f"door:{address}", "door", address.removesuffix("/"), "", "public", facts)
+        name = _address(route, deployment).removesuffix("/")
+        yield Node(_door(route, deployment), "door", name, "", _short(ways), facts)
+    if plan.site:
+        facts = {"address": f"https://{plan.site.host}/", "answered by": CDN}
+        yield Node(f"door:{plan.site.host}", "door", plan.site.host, "", CDN, facts)
+
+
+def _address(route: Route, deployment: Deployment) -> str:
+    return f"{naming.public_host(route, deployment.environment)}{route.prefix}"
+
+
+def _door(route: Route, deployment: Deployment) -> str:
+    return f"door:{_address(route, deployment)}"
+
+
+def _ways(deployment: Deployment, plan: SystemPlan, route: Route) -> tuple[str, ...]:
+    """What a request to a public name passes before it is in the cluster, in its order."""
+    system, ways = deployment.system, []
+    ingress, network = system.platform.ingress, system.network
+    if plan.api and plan.api.host == naming.public_host(route, deployment.environment):
+        ways += ["AWS WAF"] if plan.api.firewall else []
+        ways += [API, "internal load balancer"]
+    elif isinstance(network, SingleVpc) and network.edge == "nodes":
+        ways.append(NODE)
+    elif plan.own_network:
+        ways.append("load balancer in the hub" if isinstance(network, HubAndSpoke) else "load balancer")
+    if isinstance(ingress, Nginx) and ingress.trusted == "cloudflare":
+        ways.insert(0, CLOUDFLARE)
+    ways.append(INGRESSES[ingress.kind])
+    if any(firewall.at == route.to for firewall in system.firewalls):
+        ways.append("web application firewall")
+    return tuple(ways)
+
+
+def _short(ways: Sequence[str]) -> str:
+    """The best known part of a way in: who runs a platform knows the rest from it."""
+    known = [way for way in ways if way in (CLOUDFLARE, API, CDN, *INGRESSES.values())]
+    found = next((way for way in known if way in (API, CDN)), " · ".join(known))
+    return f"{found} on the node" if NODE in ways else found
 
 
 def _services(deployment: Deployment) -> Iterator[Node]:
@@ -142,58 +182,80 @@ def _pods(service: Service, deployment: Deployment) -> str:
 def _stores(deployment: Deployment, plan: SystemPlan) -> Iterator[Node]:
     system = deployment.system
     for store in system.stores:
-        database = next((found for found in plan.databases if found.name == store.name), None)
-        facts: dict[str, str] = {"kind": store.kind}
-        if isinstance(store, Bucket):
-            lane, note = BUCKETS, "S3 bucket"
-        elif database:
-            lane = MACHINES
-            note = f"{store.kind} {database.version} · {' + '.join(host.role for host in database.hosts)}"
-            facts |= {host.role: f"{host.fqdn} in {host.zone}, {database.instance}" for host in database.hosts}
-            facts |= {"volume": f"{database.volume.size} GiB, encrypted", "owner": database.service}
-        else:
-            lane, count = f"namespace {naming.store_namespace(system, store)}", members_of(store)
-            note = f"{store.kind} :{store.port} · {count} member{'s' * (count > 1)}"
-            facts |= {"members": str(count), "namespace": naming.store_namespace(system, store)}
+        lane, note, facts = _standing(deployment, plan, store)
         if isinstance(store, PostgreSQL) and store.pooler:
             facts["pooler"] = f"{store.pooler.name} :{store.pooler.port}"
         topics = [topic.name for topic in system.topics if topic.broker == store.name]
         if topics:
             facts["topics"] = ", ".join(topics)
-        yield Node(f"store:{store.name}", "store", store.name, lane, note, facts)
+        yield Node(f"store:{store.name}", "store", store.name, lane, note, {"kind": store.kind, **facts})
+    if plan.site:
+        facts = {"kind": "bucket", "holds": f"the files of {plan.site.host}"}
+        yield Node(f"store:{plan.site.name}", "store", plan.site.name, BUCKETS, "S3 bucket", facts)
+
+
+def _standing(deployment: Deployment, plan: SystemPlan, store: Store) -> tuple[str, str, dict[str, str]]:
+    """The frame of a store, the line below its name, and what is said of it, by where it stands."""
+    if isinstance(store, Bucket):
+        if store.at:
+            return R2, "R2 bucket", {"kept by": "Cloudflare R2"}
+        return BUCKETS, "S3 bucket", {"copied to": store.replica} if store.replica else {}
+    if machine := next((found for found in plan.databases if found.name == store.name), None):
+        facts: dict[str, str] = {host.role: f"{host.fqdn} in {host.zone}, {machine.instance}" for host in machine.hosts}
+        facts |= {"volume": f"{machine.volume.size} GiB, encrypted", "owner": machine.service}
+        return MACHINES, f"{store.kind} {machine.version} · {' + '.join(host.role for host in machine.hosts)}", facts
+    if managed := next((found for found in plan.managed if found.name == store.name), None):
+        zones = "two zones" if managed.size.standby else "one zone"
+        facts = {"instance": f"{managed.size.instance}, {zones}", "volume": f"{managed.size.storage} GiB, encrypted"}
+        return MANAGED, f"Amazon RDS {store.kind} {managed.engine_version} · {zones}", facts
+    count, namespace = members_of(store), naming.store_namespace(deployment.system, store)
+    note = f"{store.kind} :{store.port} · {count} member{'s' * (count > 1)}"
+    return f"namespace {namespace}", note, {"members": str(count), "namespace": namespace}
 
 
 def _externals(system: System) -> Iterator[Node]:
     for external in system.externals:
-        way = "by the egress gateway" if external.through_gateway else "directly"
-        facts = {"hosts": ", ".join(external.hosts), "port": f"{external.protocol} {external.port}", "leaves": way}
-        yield Node(f"external:{external.name}", "external", external.name, "", external.hosts[0], facts)
+        ports = ", ".join(str(port) for port in (external.port, *external.further_ports))
+        facts = {"hosts": ", ".join(external.hosts), "port": f"{external.protocol} {ports}"}
+        lane = GATEWAYED if external.through_gateway else OUTSIDE
+        yield Node(f"external:{external.name}", "external", external.name, lane, external.hosts[0], facts)
 
 
 # -- edges -----------------------------------------------------------------------------------------
 
 
 def _edges(deployment: Deployment, plan: SystemPlan) -> Iterator[Edge]:
-    system = deployment.system
-    found = _Objects(plan)
+    system, found = deployment.system, Passages(deployment, plan)
     for route in system.routes:
-        host = naming.public_host(route, deployment.environment)
-        door = f"door:{host}{route.prefix}"
-        yield Edge("route", door, f"service:{route.to}", objects=found.door(host, route.to))
+        yield Edge("route", _door(route, deployment), f"service:{route.to}", objects=found.route(route))
+    if plan.site:
+        yield from _site_edges(deployment, plan.site, f"RestApi {plan.api.name}" if plan.api else "")
     for call in system.calls:
         label = " ".join([*call.methods, *call.paths])
-        ends = f"service:{call.caller}", f"service:{call.callee}"
-        yield Edge("call", *ends, label, found.between(call.caller, (call.callee,)))
+        yield Edge("call", f"service:{call.caller}", f"service:{call.callee}", label, found.call(call))
     for service in system.services:
         for name in service.uses:
-            objects = found.between(service.name, _fronts(deployment, plan, system.store(name)))
-            if any(database.name == name for database in plan.databases):
-                objects = (*objects, f"SecurityGroup {DATABASES}")
+            objects = found.use(service, system.store(name))
             yield Edge("use", f"service:{service.name}", f"store:{name}", "", objects)
     for external in system.externals:
         for name in external.used_by:
-            yield Edge("exit", f"service:{name}", f"external:{external.name}", "", found.between(name, external.hosts))
+            ends = f"service:{name}", f"external:{external.name}"
+            yield Edge("exit", *ends, "", found.exit(name, external))
     yield from _events(system)
+
+
+def _site_edges(deployment: Deployment, site: SitePlan, api: str) -> Iterator[Edge]:
+    """Files come from the bucket; some paths lead to the API instead, and with it to its services."""
+    door, cdn = f"door:{site.host}", f"Site {site.name}"
+    yield Edge("route", door, f"store:{site.name}", "", (cdn,))
+    below = [path.removesuffix("*") for path in site.api]
+    reached = [
+        route.to
+        for route in deployment.system.routes
+        if naming.public_host(route, deployment.environment) == site.api_host and route.prefix.startswith(tuple(below))
+    ]
+    for name in dict.fromkeys(reached):
+        yield Edge("route", door, f"service:{name}", ", ".join(site.api), (cdn, api))
 
 
 def _events(system: System) -> Iterator[Edge]:
@@ -206,73 +268,3 @@ def _events(system: System) -> Iterator[Edge]:
                     topics[publisher, subscriber].append(f"{topic.name} on {topic.broker}")
     for (publisher, subscriber), names in topics.items():
         yield Edge("events", f"service:{publisher}", f"service:{subscriber}", ", ".join(names))
-
-
-def _fronts(deployment: Deployment, plan: SystemPlan, store: Store) -> tuple[str, ...]:
-    """Names by which objects speak of a store: its machine's, its bucket's, or its pods' that users connect to."""
-    hosts = {database.name: database.fqdn for database in plan.databases}
-    if store.name in hosts:
-        return (hosts[store.name],)
-    region = deployment.facts.region
-    if isinstance(store, Bucket):
-        return (f"s3.{region}.amazonaws.com",)
-    place = place_of(deployment.system, store, hosts, region)
-    fronts = [member.name for member in members(deployment.system, store, hosts, region) if member.front]
-    return tuple(fronts) or (place.host or store.name,)
-
-
-class _Objects:
-    """The objects of a plan, by who they belong to and whom they mention."""
-
-    def __init__(self, plan: SystemPlan) -> None:
-        app = plan.application
-        self._own = {part.name: _texts(part) for part in (*app.services, *app.stores)}
-        self._spaces = {part.name: part.namespace for part in app.services}
-        self._shared = {part.namespace: _texts(part) for part in app.namespaces}
-        self._edge = [text for part in app.edge for text in _texts(part)]
-
-    def between(self, source: str, targets: Sequence[str]) -> tuple[str, ...]:
-        """What of the source's and the namespaces' objects admits the targets, and of the targets' the source."""
-        found: list[str] = []
-        for target in targets:
-            asked = [name for kind, name, text in self._own[source] if kind in ADMITTING and _mentions(text, target)]
-            found += [*asked, *self._registered(source, target)]
-            answering = self._own.get(target, [])
-            found += [name for kind, name, text in answering if kind in ADMITTING and _mentions(text, source)]
-            found += [name for kind, name, _ in answering if kind in SHAPING]
-        return tuple(dict.fromkeys(found))
-
-    def _registered(self, source: str, target: str) -> list[str]:
-        """What makes a host outside known to the source: in its own namespace, or, for all, in another."""
-        home = self._spaces[source]
-        for space in (home, *(other for other in self._shared if other != home)):
-            found = [name for kind, name, text in self._shared[space] if kind in ADMITTING and _mentions(text, target)]
-            if found:
-                return found
-        return []
-
-    def door(self, host: str, target: str) -> tuple[str, ...]:
-        """The gateway and the route of a public host, and what of the target's objects admits the gateway."""
-        edge = [name for kind, name, text in self._edge if kind in ("Gateway", "VirtualService") and host in text]
-        admitting = [
-            name
-            for kind, name, text in self._own.get(target, ())
-            if kind in ADMITTING and _mentions(text, naming.MESH_NAMESPACE) and _mentions(text, "ingressgateway", "-")
-        ]
-        return (*edge, *admitting)
-
-
-def _texts(part: Part) -> list[tuple[str, str, str]]:
-    """Kind, ``Kind namespace/name``, and what the object says, as text."""
-    return [(item["kind"], _name(item), json.dumps(item.get("spec", item))) for item in part.objects]
-
-
-def _name(item: Mapping[str, Any]) -> str:
-    namespace = item["metadata"].get("namespace")
-    return f"{item['kind']} {f'{namespace}/' if namespace else ''}{item['metadata']['name']}"
-
-
-def _mentions(text: str, name: str, *around: str) -> bool:
-    """Whether a name occurs whole: not as a part of a longer one, unless ``around`` may stand beside it."""
-    beside = "a-z0-9" if around else "a-z0-9-"
-    return re.search(rf"(?<![{beside}]){re.escape(name)}(?![{beside}])", text) is not None

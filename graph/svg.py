@@ -11,7 +11,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from graph.layout import Box, Item, Layout, layout
-from graph.picture import Edge, Node, Picture
+from graph.picture import GATEWAYED, OUTSIDE, Edge, Node, Picture
 
 HEIGHT: Final = 52.0
 """Of a box; the others are pixels, too."""
@@ -23,7 +23,6 @@ MARGIN: Final = 44.0
 HEAD: Final = 80.0
 """From the top to the first rank: the title."""
 FOOT: Final = 104.0
-OUTSIDE: Final = "outside the platform"
 FONT: Final = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 COLOURS: Final = {
     "route": ("#2563eb", "public route"),
@@ -107,9 +106,8 @@ def ranks(picture: Picture) -> dict[str, int]:
 
 def _drawn(picture: Picture) -> _Drawing:
     places = ranks(picture)
-    outside = any(node.kind == "external" for node in picture.nodes)
-    lanes = (*picture.lanes, *((OUTSIDE,) if outside else ()))
-    own = {node.id: node.lane or OUTSIDE for node in picture.nodes}
+    lanes = picture.lanes
+    own = {node.id: node.lane for node in picture.nodes}
     for edge in picture.edges:
         if edge.kind == "route":
             own[edge.source] = own[edge.target]
@@ -152,7 +150,7 @@ def _frames(root: ElementTree.Element, drawing: _Drawing) -> None:
         kinds = {node.id: node.kind for node in drawing.picture.nodes}
         inside = [box.rank for name, box in drawing.boxes.items() if box.lane == index and kinds[name] != "door"]
         top, bottom = drawing.y(min(inside)) - 30, drawing.y(max(inside)) + HEIGHT + 42
-        dashes = {"stroke-dasharray": "3 5"} if lane == OUTSIDE else {}
+        dashes = {"stroke-dasharray": "3 5"} if lane in (OUTSIDE, GATEWAYED) else {}
         group = _add(root, "g", **{"class": "frame", "data-lane": lane})
         _add(
             group,

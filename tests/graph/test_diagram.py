@@ -1,31 +1,22 @@
-"""The drawing shows what is declared, each thing once, nothing on top of another, and answers clicks."""
+"""The drawing shows what is declared, each thing once, nothing on top of another."""
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import pairwise
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
 
-import systems
-from derive.shapes import Deployment, Facts
-from graph.changes import Arrow, what_if
+from derive.shapes import Deployment
+from derive.site import site
 from graph.layout import Box, layout, spaced
-from graph.page import page
-from graph.picture import ADMITTING, Edge, Node, Picture, picture, priced
+from graph.picture import Edge, Node, Picture, picture
 from graph.svg import drawn, ranks, svg, tree
-from model import Call, External, Redis, Route, Service, System
-from tests.unit.declared import deployed, shop
+from tests.graph.samples import DRAWN, IDS, declared
 
 
 class Read(HTMLParser):
@@ -44,69 +35,31 @@ class Read(HTMLParser):
         self.texts.add(data)
 
 
-def fitsync(environment: str = "prod") -> Deployment:
-    system = systems.load("fitsync")
-    return Deployment(system, environment, system.environments[environment], Facts(region="eu-west-1"))
-
-
-def wide() -> System:
-    """Two namespaces, an external, and a name that must be escaped nowhere but is long."""
-    long = "a-service-with-quite-a-long-name-indeed"
-    return shop(
-        services=(
-            Service(name="web", port=3000, uses=("cache",)),
-            Service(name=long, port=3001, namespace="other", uses=("cache",)),
-            Service(name="lonely"),
-        ),
-        stores=(Redis(name="cache"),),
-        calls=(Call(caller="web", callee=long, methods=("GET",), paths=("/a",)),),
-        routes=(Route(host="app", to="web"), Route(host="api", prefix="/v1", to=long)),
-        externals=(External(name="bank", hosts=("bank.example",), used_by=(long, "web")),),
-    )
-
-
-def declared(system: System) -> Counter[tuple[str, str, str]]:
-    """Kind, source and target of every line there must be, doors aside."""
-    calls = [("call", f"service:{call.caller}", f"service:{call.callee}") for call in system.calls]
-    uses = [("use", f"service:{service.name}", f"store:{name}") for service in system.services for name in service.uses]
-    exits = [
-        ("exit", f"service:{name}", f"external:{external.name}")
-        for external in system.externals
-        for name in external.used_by
-    ]
-    events = {
-        ("events", f"service:{publisher}", f"service:{subscriber}")
-        for topic in system.topics
-        for publisher in topic.publishers
-        for subscriber in topic.subscribers
-        if publisher != subscriber
-    }
-    return Counter([*calls, *uses, *exits, *events])
-
-
-@pytest.mark.parametrize("deployment", [fitsync(), fitsync("dev"), deployed(wide())], ids=["prod", "dev", "wide"])
+@pytest.mark.parametrize("deployment", DRAWN, ids=IDS)
 def test_everything_declared_is_drawn_once(deployment: Deployment) -> None:
     """Parsed from the finished SVG: what is missing there, or there twice, is missing for whoever looks."""
     read = Read()
     read.feed(svg(picture(deployment)))
     groups = [((group.get("class") or "").split(), group) for group in read.groups]
     nodes = Counter(group.get("data-id") for css, group in groups if "node" in css)
-    system = deployment.system
+    system, page = deployment.system, site(deployment)
     names = [f"service:{service.name}" for service in system.services]
     names += [f"store:{store.name}" for store in system.stores]
     names += [f"external:{external.name}" for external in system.externals]
+    names += [f"store:{page.name}", f"door:{page.host}"] if page else []
     doors = [name for name in nodes if name and name.startswith("door:")]
-    assert len(doors) == len(system.routes)
-    assert nodes == Counter([*names, *doors])
+    routed = Counter(doors) - Counter(names)
+    assert routed.total() == len(system.routes)
+    assert nodes == Counter([*names, *routed])
     edges = [(css[1], group.get("data-source"), group.get("data-target")) for css, group in groups if "edge" in css]
     assert Counter(edge for edge in edges if edge[0] != "route") == declared(system)
-    assert Counter(target for kind, _, target in edges if kind == "route") == Counter(
+    assert Counter(target for kind, source, target in edges if kind == "route" and source in routed) == Counter(
         f"service:{route.to}" for route in system.routes
     )
     assert {part.name for part in (*system.services, *system.stores, *system.externals)} <= read.texts
 
 
-@pytest.mark.parametrize("deployment", [fitsync(), deployed(wide())], ids=["fitsync", "wide"])
+@pytest.mark.parametrize("deployment", DRAWN, ids=IDS)
 def test_no_box_touches_another_and_each_is_in_its_frame(deployment: Deployment) -> None:
     """Overlapping boxes hide each other's names; a box outside its frame says a wrong namespace."""
     root = tree(picture(deployment))
@@ -173,93 +126,3 @@ def test_wishes_that_can_be_met_are_met() -> None:
     assert spaced([0, 100, 300], [1, 1, 1], [50, 50]) == pytest.approx([0, 100, 300])
     assert spaced([0, 0], [1, 1], [10]) == pytest.approx([-5, 5])
     assert spaced([0, 0], [3, 1], [8]) == pytest.approx([-2, 6])
-
-
-@pytest.mark.parametrize(
-    "arrow", [Arrow("schedule-service", "user-service"), Arrow("user-service", "userdb"), Arrow("api-gateway", "redis")]
-)
-def test_the_objects_of_a_line_are_those_that_change_without_it(arrow: Arrow) -> None:
-    """A policy that the page leaves out, or names though it has nothing to say, misleads whoever asks why it works."""
-    deployment = fitsync("dev")
-    answer = what_if(deployment, remove=[arrow])
-    changed = {item.key.name for item in answer.changed if item.key.name.split()[0] in ADMITTING}
-    edge = next(
-        edge
-        for edge in picture(deployment).edges
-        if (edge.source.partition(":")[2], edge.target.partition(":")[2]) == (arrow.source, arrow.target)
-    )
-    assert {name for name in edge.objects if name.split()[0] in ADMITTING} == changed
-
-
-def test_the_page_needs_nothing_from_elsewhere() -> None:
-    """A script or font from another host would be missing offline, and would tell that host who looks."""
-    text = page(picture(fitsync()))
-    for outside in ("src=", "<link", "@import", "url(http", "fetch("):
-        assert outside not in text
-    assert text.count("http://") == text.count('xmlns="http://www.w3.org/2000/svg"')
-
-
-def test_text_of_a_declaration_stays_text() -> None:
-    """A title that closes the script would run what follows."""
-    hostile = Picture("</script><b>", (), (), ())
-    text = page(hostile)
-    assert "</script><b>" not in text
-    assert "<b>" not in text
-
-
-# -- in a browser ----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    """Debian's Chromium without a window; the tests that use it are marked with what they need."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    for argument in ("--headless", "--no-sandbox", "--disable-gpu", "--window-size=1500,1100"):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
-
-
-def texts(browser: webdriver.Chrome, css: str) -> list[str]:
-    return [element.text for element in browser.find_elements(By.CSS_SELECTOR, css)]
-
-
-@pytest.mark.tool("chromium", "chromedriver")
-def test_a_click_says_who_may_reach_a_service_and_whom_it_reaches(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    """The page is what people use; a typing error in its script shows only here."""
-    deployment = fitsync()
-    file = tmp_path / "page.html"
-    costs = {service.name: f"9.{len(service.name)} USD" for service in deployment.system.services}
-    file.write_text(page(priced(picture(deployment), costs)), encoding="utf-8")
-    browser.get(file.as_uri())
-    for service in deployment.system.services:
-        browser.find_element(By.CSS_SELECTOR, f'[data-id="service:{service.name}"]').click()
-        assert texts(browser, "aside h1") == [service.name]
-        doors = sum(route.to == service.name for route in deployment.system.routes)
-        shown = texts(browser, "aside details[data-role=from] b")
-        assert shown[doors:] == list(deployment.system.callers(service.name))
-        assert texts(browser, "aside details[data-role=to] b") == [
-            *deployment.system.callees(service.name),
-            *service.uses,
-        ]
-        assert f"CiliumNetworkPolicy fitsync/{service.network_policy or service.name + '-policy'}" in texts(
-            browser, "aside li"
-        )
-        assert f"9.{len(service.name)} USD" in texts(browser, "aside dd")
-    assert "3 to 6 pods" in texts(browser, "aside dd")
-    assert len(browser.find_elements(By.CSS_SELECTOR, "svg.chosen .node.self")) == 1
-    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
-    assert not browser.find_elements(By.CSS_SELECTOR, "svg.chosen")
-
-
-@pytest.mark.tool("chromium", "chromedriver")
-def test_a_link_to_a_part_opens_it(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    file = tmp_path / "page.html"
-    file.write_text(page(picture(deployed(wide()))), encoding="utf-8")
-    browser.get(f"{file.as_uri()}#external%3Abank")
-    assert texts(browser, "aside h1") == ["bank"]
-    assert len(texts(browser, "aside details[data-role=from] b")) == 2
-    browser.find_element(By.CSS_SELECTOR, "aside details button").click()
-    assert texts(browser, "aside h1") != ["bank"]
