@@ -10,50 +10,29 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from derive import (
-    authorization,
-    certificates,
-    choices,
-    configuration,
-    doors,
-    egress,
-    images,
-    ingress,
-    labels,
-    migrations,
-    mtls,
-    namespaces,
-    naming,
-    network_policies,
-    object_stores,
-    pipeline,
-    placement,
-    releases,
-    rights,
-    scaling,
-    services,
-    timeouts,
-    tokens,
-    traffic,
-    variables,
-    vaulted,
-    web_firewall,
-    workloads,
-)
+from derive import choices, images, labels, naming
 from derive.addons import argo_cd, aws
 from derive.cloud import Grant
-from derive.connections import links, pooler_labels
-from derive.databases import placed_on_ec2
-from derive.doorman import doorman
-from derive.graph import Links
-from derive.namespaces import Demand
-from derive.network import environment_addresses
-from derive.network_policies import Surroundings
+from derive.cluster import placement
+from derive.data import object_stores
+from derive.data.databases import placed_on_ec2
+from derive.delivery import pipeline
+from derive.edge import certificates, doors, ingress
+from derive.edge.doorman import doorman
+from derive.edge.tools import tools
+from derive.identity import rights, vaulted
+from derive.mesh import authorization, egress, mtls, network_policies, timeouts, tokens, traffic, web_firewall
+from derive.mesh.connections import links, pooler_labels
+from derive.mesh.graph import Links
+from derive.mesh.network_policies import Surroundings
+from derive.network.networks import environment_addresses
+from derive.services import configuration, migrations, namespaces, releases, scaling, variables, workloads
+from derive.services import discovery as services
+from derive.services.namespaces import Demand
 from derive.shapes import Deployment, Part, SecretPlan
 from derive.stores import grants, kind_of, place_of
 from derive.stores.common import configuration_hash
 from derive.stores.kind import Site, StorePlan
-from derive.tools import tools
 from manifests.base import Manifest
 from model import (
     ArgoCd,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from derive.rights import ways
+from derive.identity.rights import ways
 from derive.shapes import Deployment
 from model import Service, ServiceChange
 from model.base import Declared

@@ -9,23 +9,23 @@ from derive import choices
 from derive.addons import addon_secrets, addons, cloudwatch_logs
 from derive.addons.filled import filled
 from derive.application import ApplicationPlan, application
-from derive.buckets import BucketPlan, buckets
 from derive.cloud import Grant, Reference, database_host, references
-from derive.cluster import K3sPlan, k3s_plan
-from derive.databases import DatabasePlan, ManagedDatabasePlan, databases, managed_databases
-from derive.eks import EksPlan, eks_plan
+from derive.cluster.eks import EksPlan, eks_plan
+from derive.cluster.k3s import K3sPlan, k3s_plan
+from derive.data.buckets import BucketPlan, buckets
+from derive.data.databases import DatabasePlan, ManagedDatabasePlan, databases, managed_databases
+from derive.data.recovery import Objectives, objectives
+from derive.delivery.pipeline import PipelinePlan, pipeline
+from derive.delivery.registry import RegistryPlan, registry
+from derive.edge.public_api import ApiPlan, public_api
+from derive.edge.site import SitePlan, site
 from derive.fitting import fitted
+from derive.identity.rotation import restarted
+from derive.identity.stored import StoredSecret, kept
 from derive.naming import public_host
-from derive.network import NetworkPlan, network_plan
+from derive.network.networks import NetworkPlan, network_plan
 from derive.observability import observability
-from derive.pipeline import PipelinePlan, pipeline
-from derive.public_api import ApiPlan, public_api
-from derive.recovery import Objectives, objectives
-from derive.registry import RegistryPlan, registry
-from derive.rotation import restarted
 from derive.shapes import AddonPlan, Deployment, Part, SecretPlan
-from derive.site import SitePlan, site
-from derive.stored import StoredSecret, kept
 from derive.stores.postgres import owner_of
 from manifests.base import Manifest
 from model import CloudWatchLogs, DeclarationError, Eks, ExistingCluster, PostgreSQL

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from derive.cloud import Grant
-from derive.database_state import DatabaseState
+from derive.data.database_state import DatabaseState
 from model import Environment, System
 from model.gitops import LayerName
 

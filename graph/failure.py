@@ -12,9 +12,9 @@ from math import ceil
 from typing import Literal
 
 from derive import choices
-from derive.network import zone_names
+from derive.network.networks import zone_names
 from derive.plan import SystemPlan, system_plan
-from derive.scaling import replicas
+from derive.services.scaling import replicas
 from derive.shapes import Deployment
 from graph.needs import Node
 from model import Bucket, DeclarationError, EbsCsi, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
-from derive.databases import DatabasePlan, ManagedDatabasePlan
+from derive.data.databases import DatabasePlan, ManagedDatabasePlan
 from derive.plan import SystemPlan
 from derive.shapes import Part
 

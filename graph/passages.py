@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from derive import naming
 from derive.cloud import database_host
-from derive.doorman import doorman
-from derive.firewall import DATABASES, MANAGED
+from derive.edge.doorman import doorman
 from derive.labels import selector
+from derive.network.firewall import DATABASES, MANAGED
 from derive.plan import SystemPlan
 from derive.shapes import Deployment
 from derive.stores import members, place_of

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from derive import naming
+from derive.edge.site import SitePlan
 from derive.plan import SystemPlan, system_plan
-from derive.scaling import replicas
+from derive.services.scaling import replicas
 from derive.shapes import Deployment
-from derive.site import SitePlan
 from graph.failure import members_of
 from graph.passages import Passages
 from model import Bucket, HubAndSpoke, Nginx, PostgreSQL, Route, Service, SingleVpc, System

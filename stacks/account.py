@@ -13,7 +13,7 @@ from components.delivery.workflows import Workflows, WorkflowsArgs
 from components.operations.budget import CostBudget, CostBudgetArgs
 from components.operations.watch import AccountWatch, AccountWatchArgs
 from derive.cloud import Reference
-from derive.registry import repositories
+from derive.delivery.registry import repositories
 from stacks.common import Stack
 
 

@@ -12,8 +12,8 @@ from components.identity.cloud import Cloud
 from components.storage.bucket import PrivateBucket, PrivateBucketArgs
 from components.storage.key import EncryptionKey, EncryptionKeyArgs
 from components.storage.replication import BucketReplica, BucketReplicaArgs
-from derive.buckets import BucketPlan
 from derive.cloud import Reference
+from derive.data.buckets import BucketPlan
 from stacks.common import Stack
 
 

@@ -15,10 +15,10 @@ from components.cluster.k3s import K3sCluster, K3sClusterArgs
 from components.identity.cloud import Cloud
 from components.mesh.objects import Target
 from components.storage.bucket import PrivateBucket
-from derive.cluster import K3sPlan
-from derive.eks import EksPlan
-from derive.firewall import CONTROL, ENTRY, nodes_of
+from derive.cluster.eks import EksPlan
+from derive.cluster.k3s import K3sPlan
 from derive.limits import balancer
+from derive.network.firewall import CONTROL, ENTRY, nodes_of
 from derive.plan import KUBECONFIG
 from stacks.common import Stack, machine_image
 from stacks.network import Site

@@ -16,14 +16,14 @@ from components.mesh.objects import Target
 from components.mesh.parts import Addon, AddonArgs, MeshNamespace, MicroService, Objects, PartArgs
 from components.mesh.secrets import Secrets, SecretsArgs
 from components.storage.bucket import PrivateBucket
-from derive import gitops
 from derive.addons import grafana
 from derive.addons.flux import DEPLOY_KEY
-from derive.buckets import BACKUPS
-from derive.firewall import DATABASES, MANAGED
+from derive.data.buckets import BACKUPS
+from derive.delivery import gitops
+from derive.identity.stored import regenerated
+from derive.network.firewall import DATABASES, MANAGED
 from derive.plan import SystemPlan, system_plan
 from derive.shapes import STACK_CA, Deployment, Part, SecretPlan
-from derive.stored import regenerated
 from derive.stores.postgres_managed import master_password
 from model import DeclarationError, System
 from model.gitops import LAYERS, LayerName

@@ -10,8 +10,8 @@ from components.network.bastion import Bastion, BastionArgs
 from components.network.security_groups import SecurityGroups, SecurityGroupsArgs
 from components.network.transit import Transit, TransitArgs, VpnPeer
 from components.network.vpc import Vpc, VpcArgs
-from derive.firewall import S3
-from derive.network import hub_plan
+from derive.network.firewall import S3
+from derive.network.networks import hub_plan
 from stacks.common import account, machine_image
 from stacks.outputs import HubOutputs
 from stacks.settings import Settings

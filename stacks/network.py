@@ -13,7 +13,7 @@ from components.network.endpoints import Endpoints, EndpointsArgs
 from components.network.security_groups import SecurityGroups, SecurityGroupsArgs
 from components.network.transit import SpokeArgs, SpokeAttachment
 from components.network.vpc import Vpc, VpcArgs
-from derive.firewall import EDGE, ENDPOINTS, S3
+from derive.network.firewall import EDGE, ENDPOINTS, S3
 from stacks.common import Stack
 from stacks.outputs import HubOutputs
 

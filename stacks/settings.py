@@ -11,7 +11,7 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, ValidationError, field_validator
 
 import systems
-from derive.database_state import DatabaseState
+from derive.data.database_state import DatabaseState
 from derive.shapes import Deployment, Facts, LayerOwner
 from model import (
     DeclarationError,

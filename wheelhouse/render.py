@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from derive import gitops
+from derive.delivery import gitops
 from derive.plan import system_plan
 from model import DeclarationError
 from wheelhouse.errors import UserError

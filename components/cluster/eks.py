@@ -20,7 +20,7 @@ from components.network.bastion import SESSION_MANAGER
 from components.network.vpc import Vpc
 from components.storage.key import EncryptionKey, EncryptionKeyArgs
 from derive.cloud import Grant, Reference
-from derive.eks import SYSTEM, EksAddon, EksPlan
+from derive.cluster.eks import SYSTEM, EksAddon, EksPlan
 
 CLUSTER_POLICY = "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"
 NODE_POLICIES = (

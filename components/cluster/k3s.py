@@ -23,7 +23,7 @@ from components.network.bastion import SESSION_MANAGER
 from components.network.vpc import Vpc
 from derive.bootstrap import k3s, k3s_policies
 from derive.cloud import Grant
-from derive.cluster import K3sPlan, PoolPlan
+from derive.cluster.k3s import K3sPlan, PoolPlan
 
 
 @dataclass(frozen=True)

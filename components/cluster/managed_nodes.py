@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from derive.cluster import PoolPlan
+from derive.cluster.k3s import PoolPlan
 
 IMAGE = "AL2023_x86_64_STANDARD"
 EFFECTS = {"NoSchedule": "NO_SCHEDULE", "PreferNoSchedule": "PREFER_NO_SCHEDULE", "NoExecute": "NO_EXECUTE"}

@@ -15,7 +15,7 @@ from components.identity.role import ServiceRole, ServiceRoleArgs, Statement
 from derive.bootstrap.postgres import PostgresSecrets, bundle, user_data
 from derive.bootstrap.postgres_host import PostgresHost
 from derive.bootstrap.scram import scram_verifier
-from derive.databases import HostPlan
+from derive.data.databases import HostPlan
 from model.stores import Gp3
 
 

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from components.identity.role import ServiceRole, ServiceRoleArgs
 from components.storage.key import EncryptionKey, EncryptionKeyArgs
-from derive.databases import ManagedDatabasePlan
+from derive.data.databases import ManagedDatabasePlan
 from derive.stores.postgres_managed import MASTER, master_password
 
 MONITORING_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"

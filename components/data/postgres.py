@@ -14,7 +14,7 @@ from components.data.snapshots import Snapshots, SnapshotsArgs
 from components.identity.authority import Authority
 from components.network.vpc import Vpc
 from derive.bootstrap.postgres_host import PostgresHost
-from derive.databases import (
+from derive.data.databases import (
     DatabasePlan,
     DatabaseSite,
     HostPlan,

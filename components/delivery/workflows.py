@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from components.identity.cloud import Cloud, allowed
 from components.identity.role import TOKEN_SERVICE, WebIdentityRole, WebIdentityRoleArgs
-from derive.pipeline import SignIn
+from derive.delivery.pipeline import SignIn
 
 
 @dataclass(frozen=True)

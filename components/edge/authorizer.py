@@ -8,7 +8,7 @@ import pulumi
 
 from components.functions.function import Function, FunctionArgs
 from components.identity.role import Statement
-from derive.public_api import AuthorizerPlan
+from derive.edge.public_api import AuthorizerPlan
 
 
 @dataclass(frozen=True)

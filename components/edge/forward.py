@@ -8,7 +8,7 @@ from typing import Literal
 import pulumi
 import pulumi_aws as aws
 
-from derive.doorman import HealthCheck, IngressPorts
+from derive.edge.doorman import HealthCheck, IngressPorts
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from components.edge.authorizer import SecretSource, TokenAuthorizer, TokenAutho
 from components.edge.certificate import PublicCertificate, PublicCertificateArgs, alias
 from components.edge.web_firewall import ApiFirewall, ApiFirewallArgs
 from components.identity.role import ServiceRole, ServiceRoleArgs
-from derive.public_api import AUTHORIZER, LINK, ApiPlan
+from derive.edge.public_api import AUTHORIZER, LINK, ApiPlan
 
 LOGGING_POLICY: Final = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 ACCESS_LOG: Final = {

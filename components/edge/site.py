@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from components.edge.certificate import PublicCertificate, PublicCertificateArgs, alias
 from components.storage.bucket import PrivateBucket, PrivateBucketArgs, closed
-from derive.site import ASSET_SECONDS, ROOT, ROUTER, SitePlan
+from derive.edge.site import ASSET_SECONDS, ROOT, ROUTER, SitePlan
 
 EVERYWHERE: Final = "us-east-1"
 """The region of CloudFront's certificates and logs (CloudFront developer guide, "Requirements for certificates")."""

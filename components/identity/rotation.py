@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from components.functions.function import Function, FunctionArgs
 from components.identity.role import Statement
-from derive.stored import RotationPlan
+from derive.identity.stored import RotationPlan
 
 
 @dataclass(frozen=True)

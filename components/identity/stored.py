@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from components.identity.rotation import Rotation, RotationArgs
 from components.storage.key import EncryptionKey, EncryptionKeyArgs
-from derive.stored import StoredSecret
+from derive.identity.stored import StoredSecret
 
 RSA_BITS: Final = 2048
 RECOVERY_DAYS: Final = 30

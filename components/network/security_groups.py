@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from derive import firewall
+from derive.network import firewall
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.identity.role import ServiceRole, ServiceRoleArgs, Statement
-from derive.addresses import AddressPlan, SubnetPlan
+from derive.network.addresses import AddressPlan, SubnetPlan
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from derive import naming, versions
 from derive.addons import alertmanager
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Flow, Hosts, Pods, Rule
-from derive.placement import placement
+from derive.cluster.placement import placement
 from derive.shapes import Deployment, SecretPlan
 from manifests.base import Manifest, manifest
 from model import ArgoCd, Slack

@@ -8,7 +8,7 @@ from derive import naming, versions
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Flow, Pods, Rule
 from derive.addons.istio import replicas_over_zones
-from derive.placement import placement
+from derive.cluster.placement import placement
 from derive.shapes import Deployment
 from manifests import pods
 from model import ArgoRollouts

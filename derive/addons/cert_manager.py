@@ -8,9 +8,9 @@ from derive import naming, versions
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Addresses, Flow, Hosts, Rule, webhook
 from derive.addons.istio import replicas_over_zones
-from derive.doorman import INGRESS_CLASS, TRAEFIK
-from derive.network import public_hosts
-from derive.placement import placement
+from derive.cluster.placement import placement
+from derive.edge.doorman import INGRESS_CLASS, TRAEFIK
+from derive.network.networks import public_hosts
 from derive.shapes import Deployment, SecretPlan
 from manifests import pods
 from manifests.base import Manifest, manifest

@@ -15,7 +15,7 @@ from derive.addons.chart import Addition, Measured, Release, resources
 from derive.addons.istio import replicas_over_zones
 from derive.bootstrap.k3s import CILIUM_NOT_READY, ISTIO_CNI_NOT_READY
 from derive.cloud import Allow, Grant
-from derive.placement import placement
+from derive.cluster.placement import placement
 from derive.shapes import Deployment
 from manifests import pods
 from model import Cilium, ClusterAutoscaler, Istio

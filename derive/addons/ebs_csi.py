@@ -9,7 +9,7 @@ from derive.addons import aws
 from derive.addons.chart import Addition, Measured, Release, resources
 from derive.addons.istio import replicas_over_zones
 from derive.cloud import Allow, Grant
-from derive.placement import placement
+from derive.cluster.placement import placement
 from derive.shapes import AddonPlan, Deployment
 from manifests import storage
 from manifests.base import Manifest

@@ -9,7 +9,7 @@ from derive.addons import istio
 from derive.addons.cert_manager import TOKEN
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Flow, Hosts, Rule
-from derive.placement import placement
+from derive.cluster.placement import placement
 from derive.shapes import Deployment, SecretPlan
 from model import ExternalDns, Istio
 

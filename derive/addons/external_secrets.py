@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive import naming, stored, vaulted, versions
+from derive import naming, versions
 from derive.addons import aws
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Flow, Pods, Rule, webhook
 from derive.addons.istio import replicas_over_zones
 from derive.cloud import Allow, Grant
-from derive.placement import placement
+from derive.cluster.placement import placement
+from derive.identity import stored, vaulted
 from derive.shapes import Deployment
 from manifests import external_secrets, pods
 from manifests.base import Manifest
@@ -18,7 +19,7 @@ from model import Eks, ExternalSecrets
 
 NAME: Final = "external-secrets"
 STORE: Final = stored.NAMED
-"""The ClusterSecretStore of AWS that ExternalSecrets name. Vault has a store in each namespace: ``derive.vaulted``."""
+"""The ClusterSecretStore of AWS that ExternalSecrets name; of Vault, each namespace has its own store."""
 
 
 def addition(deployment: Deployment, choice: ExternalSecrets) -> Addition:

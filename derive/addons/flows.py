@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from derive import naming
-from derive.network_policies import PRIVATE
-from derive.tools import Tool
+from derive.edge.tools import Tool
+from derive.mesh.network_policies import PRIVATE
 from manifests import cilium, network
 from manifests.base import Manifest
 from model import System

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from derive import choices, naming, versions
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
-from derive.placement import placement
+from derive.cluster.placement import placement
+from derive.edge.tools import tools
 from derive.shapes import Deployment
-from derive.tools import tools
 from model import Grafana, Jaeger, Loki, Tempo
 
 NAME: Final = "grafana"

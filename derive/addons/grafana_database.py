@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from derive import cloud
 from derive.addons.flows import Flow, Hosts
-from derive.databases import place_of
+from derive.data.databases import place_of
 from derive.shapes import Deployment, SecretPlan
 from derive.stores import postgres_managed
 from model import DeclarationError, OnRds, PostgreSQL

@@ -7,8 +7,8 @@ from typing import Any, Final
 from derive import naming, versions
 from derive.addons.chart import OUTSIDE_MESH, Addition, Release, housed, resources
 from derive.addons.flows import API_SERVER, Flow, Pods, Rule
-from derive.doorman import doorman
-from derive.placement import placement
+from derive.cluster.placement import placement
+from derive.edge.doorman import doorman
 from derive.shapes import Deployment
 from manifests import pods
 from model import Headlamp

@@ -9,11 +9,11 @@ from typing import Any, Final
 from derive import choices, naming, versions
 from derive.addons.chart import Release
 from derive.choices import Collector
-from derive.doorman import doorman
-from derive.egress import gateway_callers
-from derive.gateway_tokens import gateway_tokens
+from derive.edge.doorman import doorman
+from derive.mesh.egress import gateway_callers
+from derive.mesh.gateway_tokens import gateway_tokens
+from derive.mesh.tokens import PROXIES_FETCH_KEYS
 from derive.shapes import Deployment
-from derive.tokens import PROXIES_FETCH_KEYS
 from manifests import envoy, istio
 from manifests.base import Manifest, manifest
 from model import Eks, Environment, Identity, Istio, IstioGateway, K3s, NetworkPolicies, Platform

@@ -9,7 +9,7 @@ from derive.addons import istio, tracing
 from derive.addons.chart import OUTSIDE_MESH, Addition, Release, resources
 from derive.addons.flows import API_SERVER, Flow, Pods, Rule
 from derive.addons.kube_prometheus_stack import NAME as PROMETHEUS
-from derive.placement import placement
+from derive.cluster.placement import placement
 from derive.shapes import Deployment
 from manifests import pods
 from model import Kiali

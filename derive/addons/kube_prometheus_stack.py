@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive import choices, naming, quantities, vaulted, versions
+from derive import choices, naming, quantities, versions
 from derive.addons import alertmanager, discovery, ebs_csi, grafana, grafana_database
 from derive.addons.chart import OUTSIDE_MESH, Release, housed, resources
 from derive.addons.istio import replicas_over_zones
-from derive.placement import placement
+from derive.cluster.placement import placement
+from derive.identity import vaulted
 from derive.quantities import memory_bytes
 from derive.shapes import Deployment, SecretPlan
 from manifests import core

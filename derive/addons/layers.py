@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from derive.addons import flux
 from derive.addons.delivery import GATE
-from derive.doorman import TRAEFIK
+from derive.edge.doorman import TRAEFIK
 from derive.shapes import AddonPlan, Deployment
 from model import Flux
 from model.gitops import LayerName

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from derive import cloud, images, labels, naming, object_stores
+from derive import cloud, images, labels, naming
 from derive.addons import aws
 from derive.addons.flows import Flow, Hosts, Pods, Rule
 from derive.cloud import Allow, Grant
+from derive.data import object_stores
+from derive.services.workloads import USER, requirements
 from derive.shapes import Deployment
 from derive.stores import copies
-from derive.workloads import USER, requirements
 from manifests import apps, core, pods
 from manifests.base import Manifest
 from model import LogArchive

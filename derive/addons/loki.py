@@ -10,7 +10,7 @@ from derive.addons import alloy, aws, ebs_csi, log_archive
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import Flow, Pods, Rule
 from derive.cloud import Grant
-from derive.placement import placement
+from derive.cluster.placement import placement
 from derive.shapes import Deployment
 from manifests import pods
 from model import Alloy, Loki

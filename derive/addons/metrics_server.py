@@ -7,7 +7,7 @@ from typing import Any, Final
 from derive import naming, versions
 from derive.addons.chart import Addition, Release, resources
 from derive.addons.istio import replicas_over_zones
-from derive.placement import placement
+from derive.cluster.placement import placement
 from derive.shapes import Deployment
 from manifests import pods
 from model import ExistingCluster, MetricsServer

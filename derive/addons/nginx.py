@@ -13,12 +13,12 @@ from derive import naming, versions
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Entities, Flow, Pods, Rule, to_routed, to_tools
 from derive.addons.istio import replicas_over_zones
-from derive.doorman import INGRESS_CLASS, NGINX, Doorman, doorman
-from derive.placement import placement
+from derive.cluster.placement import placement
+from derive.edge.doorman import INGRESS_CLASS, NGINX, Doorman, doorman
+from derive.edge.tools import tools
+from derive.mesh.traffic import ALWAYS_KNOWN
+from derive.services.workloads import sidecar_annotations
 from derive.shapes import Deployment
-from derive.tools import tools
-from derive.traffic import ALWAYS_KNOWN
-from derive.workloads import sidecar_annotations
 from manifests import istio, pods
 from manifests.base import Manifest
 from model import DeclarationError, Istio, Nginx

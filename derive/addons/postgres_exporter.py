@@ -11,7 +11,7 @@ from typing import Any, Final
 from derive import cloud, versions
 from derive.addons import kube_prometheus_stack
 from derive.addons.chart import Release, housed
-from derive.databases import place_of, placed_on_ec2
+from derive.data.databases import place_of, placed_on_ec2
 from derive.shapes import CA_FILE, STACK_CA, Deployment, SecretPlan
 from derive.stores.postgres import monitoring_password
 from derive.stores.postgres_managed import stored_name

@@ -14,7 +14,7 @@ from derive.addons.chart import OUTSIDE_MESH, Addition, Release, housed, resourc
 from derive.addons.flows import API_SERVER, Flow, Pods, Rule, webhook
 from derive.addons.istio import replicas_over_zones
 from derive.addons.kube_prometheus_stack import NAME as PROMETHEUS
-from derive.placement import placement
+from derive.cluster.placement import placement
 from derive.shapes import Deployment
 from manifests import pods
 from manifests.base import Manifest, manifest

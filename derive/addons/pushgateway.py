@@ -7,7 +7,7 @@ from typing import Final
 from derive import naming, versions
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import Flow, Pods, Rule
-from derive.placement import placement
+from derive.cluster.placement import placement
 from derive.shapes import Deployment
 from model import Pushgateway
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from derive import choices, naming, network_policies
+from derive import choices, naming
 from derive.addons import (
     alertmanager,
     discovery,
@@ -34,14 +34,15 @@ from derive.addons.flows import (
 )
 from derive.addons.fluent_bit import NAME as FLUENT_BIT
 from derive.addons.istio import GATEWAY_PORTS
-from derive.doorman import doorman
-from derive.egress import gateway_callers, through_gateway
-from derive.namespaces import POD_SECURITY
-from derive.network import node_range
+from derive.edge.doorman import doorman
+from derive.edge.tools import tools
+from derive.mesh import network_policies
+from derive.mesh.egress import gateway_callers, through_gateway
+from derive.network.networks import node_range
 from derive.observability.fluent_bit import HTTP_PORT
 from derive.observability.monitors import measured
+from derive.services.namespaces import POD_SECURITY
 from derive.shapes import AddonPlan, Deployment
-from derive.tools import tools
 from manifests import cilium, core
 from model import Cilium, Istio, IstioGateway, Traefik
 

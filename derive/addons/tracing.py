@@ -8,7 +8,7 @@ from derive import choices, naming, versions
 from derive.addons import ebs_csi
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import Flow, Pods, Rule
-from derive.placement import placement
+from derive.cluster.placement import placement
 from derive.shapes import Deployment
 from manifests import pods
 from model import Istio, IstioGateway, Jaeger, Tempo

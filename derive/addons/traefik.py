@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive.doorman import TRAEFIK
+from derive.edge.doorman import TRAEFIK
 from derive.shapes import AddonPlan
 from derive.yaml_text import yaml_text
 from manifests.base import manifest

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from derive import choices, cloud, naming, quantities, vaulted, versions
+from derive import choices, cloud, naming, quantities, versions
 from derive.addons import aws, ebs_csi
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Flow, Pods, Rule
 from derive.cloud import Allow, Grant
-from derive.placement import placement
+from derive.cluster.placement import placement
+from derive.identity import vaulted
 from derive.shapes import CA_FILE, STACK_CA, Deployment, SecretPlan
 from manifests import core, pods
 from manifests.base import Manifest

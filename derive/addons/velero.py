@@ -9,7 +9,7 @@ from derive.addons import aws
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Rule
 from derive.cloud import Allow, Grant
-from derive.placement import placement
+from derive.cluster.placement import placement
 from derive.shapes import Deployment
 from manifests import pods
 from model import DeclarationError, EbsCsi, K3s, Velero

@@ -7,8 +7,8 @@ from hashlib import sha256
 from typing import Final
 
 from derive import labels, naming
-from derive.graph import Links
-from derive.services import metrics_port
+from derive.mesh.graph import Links
+from derive.services.discovery import metrics_port
 from manifests import core, pods
 from manifests.base import Manifest
 from model import Resources

@@ -10,12 +10,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from derive import cloud, images, labels, object_stores
+from derive import cloud, images, labels
 from derive.cloud import Allow, Grant
-from derive.graph import Links
-from derive.object_stores import ObjectStore
+from derive.data import object_stores
+from derive.data.object_stores import ObjectStore
+from derive.mesh.graph import Links
+from derive.services.workloads import USER, requirements
 from derive.stores.kind import Member, Place, Site, StorePlan
-from derive.workloads import USER, requirements
 from manifests import apps, core, pods
 from manifests.base import Manifest
 from model import Backup, Resources

@@ -12,14 +12,14 @@ from hashlib import sha256
 from typing import Final
 
 from derive import images, labels, naming
-from derive.graph import Links
+from derive.mesh.graph import Links
 from derive.quantities import memory_bytes
-from derive.services import metrics_port
+from derive.services.discovery import metrics_port
+from derive.services.workloads import USER as ANYBODY
+from derive.services.workloads import requirements
 from derive.shapes import SecretPlan
 from derive.stores import common
 from derive.stores.kind import Member, Place, Site, StoreKind, StorePlan
-from derive.workloads import USER as ANYBODY
-from derive.workloads import requirements
 from manifests import apps, core, pods, scaling
 from manifests.base import Manifest
 from model import DeclarationError, Kafka

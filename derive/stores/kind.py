@@ -8,9 +8,9 @@ from typing import Final, Generic, Literal, TypeVar
 
 from derive import cloud
 from derive.cloud import Grant, bucket
-from derive.database_state import DatabaseState
-from derive.graph import Exit, Links
-from derive.object_stores import ObjectStore
+from derive.data.database_state import DatabaseState
+from derive.data.object_stores import ObjectStore
+from derive.mesh.graph import Exit, Links
 from derive.shapes import SecretPlan
 from manifests.base import Manifest
 from model import Bucket, Resources, Topic

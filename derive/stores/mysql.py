@@ -7,8 +7,9 @@ from typing import Final
 
 from derive import images, labels, naming
 from derive.cloud import Grant
-from derive.graph import Links
+from derive.mesh.graph import Links
 from derive.quantities import memory_bytes
+from derive.services.workloads import requirements
 from derive.shapes import SecretPlan
 from derive.stores import common, copies
 from derive.stores.kind import (
@@ -21,7 +22,6 @@ from derive.stores.kind import (
     credentials_name,
     credentials_spaces,
 )
-from derive.workloads import requirements
 from manifests import apps, core, pods
 from manifests.base import Manifest
 from model import DeclarationError, MySQL

@@ -12,11 +12,11 @@ from typing import Final
 
 from derive import images, labels
 from derive.bootstrap.postgres_host import Database
-from derive.graph import Links
+from derive.mesh.graph import Links
+from derive.services.workloads import requirements
 from derive.shapes import CA_FILE, STACK_CA, SecretPlan
 from derive.stores import common
 from derive.stores.kind import EXPORTER_PASSWORD, Place, StorePlan
-from derive.workloads import requirements
 from manifests import apps, core, pods, scaling
 from manifests.base import Manifest
 from model import DeclarationError, Pooler, PostgreSQL

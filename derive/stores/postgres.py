@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from derive import naming, object_stores
+from derive import naming
 from derive.cloud import Grant
-from derive.graph import Exit, Links
+from derive.data import object_stores
+from derive.mesh.graph import Exit, Links
 from derive.shapes import CA_FILE, STACK_CA, SecretPlan
 from derive.stores import (
     copies,

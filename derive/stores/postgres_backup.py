@@ -10,15 +10,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from derive import cloud, images, labels, naming, object_stores
+from derive import cloud, images, labels, naming
 from derive.cloud import Allow, Grant
-from derive.graph import Links
-from derive.services import metrics_port
+from derive.data import object_stores
+from derive.mesh.graph import Links
+from derive.services.discovery import metrics_port
+from derive.services.workloads import requirements
 from derive.shapes import CA_FILE, STACK_CA, SecretPlan
 from derive.stores import common
 from derive.stores.kind import Member, Place, Site, StorePlan
 from derive.stores.postgres_server import PGBACKREST, SOCKETS, program
-from derive.workloads import requirements
 from manifests import apps, core, pods
 from manifests.base import Manifest
 from model import PostgresBackup, PostgreSQL, Resources

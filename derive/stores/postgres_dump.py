@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from derive import images, naming
+from derive.services.workloads import requirements
 from derive.stores import copies
 from derive.stores.kind import Place, credentials_name
-from derive.workloads import requirements
 from manifests import pods
 from manifests.base import Manifest
 from model import InCluster, PostgreSQL

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from derive import images, labels
-from derive.graph import Exit, Links
+from derive.mesh.graph import Exit, Links
+from derive.services.workloads import requirements
 from derive.shapes import SecretPlan
 from derive.stores import common
 from derive.stores.kind import Member, Place, Site, StorePlan, credentials_name
 from derive.stores.postgres_server import MONITORING
-from derive.workloads import requirements
 from manifests import apps, core, pods
 from manifests.base import Manifest
 from model import OnRds, PostgreSQL, Resources

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from derive import images, labels, naming
-from derive.database_state import DatabaseState
-from derive.graph import Links
-from derive.services import metrics_port
+from derive.data.database_state import DatabaseState
+from derive.mesh.graph import Links
+from derive.services.discovery import metrics_port
+from derive.services.workloads import requirements
 from derive.stores import common, postgres_backup, postgres_server
 from derive.stores.kind import EXPORTER_PASSWORD, Place, Site, StorePlan, credentials_name
 from derive.stores.postgres_backup import USER
 from derive.stores.postgres_server import CONFIGURATION, PGBACKREST, SOCKETS, Member
-from derive.workloads import requirements
 from manifests import apps, core, pods, scaling
 from manifests.base import Manifest
 from model import InCluster, PostgreSQL, Resources

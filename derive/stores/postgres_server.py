@@ -11,7 +11,7 @@ from typing import Final
 from derive import naming
 from derive.bootstrap.postgres_config import memory_settings, server_sql, settings_file
 from derive.bootstrap.postgres_host import Database, slot_name
-from derive.database_state import DatabaseState
+from derive.data.database_state import DatabaseState
 from derive.quantities import memory_bytes
 from model import DeclarationError, InCluster, PostgreSQL
 from model.base import did_you_mean

@@ -11,14 +11,14 @@ from typing import Final
 
 from derive import images, labels
 from derive.bootstrap.postgres_config import memory_settings
-from derive.graph import Links
+from derive.mesh.graph import Links
 from derive.quantities import memory_bytes
+from derive.services.workloads import requirements
 from derive.stores import common
 from derive.stores.kind import EXPORTER_PASSWORD, Site, StorePlan, credentials_name
 from derive.stores.postgres_backup import USER
 from derive.stores.postgres_members import CLAIM, EXPORTER_RESOURCES, SHARED_MEMORY, data_mount, exporter
 from derive.stores.postgres_server import MONITORING, SOCKETS, headless
-from derive.workloads import requirements
 from manifests import apps, core, pods
 from manifests.base import Manifest
 from model import InCluster, PostgreSQL

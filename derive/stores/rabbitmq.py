@@ -17,12 +17,12 @@ from typing import Any, Final
 
 from derive import images, labels, naming, versions
 from derive.cloud import Grant
-from derive.graph import Links
+from derive.mesh.graph import Links
 from derive.quantities import memory_bytes
+from derive.services.workloads import requirements
 from derive.shapes import SecretPlan
 from derive.stores import common, copies
 from derive.stores.kind import Member, Place, Site, StoreKind, StorePlan, credentials_name
-from derive.workloads import requirements
 from manifests import apps, core, pods, scaling
 from manifests.base import Manifest
 from model import DeclarationError, RabbitMQ

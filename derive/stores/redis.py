@@ -8,8 +8,9 @@ from typing import Final
 
 from derive import images, labels, naming
 from derive.cloud import Grant
-from derive.graph import Links
+from derive.mesh.graph import Links
 from derive.quantities import memory_bytes
+from derive.services.workloads import requirements
 from derive.shapes import SecretPlan
 from derive.stores import common, copies, redis_members
 from derive.stores.kind import (
@@ -22,7 +23,6 @@ from derive.stores.kind import (
     credentials_name,
     credentials_spaces,
 )
-from derive.workloads import requirements
 from manifests import apps, core, pods, scaling
 from manifests.base import Manifest
 from model import DeclarationError, Redis

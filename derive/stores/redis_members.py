@@ -13,8 +13,8 @@ from importlib import resources
 from typing import Final
 
 from derive import images, naming
+from derive.services.workloads import requirements
 from derive.stores.kind import EXPORTER_PASSWORD, Place, credentials_name
-from derive.workloads import requirements
 from manifests import pods
 from manifests.base import Manifest
 from model import DeclarationError, Redis, Resources

@@ -10,7 +10,7 @@ from audit.findings import Report
 from audit.machines import Machines
 from audit.resources import Registry, read
 from audit.scope import Scope
-from derive.databases import HostPlan
+from derive.data.databases import HostPlan
 from derive.plan import SystemPlan, system_plan
 from derive.shapes import ChartPlan, Deployment, Facts
 from manifests.base import Manifest

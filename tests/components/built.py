@@ -36,15 +36,15 @@ from components.storage.bucket import PrivateBucket, PrivateBucketArgs
 from components.storage.key import EncryptionKey, EncryptionKeyArgs
 from components.storage.replication import BucketReplica, BucketReplicaArgs
 from derive.cloud import Allow, Grant, Reference
-from derive.database_state import DatabaseState
-from derive.doorman import doorman
-from derive.firewall import S3
-from derive.network import hub_plan
-from derive.pipeline import SignIn
+from derive.data.database_state import DatabaseState
+from derive.delivery.pipeline import SignIn
+from derive.edge.doorman import doorman
+from derive.edge.public_api import public_api
+from derive.edge.site import site
+from derive.network.firewall import S3
+from derive.network.networks import hub_plan
 from derive.plan import SystemPlan, system_plan
-from derive.public_api import public_api
 from derive.shapes import Deployment, Facts, SecretPlan
-from derive.site import site
 from model import (
     ApiTokens,
     Endpoint,

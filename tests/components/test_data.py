@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography import x509
 
-from derive.database_state import DatabaseState
+from derive.data.database_state import DatabaseState
 from tests.components import built
 from tests.components.strict_monitor import Registered, Secret, StrictMonitor, plain, register
 

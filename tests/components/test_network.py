@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from components.network.security_groups import SecurityGroups, SecurityGroupsArgs
-from derive.firewall import Group, Rule
+from derive.network.firewall import Group, Rule
 from tests.components import built
 from tests.components.strict_monitor import StrictMonitor, register
 

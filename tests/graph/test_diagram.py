@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from derive.edge.site import site
 from derive.shapes import Deployment
-from derive.site import site
 from graph.layout import Box, layout, spaced
 from graph.picture import Edge, Node, Picture, picture
 from graph.svg import drawn, ranks, svg, tree

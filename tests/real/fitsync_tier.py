@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from derive.database_state import DatabaseState
-from derive.databases import DatabasePlan, DatabaseSite, HostPlan, postgres_host
+from derive.data.database_state import DatabaseState
+from derive.data.databases import DatabasePlan, DatabaseSite, HostPlan, postgres_host
 from derive.plan import system_plan
 from systems.fitsync import SYSTEM
 from tests.real.bootstrap_site import LOOPBACK, Machine, Site

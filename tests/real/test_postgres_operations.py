@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from derive.database_state import DatabaseState
+from derive.data.database_state import DatabaseState
 from tests.real.bootstrap_site import NEEDS_POSTGRESQL, Machine, Site, temporary_site
 from tests.real.fitsync_tier import declare, install, planned, started
 

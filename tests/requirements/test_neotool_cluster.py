@@ -8,7 +8,7 @@ import re
 import pytest
 import yaml
 
-from derive.cluster import K3sPlan
+from derive.cluster.k3s import K3sPlan
 from derive.plan import system_plan
 from stacks.settings import read
 from tests.requirements.registered import Registered, bundle, machine

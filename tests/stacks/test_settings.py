@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pulumi.runtime import settings as sdk
 
-from derive.database_state import DatabaseState
+from derive.data.database_state import DatabaseState
 from model import Vault
 from stacks.settings import KEYS, Settings, SettingsError, load, validated
 from tests.conftest import ROOT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from derive.database_state import DatabaseState
+from derive.data.database_state import DatabaseState
 from model import InCluster, Pooler, PostgresBackup, PostgreSQL, Recovery, Service, System, hours
 from tests.unit.declared import shop
 

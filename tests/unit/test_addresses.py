@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derive.addresses import AddressPlan, address_plan
-from derive.network import environment_addresses, hub_addresses, hub_and_spoke
+from derive.network.addresses import AddressPlan, address_plan
+from derive.network.networks import environment_addresses, hub_addresses, hub_and_spoke
 from model import DeclarationError, Tier
 from systems.fitsync import SYSTEM
 

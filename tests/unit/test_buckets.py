@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from derive.buckets import BucketPlan, buckets
 from derive.cloud import Reference
+from derive.data.buckets import BucketPlan, buckets
 from derive.plan import system_plan
 from model import R2, Backup, Bucket, DeclarationError, EbsCsi, Loki, Redis, Velero, days
 from systems.fitsync import SYSTEM as FITSYNC

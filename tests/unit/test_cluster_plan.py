@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from derive.cluster import K3sPlan
+from derive.cluster.k3s import K3sPlan
 from derive.plan import system_plan
 from model import DeclarationError, Eks, NetworkPolicies, Nodes, Platform, Pool, Route, SingleVpc, Tier
 from systems.fitsync import SYSTEM

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from derive.eks import EksPlan
+from derive.cluster.eks import EksPlan
 from derive.plan import ExistingPlan, SystemPlan, system_plan
 from model import DeclarationError
 from stacks.settings import SettingsError, validated

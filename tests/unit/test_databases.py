@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from derive.addresses import address_plan
 from derive.bootstrap.postgres_host import Archive, Recovery
-from derive.database_state import DatabaseState
-from derive.databases import DatabasePlan, DatabaseSite, databases, postgres_host
+from derive.data.database_state import DatabaseState
+from derive.data.databases import DatabasePlan, DatabaseSite, databases, postgres_host
+from derive.network.addresses import address_plan
 from derive.plan import system_plan
 from model import DatabaseHosts, DeclarationError, Gp3, InCluster, PostgreSQL, Redis, Tier
 from model.stores import Store

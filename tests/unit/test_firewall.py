@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from derive.firewall import Group, Rule
-from derive.network import hub_plan, network_plan
+from derive.network.firewall import Group, Rule
+from derive.network.networks import hub_plan, network_plan
 from systems.fitsync import SYSTEM
 
 REGION = "eu-west-1"

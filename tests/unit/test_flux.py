@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 import systems
-from derive import gitops, versions
+from derive import versions
 from derive.addons import addons, flux
+from derive.delivery import gitops
 from derive.plan import SystemPlan, system_plan
 from derive.shapes import Deployment
 from manifests.base import Manifest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from derive.instances import InstanceType, instance_type
+from derive.cluster.instances import InstanceType, instance_type
 from model import DeclarationError
 from systems.fitsync import SYSTEM
 

@@ -14,7 +14,7 @@ import pytest
 from derive.addons.additions import additions
 from derive.addons.log_archive import FETCH
 from derive.cloud import Allow, Grant
-from derive.secrets import secret_plans
+from derive.identity.secrets import secret_plans
 from manifests.base import Manifest
 from model import R2, Bucket, LogArchive, Loki, System, days
 from tests.unit.declared import deployed, shop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from derive.network import NetworkPlan, hub_plan, network_plan, public_hosts
+from derive.network.networks import NetworkPlan, hub_plan, network_plan, public_hosts
 from model import DeclarationError, Nodes, Platform, Pool, Route, SingleVpc, Tier
 from systems.fitsync import SYSTEM
 from tests.unit.declared import environment, shop

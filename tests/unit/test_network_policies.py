@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from derive.application import application
-from derive.network_policies import cilium_default_deny, standard_default_deny
+from derive.mesh.network_policies import cilium_default_deny, standard_default_deny
 from model import Call, DeclarationError, External, NetworkPolicies, NoMesh, Platform, PostgreSQL, Redis, Route, Service
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, derived, objects, shop

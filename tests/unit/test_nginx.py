@@ -9,8 +9,8 @@ import yaml
 from pydantic import ValidationError
 
 from derive.addons import addons
-from derive.doorman import HealthCheck, doorman
-from derive.network import network_plan
+from derive.edge.doorman import HealthCheck, doorman
+from derive.network.networks import network_plan
 from derive.plan import system_plan
 from manifests.base import Manifest
 from model import DeclarationError, Headlamp, Nginx, NoMesh, Platform, Pool, Route, SingleVpc, System, Tier

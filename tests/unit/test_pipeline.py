@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from derive.pipeline import CHANGING, LOOKING, PipelinePlan, pipeline
-from derive.registry import RegistryPlan, registry
+from derive.delivery.pipeline import CHANGING, LOOKING, PipelinePlan, pipeline
+from derive.delivery.registry import RegistryPlan, registry
 from derive.shapes import Deployment
 from model import (
     ArgoRollouts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from derive.placement import placement
+from derive.cluster.placement import placement
 from model import DeclarationError, Nodes, Platform, Pool, Redis, Schedule, Service, minutes
 from tests.unit.declared import derived, environment, objects, shop
 from tests.unit.equipped import equipped, values

@@ -11,9 +11,9 @@ import pytest
 from openapi_spec_validator import validate
 from pydantic import ValidationError
 
-from derive.public_api import AUTHORIZER, LINK, ApiPlan, public_api
+from derive.edge.public_api import AUTHORIZER, LINK, ApiPlan, public_api
+from derive.edge.site import site
 from derive.shapes import Deployment
-from derive.site import site
 from model import ApiTokens, Endpoint, PublicApi, Route, System, seconds
 from model.base import hours
 from tests.components.built import DEPLOYED, SHOP

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derive.recovery import objectives
+from derive.data.recovery import objectives
 from model import InCluster, Platform, PostgresBackup, PostgreSQL, Recovery, hours, minutes, seconds
 from tests.unit.declared import shop
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from derive.stored import RotationPlan, StoredSecret, regenerated
+from derive.identity.stored import RotationPlan, StoredSecret, regenerated
 from model import ApiTokens, OnRds, days, hours
 
 FIELDS = {"orders-master": "orders-master", "orders-writer": "orders-writer"}

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from derive.timeouts import check
+from derive.mesh.timeouts import check
 from model import Call, DeclarationError, Retry, Route, Service, ServicePolicy, System, seconds
 from systems.fitsync import SYSTEM
 from tests.unit.declared import shop

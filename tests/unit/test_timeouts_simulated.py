@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from derive.timeouts import check
+from derive.mesh.timeouts import check
 from model import Call, DeclarationError, Retry, Route, Service, ServicePolicy, System, seconds
 from tests.unit.declared import shop
 

@@ -1,0 +1,1 @@
+"""The cluster: what its nodes are, how they boot, and where pods may run."""

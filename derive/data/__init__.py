@@ -1,0 +1,1 @@
+"""Databases outside the cluster, and buckets."""

@@ -1,0 +1,1 @@
+"""Who builds and who applies: repositories, pipelines, Flux."""

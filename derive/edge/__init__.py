@@ -1,0 +1,1 @@
+"""The ways in: routes and certificates, the public API, the site."""

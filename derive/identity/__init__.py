@@ -1,0 +1,1 @@
+"""Secrets, what keeps them, and rights in the cloud."""

@@ -1,0 +1,1 @@
+"""What the graph of calls becomes: policies at each layer, routing, timeouts."""

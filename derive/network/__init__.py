@@ -1,0 +1,1 @@
+"""Networks of a deployment: addresses, subnets and routes, security groups."""

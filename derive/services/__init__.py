@@ -1,0 +1,1 @@
+"""What runs a service: its pods, their configuration, their number, their releases."""
