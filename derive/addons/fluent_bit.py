@@ -30,8 +30,9 @@ def values(configuration: Manifest) -> dict[str, Any]:
     return {
         "kind": "DaemonSet",
         "existingConfigMap": configuration["metadata"]["name"],
-        # Fluent Bit reads its configuration once: another text is another pod.
-        "podAnnotations": {"checksum/config": sha256(text.encode()).hexdigest()},
+        # Fluent Bit reads its configuration once: another text is another pod. The chart has a "checksum/config" of its
+        # own, of nothing; the same key twice is an object that stricter parsers refuse.
+        "podAnnotations": {"checksum/configuration": sha256(text.encode()).hexdigest()},
         "podLabels": {"sidecar.istio.io/inject": "false"},
         "testFramework": {"enabled": False},
         # Every node has logs, servers too.

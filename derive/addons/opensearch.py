@@ -184,6 +184,9 @@ def roles(indices: str) -> dict[str, Any]:
 
 
 def _variable(user: str) -> str:
+    """The administrator's has the name that the image knows (OpenSearch documentation, "Docker")."""
+    if user == ADMIN:
+        return "OPENSEARCH_INITIAL_ADMIN_PASSWORD"
     return f"{user.replace('-', '_').upper()}_PASSWORD"
 
 

@@ -72,6 +72,10 @@ def test_the_output_writes_daily_indices_without_a_document_type(spoke: Register
 def test_opensearch_starts_answers_by_its_name_and_both_speak_tls(spoke: Registered) -> None:
     values = spoke.charts["opensearch"].values
     assert (values["fullnameOverride"], values["masterService"]) == ("opensearch", "opensearch")
+    initial = environment({"env": values["extraEnvs"]})["OPENSEARCH_INITIAL_ADMIN_PASSWORD"]
+    assert initial == ("opensearch-admin", "password")
+    users = yaml.safe_load(values["securityConfig"]["config"]["data"]["internal_users.yml"])
+    assert users["opensearch-admin"]["hash"] == "${envbc.OPENSEARCH_INITIAL_ADMIN_PASSWORD}"
     configuration = yaml.safe_load(values["config"]["opensearch.yml"])
     assert configuration["plugins.security.ssl.http.enabled"] is True
     (mount,) = values["secretMounts"]
