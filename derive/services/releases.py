@@ -66,14 +66,15 @@ def strategy(
 
 
 def steps(release: Canary, stage: int | None) -> list[Manifest]:
-    """The shares up to ``stage``, the last of which holds until the setting changes; absent: every share for a while.
+    """The share of ``stage`` after the one before it, held until the setting changes; absent: every share for a while.
 
-    Changed steps are taken from the first one on. Those that are behind already are passed without a pause, and no
-    traffic moves back.
+    Changed steps are taken from the first one on, and a share for which there are not as many pods as it takes moves
+    all traffic back until there are (argo-rollouts: reconcileTrafficRouting). So the first is the share that has its
+    pods, and no traffic moves back.
     """
     if stage == ABORTED:
         return [rollouts.weight(0), rollouts.pause(None)]
-    reached = release.stages[:stage]
+    reached = release.stages if stage is None else release.stages[max(stage - 2, 0) : stage]
     found = []
     for share in reached:
         found.append(rollouts.weight(share))

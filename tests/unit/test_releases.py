@@ -100,11 +100,12 @@ def test_without_a_setting_the_controller_goes_through_all_stages_and_watches_ea
 
 
 def test_the_setting_walks_the_stages_and_holds_at_each() -> None:
-    """Changed steps are taken from the first one on: without those behind, traffic would fall back."""
+    """Changed steps are taken from the first one on: one share further back, half the canary's pods are stopped and
+    all traffic leaves it; only the next one, and all traffic leaves it until its pods have started."""
     assert steps(1) == [{"setWeight": 5}, {"pause": {}}]
     assert steps(2) == [{"setWeight": 5}, {"setWeight": 25}, {"pause": {}}]
-    assert steps(3) == [{"setWeight": 5}, {"setWeight": 25}, {"setWeight": 50}, {"pause": {}}]
-    assert steps(4) == [{"setWeight": 5}, {"setWeight": 25}, {"setWeight": 50}, {"setWeight": 100}]
+    assert steps(3) == [{"setWeight": 25}, {"setWeight": 50}, {"pause": {}}]
+    assert steps(4) == [{"setWeight": 50}, {"setWeight": 100}]
 
 
 def weights(plan: ApplicationPlan) -> list[tuple[int, ...]]:
