@@ -24,6 +24,8 @@ JAEGER_PORT: Final = 16686
 """Each of them answers queries over HTTP there."""
 ISSUER: Final = "platform"
 """The ClusterIssuer that the platform's certificates ask."""
+PROOF: Final = "certificate-proof"
+"""Account and policy of the pods that answer the authority, when it asks at a public name whose it is."""
 VAULT_LABELS: Final = {APP: "vault"}
 VAULT_PORT: Final = 8200
 VAULT_TLS: Final = "vault-tls"

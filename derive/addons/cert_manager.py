@@ -109,7 +109,8 @@ def _solver(deployment: Deployment, issuer: Acme) -> dict[str, Any]:
         )
     own = TRAEFIK if isinstance(ingress, Traefik) else INGRESS_CLASS
     # By default its Service opens a port of the nodes, which namespaces' quotas refuse.
-    return {"http01": {"ingress": {"ingressClassName": own, "serviceType": "ClusterIP"}}}
+    pod = {"spec": {"serviceAccountName": naming.PROOF}}
+    return {"http01": {"ingress": {"ingressClassName": own, "serviceType": "ClusterIP", "podTemplate": pod}}}
 
 
 def values(deployment: Deployment, choice: CertManager) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from derive.edge import ingress
 from derive.edge.doorman import Doorman
 from derive.edge.tools import tools
 from derive.shapes import Deployment, SecretPlan
-from manifests import cilium, network
+from manifests import cilium, core, network
 from manifests import ingress as objects
 from manifests.base import Manifest
 from model import Acme, CertManager, Cilium, HttpProof, Istio
@@ -38,6 +38,7 @@ def issued(deployment: Deployment, doorman: Doorman) -> Iterator[Manifest]:
         yield objects.certificate(secret, namespace, hosts, naming.ISSUER)
     if isinstance(manager.issuer, Acme) and isinstance(manager.issuer.proof, HttpProof):
         for namespace in spaces:
+            yield core.service_account(naming.PROOF, namespace)
             yield _asked(deployment, doorman, namespace)
 
 
@@ -50,7 +51,7 @@ def _named(deployment: Deployment) -> dict[tuple[str, str], list[str]]:
 
 
 def _asked(deployment: Deployment, doorman: Doorman, namespace: str) -> Manifest:
-    name = "certificate-proof"
+    name = naming.PROOF
     if isinstance(deployment.system.platform.cni, Cilium):
         source = cilium.endpoints(doorman.labels, doorman.namespace)
         return cilium.network_policy(name, namespace, SOLVER, [cilium.ingress([source], [SOLVER_PORT])], [])

@@ -171,6 +171,9 @@ def test_every_workload_has_a_policy_of_its_own(neotool: Registered) -> None:
 def test_every_workload_runs_under_an_account_of_its_own(neotool: Registered) -> None:
     accounts = set(neotool.manifests("ServiceAccount", HOME))
     used = [template["spec"]["serviceAccountName"] for _, template in workloads(neotool)]
+    # cert-manager's, whenever a name is proved.
+    for solver in neotool.manifests("ClusterIssuer")["platform"]["spec"]["acme"]["solvers"]:
+        used.append(solver["http01"]["ingress"]["podTemplate"]["spec"]["serviceAccountName"])
     assert "default" not in used
     assert len(set(used)) == len(used)
     assert set(used) <= accounts

@@ -24,6 +24,7 @@ def test_only_the_ingress_reaches_what_answers_the_authority() -> None:
     assert rule["ports"] == [{"port": 8089, "protocol": "TCP"}]
     assert [peer["podSelector"]["matchLabels"] for peer in rule["from"]] == [{"app.kubernetes.io/name": "traefik"}]
     assert policy["egress"] == []
+    assert "certificate-proof" in objects(plan.application, "ServiceAccount")
 
 
 def test_the_solver_is_published_by_the_platforms_ingress_and_needs_no_token() -> None:
@@ -31,7 +32,12 @@ def test_the_solver_is_published_by_the_platforms_ingress_and_needs_no_token() -
     (issuer,) = addition.settings
     acme = issuer["spec"]["acme"]
     assert acme["server"] == "https://acme-staging-v02.api.letsencrypt.org/directory"
-    assert acme["solvers"] == [{"http01": {"ingress": {"ingressClassName": "traefik", "serviceType": "ClusterIP"}}}]
+    (solver,) = acme["solvers"]
+    assert solver["http01"]["ingress"] == {
+        "ingressClassName": "traefik",
+        "serviceType": "ClusterIP",
+        "podTemplate": {"spec": {"serviceAccountName": "certificate-proof"}},
+    }
     assert addition.secrets == ()
     asked = [flow for rule in addition.rules for flow in rule.outbound if isinstance(flow.peers, Hosts)]
     assert [(flow.peers.names, flow.ports) for flow in asked if isinstance(flow.peers, Hosts)] == [
