@@ -163,7 +163,6 @@ def _databases(scope: Scope) -> Iterator[Panel]:
 
 
 def _cluster(scope: Scope) -> Iterator[Panel]:
-    spaces = (*scope.spaces, *scope.platform)
     yield Panel(
         title="K3s: node CPU",
         query=queries.node_cpu(),
@@ -177,7 +176,12 @@ def _cluster(scope: Scope) -> Iterator[Panel]:
         unit="percentunit",
     )
     yield Panel(title="K3s: pod restarts per hour", query=queries.restarts(scope.spaces), legend="{{pod}}")
-    where = one_of("namespace", spaces)
+    if scope.fixed:
+        # Volumes are directories there, of which the kubelet tells nothing.
+        title, disk = "K3s: node disk", queries.node_disk()
+        yield Panel(title=title, query=disk, legend="{{instance}} {{mountpoint}}", unit="percentunit")
+        return
+    where = one_of("namespace", (*scope.spaces, *scope.platform))
     yield Panel(
         title="K3s: persistent volume usage",
         query=f"kubelet_volume_stats_used_bytes{{{where}}} / kubelet_volume_stats_capacity_bytes{{{where}}}",

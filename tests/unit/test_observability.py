@@ -28,6 +28,7 @@ from model import (
 )
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, shop
+from tests.unit.test_exposed import exposed
 
 SUCCESS = """\
 sum(rate(istio_requests_total{reporter="source",destination_service_namespace="fitsync",response_code!~"5.*"}[1m])) \
@@ -148,6 +149,12 @@ def test_the_three_istio_queries_are_used_as_they_are() -> None:
 )
 def test_the_dashboards_answer_what_is_asked(page: str, titles: set[str]) -> None:
     assert titles <= {panel["title"] for panel in pages()[page]}
+
+
+def test_of_volumes_that_are_directories_the_disk_is_shown() -> None:
+    """The kubelet measures no such volume: a panel of them would stay empty."""
+    found = {title for title in queries("Platform", exposed()) if title.startswith("K3s: ")}
+    assert found == {"K3s: node CPU", "K3s: node memory", "K3s: pod restarts per hour", "K3s: node disk"}
 
 
 def test_every_measured_service_has_its_own_metrics_on_a_dashboard() -> None:
