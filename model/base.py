@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-
-class Declared(BaseModel):
-    """A frozen value whose unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
 class DeclarationError(ValueError):
@@ -23,17 +17,50 @@ class DeclarationError(ValueError):
     """Whoever shows it leaves the traceback out: the mistake is in the declaration, not in the program."""
 
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$")]
+class Declared(BaseModel):
+    """A frozen value whose unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_fields(cls, values: Any) -> Any:
+        """Pydantic says of a misspelt field that it is not permitted; this says which one is."""
+        if isinstance(values, Mapping):
+            for name in values:
+                if name not in cls.model_fields:
+                    raise DeclarationError(
+                        f"{cls.__name__} has no field '{name}'{did_you_mean(name, cls.model_fields)}"
+                    )
+        return values
+
+
+_NAME: Final = r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$"
+_HOST: Final = r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]+$"
+_REGION: Final = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
+_CPU: Final = r"^[0-9]+m$|^[0-9]+(\.[0-9]{1,3})?$"
+_MEMORY: Final = r"^[0-9]+(Ki|Mi|Gi|Ti)$"
+_SHAPES: Final[Mapping[str, str]] = {
+    _NAME: "must be 2 to 40 lower-case letters, digits and hyphens, with a letter first and no hyphen last",
+    _HOST: "must be a host name such as api.example.com",
+    _REGION: "must be a region of AWS such as eu-west-1",
+    _CPU: "must be CPU as Kubernetes writes it: '250m' or '2'",
+    _MEMORY: "must be memory as Kubernetes writes it: '256Mi' or '2Gi'",
+}
+"""Pattern -> what it asks for, in words."""
+
+Name = Annotated[str, Field(pattern=_NAME)]
 """A name for AWS, DNS and Kubernetes alike: RFC 1123 label; 40 characters leave room for suffixes under 63."""
 
-Host = Annotated[str, Field(pattern=r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]+$", max_length=253)]
+Host = Annotated[str, Field(pattern=_HOST, max_length=253)]
 """A DNS host name, optionally with a leading wildcard label."""
 
+Region = Annotated[str, Field(pattern=_REGION)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Percent = Annotated[int, Field(ge=1, le=100)]
-CpuQuantity = Annotated[str, Field(pattern=r"^[0-9]+m$|^[0-9]+(\.[0-9]{1,3})?$")]
+CpuQuantity = Annotated[str, Field(pattern=_CPU)]
 """Kubernetes CPU: ``250m`` or ``2``."""
-MemoryQuantity = Annotated[str, Field(pattern=r"^[0-9]+(Ki|Mi|Gi|Ti)$")]
+MemoryQuantity = Annotated[str, Field(pattern=_MEMORY)]
 """Kubernetes bytes in binary units: ``256Mi``."""
 
 
@@ -82,7 +109,17 @@ def mistakes(error: ValidationError) -> str:
     """What a value was refused for, in words: ours as they are, Pydantic's with the field and the value."""
     found = []
     for detail in error.errors(include_url=False):
-        own = detail.get("ctx", {}).get("error")
         field = ".".join(str(part) for part in (error.title, *detail["loc"]))
-        found.append(str(own) if own else f"{field}: {detail['msg']}, not {detail['input']!r}")
+        own = detail["type"] == "value_error"
+        found.append(reason(detail) if own else f"{field}: {reason(detail)}, not {detail['input']!r}")
     return "; ".join(found)
+
+
+def reason(detail: Mapping[str, Any]) -> str:
+    """What a value was refused for: our words where there are some, otherwise Pydantic's."""
+    context = detail.get("ctx", {})
+    if "error" in context:
+        return str(context["error"])
+    if detail["type"] == "tuple_type" and isinstance(detail["input"], str):
+        return f"must be a tuple, with a comma: ({detail['input']!r},)"
+    return _SHAPES.get(context.get("pattern", ""), str(detail["msg"]))

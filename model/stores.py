@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from model.base import DeclarationError, Declared, MemoryQuantity, Name, Port, days, rotation_period, span
+from model.base import DeclarationError, Declared, MemoryQuantity, Name, Port, Region, days, rotation_period, span
 from model.schedules import Cron, gaps
 from model.workloads import Resources
 
@@ -325,7 +325,7 @@ class Bucket(Declared):
     """Age at which objects are deleted. Absent: whoever puts them there deletes them."""
     glacier: timedelta | None = Field(None, ge=days(1))
     """Age at which objects move to Glacier, where reading takes hours. Absent: they stay where they are."""
-    replica: str | None = Field(None, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")
+    replica: Region | None = None
     """The region that holds a copy of every object. Absent: there is none."""
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from model import (
     System,
     Vault,
 )
-from model.base import did_you_mean
+from model.base import Region, did_you_mean, reason
 from model.gitops import LayerName
 from model.platform import Cluster
 
@@ -58,7 +58,7 @@ class Settings(BaseModel):
     system: str = "fitsync"
     environment: str
     """An environment of the system, or ``hub``."""
-    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    region: Region
     hub_stack: str = HUB
     image_tags: dict[str, str] = Field(default_factory=dict)
     """Tag by service; ``default`` is the tag of every service that has none of its own."""
@@ -129,8 +129,8 @@ class Settings(BaseModel):
             return System.model_validate({**dict(system), **adjusted})
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise DeclarationError(f"{place}: {first['msg']}" if place else first["msg"]) from error
+            place = _place(first["loc"], adjusted)
+            raise DeclarationError(f"{place}: {reason(first)}" if place else reason(first)) from error
 
     def _with_new_environments(self, system: System) -> System:
         """With those that the configuration adds: each is like a declared one, but for what it says itself."""
@@ -244,8 +244,22 @@ def _merged(base: Any, changes: Any, place: str) -> Any:
     return {**base, **{key: _merged(base.get(key), value, f"{place}.{key}") for key, value in changes.items()}}
 
 
+def _place(path: Sequence[int | str], value: Any) -> str:
+    """A path into a tree as it is written in a stack's file, where members of lists are named."""
+    words = []
+    for part in path:
+        listed = isinstance(value, list) and isinstance(part, int)
+        value = value[part] if listed or (isinstance(value, Mapping) and part in value) else None
+        words.append(_named(value) if listed and isinstance(value, Mapping) else str(part))
+    return ".".join(words)
+
+
+def _named(item: Mapping[str, Any]) -> str:
+    return str(item.get("name") or item.get("to") or item.get("kind"))
+
+
 def _members(base: Sequence[Any], changes: Mapping[str, Any], place: str) -> list[Any]:
-    names = [str(item.get("name") or item.get("to") or item.get("kind")) for item in base]
+    names = [_named(item) for item in base]
     new = [name for name in changes if name not in names]
     if new and place != EXTERNALS:
         raise DeclarationError(f"{place} names '{new[0]}', which is not declared{did_you_mean(new[0], names)}")
@@ -303,18 +317,23 @@ OBJECTS = frozenset(
 def load() -> Settings:
     """Read the stack's configuration. Raises SettingsError with one message that names key, file and remedy."""
     # Not by pulumi.Config, which hides secrets in outputs: all is checked before anything is registered.
-    return read(pulumi.runtime.get_config, pulumi.get_project(), pulumi.get_stack())
+    configuration = {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+    return read(configuration, pulumi.get_project(), pulumi.get_stack())
 
 
-def read(text_of: Callable[[str], str | None], project: str, stack: str) -> Settings:
-    """Settings from the configuration's texts, which ``text_of`` gives by full key (``project:key``)."""
+def read(texts: Mapping[str, str], project: str, stack: str) -> Settings:
+    """Settings from the configuration's texts by full key (``project:key``)."""
+    for key in texts:
+        owner, _, name = key.partition(":")
+        if owner == project and name not in KEYS:
+            raise SettingsError(f"{key} in Pulumi.{stack}.yaml is no setting{did_you_mean(name, KEYS)}")
     values: dict[str, Any] = {}
     for key, name in KEYS.items():
-        text = text_of(f"{project}:{key}")
+        text = texts.get(f"{project}:{key}")
         value = _parsed(text, f"{project}:{key}", stack) if text and key in OBJECTS else text
         if value not in (None, ""):
             values[name] = value
-    region = text_of("aws:region")
+    region = texts.get("aws:region")
     if region is None:
         raise SettingsError(
             f"aws:region is not set in Pulumi.{stack}.yaml; set it with 'pulumi config set aws:region eu-west-1'"
@@ -338,7 +357,7 @@ def validated(values: Mapping[str, Any], stack: str) -> Settings:
         first = error.errors()[0]
         names = {name: key for key, name in KEYS.items()} | {"region": "aws:region"}
         place = ".".join(str(part) for part in (names.get(str(first["loc"][0]), first["loc"][0]), *first["loc"][1:]))
-        raise SettingsError(f"{place} in {file}: {first['msg']}") from error
+        raise SettingsError(f"{place} in {file}: {reason(first)}") from error
     try:
         _check(settings)
     except DeclarationError as error:

@@ -24,7 +24,7 @@ from stacks.settings import HUB, Settings
 from wheelhouse.errors import Exit, UserError
 from wheelhouse.options import AsJson, Backend, Cwd, Files, Stacks
 from wheelhouse.project import Project, find, has_resources
-from wheelhouse.sources import Documents, read_files, saved, settings_of
+from wheelhouse.sources import Documents, export_of, exports, settings_of
 
 LETTERS: Final[Mapping[str, str]] = dict(zip(LAYERS, "NEITAR", strict=True))
 """Layer -> its letter in the matrix."""
@@ -45,7 +45,7 @@ def command(
 ) -> None:
     """Say who can reach whom, at which layer the others are stopped, and whether that is what is declared."""
     project = find(cwd, backend)
-    source = read_files(files) if files else saved(project)
+    source = exports(project, files)
     chosen = list(stacks or [name for name, document in source.items() if has_resources(document)])
     reports = [_audit(project, name, source) for name in chosen]
     if as_json:
@@ -88,10 +88,8 @@ def scope_of(settings: Settings) -> Scope:
 
 def _with_referenced(stack: str, source: Documents) -> Documents:
     """The stack's document and those of the stacks that it reads."""
-    if stack not in source:
-        raise UserError(f"stack {stack!r} is not among what is audited; there is: {', '.join(source) or 'nothing'}")
-    found = {stack: source[stack]}
-    for name in referenced(source[stack]):
+    found = {stack: export_of(stack, source)}
+    for name in referenced(found[stack]):
         if name not in source:
             raise UserError(
                 f"stack {stack!r} reads stack {name!r}, which is missing; bring it up, or add its --from file"

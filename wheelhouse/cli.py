@@ -1,8 +1,8 @@
 """The `wheelhouse` command: try a project's stacks in the embedded sandbox, with no account and no cluster.
 
-Exit codes: 0 done; 1 a run failed, the audit found differences, or `cost --strict` something without a price; 2 nothing
-was begun (a wrong option, an unknown stack, bad settings, a locked or damaged state, a wrong passphrase); 3
-`preview --expect-no-changes` found changes; 130 interrupted.
+Exit codes: 0 done; 1 a run failed (a refused declaration or setting, too), the audit found differences, or
+`cost --strict` something without a price; 2 nothing was begun (a wrong option, an unknown stack, a file that cannot be
+read, a locked or damaged state, a wrong passphrase); 3 `preview --expect-no-changes` found changes; 130 interrupted.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from model import DeclarationError
 from wheelhouse.errors import Exit, UserError
 from wheelhouse.options import AsJson, Backend, Cwd, Files, Stacks
 from wheelhouse.project import Project, find, has_resources
-from wheelhouse.sources import Documents, read_files, saved, settings_of
+from wheelhouse.sources import Documents, export_of, exports, read_files, settings_of
 
 SHOWN: Final = 40
 """Lines of one table that are printed; ``--json`` has all."""
@@ -55,13 +55,10 @@ def command(
 ) -> None:
     """Say what stacks cost a month in USD: by component, by service, and what is not priced."""
     project = find(cwd, backend)
-    source = read_files(files) if files else saved(project)
+    source = exports(project, files)
     names = list(stacks or [name for name, exported in source.items() if has_resources(exported)])
-    for name in names:
-        if name not in source:
-            raise UserError(f"stack {name!r} is not among what is priced; there is: {', '.join(source) or 'nothing'}")
     assumed = _assumed(assume or ())
-    bills = [bill(project, name, source[name], assumed) for name in names]
+    bills = [bill(project, name, export_of(name, source), assumed) for name in names]
     compared = _compared(project, bills, compare, source, assumed) if compare else None
     if as_json:
         stated: dict[str, Any] = {"stacks": [document(bill) for bill in bills]}

@@ -17,7 +17,7 @@ from graph.critical import Report, StateError, Step, critical_path
 from wheelhouse.errors import UserError
 from wheelhouse.options import AsJson, Backend, Cwd, StackName
 from wheelhouse.project import find
-from wheelhouse.sources import read_files, saved
+from wheelhouse.sources import export_of, exports
 
 WORTH: Final = 5
 """Seconds below which a saving is not shown; ``--json`` has all."""
@@ -40,12 +40,9 @@ def command(
 ) -> None:
     """Show the longest chain of resources that wait for one another, by count and by estimated time."""
     project = find(cwd, backend)
-    source = read_files([file]) if file else saved(project)
-    if stack not in source:
-        known = ", ".join(source) or "none"
-        raise UserError(f"stack {stack!r} is not up; there is: {known}. Bring it up, or give its export with --from")
+    document = export_of(stack, exports(project, [file] if file else None))
     try:
-        report = critical_path(stack, source[stack])
+        report = critical_path(stack, document)
     except StateError as error:
         raise UserError(f"stack {stack!r}: {error}") from error
     if as_json:

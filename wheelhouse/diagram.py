@@ -17,7 +17,7 @@ from wheelhouse.cost import bill
 from wheelhouse.errors import UserError
 from wheelhouse.options import AsJson, Backend, Cwd, Files, StackName
 from wheelhouse.project import Project, find, has_resources
-from wheelhouse.sources import Documents, deployment_of, read_files, saved
+from wheelhouse.sources import Documents, deployment_of, exports
 
 
 def command(
@@ -45,7 +45,7 @@ def command(
     project = find(cwd, backend)
     deployment = deployment_of(project, stack)
     try:
-        drawn = priced(picture(deployment), _costs(project, stack, read_files(files) if files else saved(project)))
+        drawn = priced(picture(deployment), _costs(project, stack, exports(project, files)))
     except DeclarationError as error:
         raise UserError(f"stack {stack!r}: {error}") from error
     if as_json:

@@ -10,9 +10,10 @@ class Exit(IntEnum):
 
     OK = 0
     FAILED = 1
-    """A run began and something in it was refused; or what was read is not as it must be."""
+    """A run began and something in it was refused, if only a setting; or what was read is not as it must be."""
     USAGE = 2
-    """Nothing was begun: a wrong option, an unknown stack, bad settings, a locked or damaged state, a passphrase."""
+    """Nothing was begun: a wrong option, an unknown stack, a file that cannot be read, a locked or damaged state, a
+    wrong passphrase; or a question whose stack has bad settings."""
     CHANGES = 3
     """``preview --expect-no-changes``: there are changes."""
     INTERRUPTED = 130

@@ -66,7 +66,8 @@ class Project:
         for stack in named:
             if stack not in saved:
                 raise UserError(
-                    f"stack {stack!r} was never brought up in {self.backend}; there is: {', '.join(saved) or 'none'}"
+                    f"stack {stack!r} is not up in {self.backend}; there is: {', '.join(saved) or 'none'}. "
+                    f"Bring it up with: wheelhouse up {stack}"
                 )
         return list(dict.fromkeys(named)) or saved
 
@@ -130,6 +131,7 @@ def referenced(document: Mapping[str, Any]) -> set[str]:
 
 
 def _no_stack(stack: str, folder: Path, declared: Sequence[str]) -> str:
-    close = difflib.get_close_matches(stack, declared, n=1)
+    # A default system's stacks bear the environment's name alone.
+    close = [name for name in declared if stack.endswith(f"-{name}")] or difflib.get_close_matches(stack, declared, n=1)
     meant = f"; did you mean {close[0]!r}?" if close else "."
     return f"stack {stack!r} has no Pulumi.{stack}.yaml in {folder}{meant} There is: {', '.join(declared) or 'none'}"

@@ -44,8 +44,9 @@ def print_result(console: Console, result: Result, *, full: bool, show_secrets: 
 def headline(result: Result) -> Text:
     """The last line of a run: the stack, the verdict, the counts, the time."""
     if not result.succeeded:
-        kept = "" if result.operation == "preview" else "; what was done is saved"
-        verdict, style = f"{result.operation} failed{kept}", "bold red"
+        kept = "what was done is saved" if result.changed else "nothing was changed"
+        verdict = f"{result.operation} failed{'' if result.operation == 'preview' else f'; {kept}'}"
+        style = "bold red"
     elif result.operation != "destroy" and not result.changed and not result.output_changes:
         verdict, style = "nothing changed" if result.operation == "up" else "nothing would change", "bold green"
     else:

@@ -28,7 +28,7 @@ def settings_of(project: Project, stack: str) -> Settings:
     loaded = load_project(project.root)
     config = load_config(loaded, stack, _passphrase(project), {}).values
     try:
-        return read_settings(config.get, project.name, stack)
+        return read_settings(config, project.name, stack)
     except SettingsError as error:
         raise UserError(str(error)) from error
 
@@ -52,6 +52,21 @@ def saved(project: Project) -> Documents:
     }
 
 
+def exports(project: Project, files: Sequence[Path] | None) -> Documents:
+    """The stacks of exported files, where there are some, otherwise the saved ones."""
+    return read_files(files) if files else saved(project)
+
+
+def export_of(stack: str, source: Documents) -> Mapping[str, Any]:
+    """:class:`UserError` for a stack that is neither up nor in a file."""
+    if stack not in source:
+        raise UserError(
+            f"stack {stack!r} is not up; there is: {', '.join(source) or 'none'}. "
+            f"Bring it up with: wheelhouse up {stack}, or give its export with --from"
+        )
+    return source[stack]
+
+
 def read_files(files: Sequence[Path]) -> Documents:
     """Exported stacks, each under the name that it has inside. :class:`UserError` for a file that is none."""
     found: dict[str, Mapping[str, Any]] = {}
@@ -59,7 +74,9 @@ def read_files(files: Sequence[Path]) -> Documents:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             roots = [item for item in read(document) if item.type == STACK]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path} is no exported stack: {error}") from error
         if not roots:
             raise UserError(f"{path} holds no stack; give the output of `pulumi stack export` of a stack that is up")

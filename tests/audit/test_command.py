@@ -135,4 +135,4 @@ def test_what_no_provider_would_save_gets_one_message(
 
 def test_an_unknown_stack_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", "nowhere", "--backend", str(tmp_path)]) == Exit.USAGE
-    assert "'nowhere' is not among what is audited" in " ".join(capsys.readouterr().err.split())
+    assert "'nowhere' is not up" in " ".join(capsys.readouterr().err.split())

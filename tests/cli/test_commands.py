@@ -135,9 +135,9 @@ def test_stacks_are_found_from_a_folder_below(wheelhouse: Wheelhouse, project: P
     [
         (("up", "dve"), "stack 'dve' has no Pulumi.dve.yaml in {root}; did you mean 'dev'? There is: dev, hub"),
         (("up", "--config", "length"), "--config length: write it as key=value"),
-        (("outputs", "dev"), "stack 'dev' was never brought up in {root}/.wheelhouse/stacks; there is: none"),
-        (("destroy", "hub"), "stack 'hub' was never brought up in"),
-        (("export", "hub"), "stack 'hub' was never brought up in"),
+        (("outputs", "dev"), "stack 'dev' is not up in {root}/.wheelhouse/stacks; there is: none"),
+        (("destroy", "hub"), "stack 'hub' is not up in"),
+        (("export", "hub"), "stack 'hub' is not up in"),
         (("up", "--cwd", "/"), "no Pulumi.yaml in / nor above"),
         (("upp",), "No such command 'upp'"),
         (("up", "--nope"), "No such option: --nope"),

@@ -105,7 +105,7 @@ def test_an_assumption_can_be_set(files: dict[str, str], capsys: pytest.CaptureF
         (["dev", "--assume", "hours"], "--assume hours: write it as name=value"),
         (["dev", "--assume", "days=3"], "--assume: 'days' is no assumption; there is:"),
         (["dev", "--compare", "nowhere"], "--compare nowhere: neither a file nor among the stacks that are read: dev"),
-        (["nowhere"], "stack 'nowhere' is not among what is priced; there is: dev"),
+        (["nowhere"], "stack 'nowhere' is not up; there is: dev"),
     ],
 )
 def test_a_mistake_is_named(

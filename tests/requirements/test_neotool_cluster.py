@@ -96,7 +96,7 @@ def test_more_nodes_replicas_members_and_brokers_are_configuration() -> None:
         "wheelhouse:cloudflareAccount": "0" * 32,
         "aws:region": "us-east-1",
     }
-    plan = system_plan(read(config.get, "wheelhouse", "neotool-prod").deployment())
+    plan = system_plan(read(config, "wheelhouse", "neotool-prod").deployment())
     assert isinstance(plan.cluster, K3sPlan)
     assert plan.cluster.addresses == ("10.20.1.10", "10.20.1.11", "10.20.1.12")
     deployments = [item for part in plan.application.services for item in part.objects if item["kind"] == "Deployment"]

@@ -193,7 +193,7 @@ def test_an_environment_more_needs_the_configuration_only() -> None:
         ),
         (
             {"database_states": {"userdb": {"history": 2, "restore": "tomorrow"}}},
-            "databaseStates.userdb.restore in Pulumi.dev.yaml: Value error, recovery target 'tomorrow': 'latest', "
+            "databaseStates.userdb.restore in Pulumi.dev.yaml: recovery target 'tomorrow': 'latest', "
             "or an ISO 8601 time with offset",
         ),
         (
@@ -211,7 +211,16 @@ def test_an_environment_more_needs_the_configuration_only() -> None:
         ),
         (
             {"environments": {"dev": {"servers": {"size": "t3.large"}}}},
-            "Pulumi.dev.yaml: environments.dev.servers.size: Extra inputs are not permitted",
+            "Pulumi.dev.yaml: environments.dev.servers: Nodes has no field 'size'; declared are: alternatives, count, "
+            "disk, instance, maximum, spot",
+        ),
+        (
+            {"changes": {"services": {"frontend": {"prot": 3000}}}},
+            "Pulumi.dev.yaml: services.frontend: Service has no field 'prot'; did you mean 'port'?",
+        ),
+        (
+            {"changes": {"services": {"frontend": {"port": 70000}}}},
+            "Pulumi.dev.yaml: services.frontend.port: Input should be less than or equal to 65535",
         ),
         (
             {"environments": {"dev": {"replicas": 0}}},
@@ -219,7 +228,7 @@ def test_an_environment_more_needs_the_configuration_only() -> None:
         ),
         (
             {"environments": {"dev": {"cidr": "10.3.0.0/16"}}},
-            "Pulumi.dev.yaml: Value error, environments['dev'].cidr 10.3.0.0/16 overlaps environments['prod'].cidr "
+            "Pulumi.dev.yaml: environments['dev'].cidr 10.3.0.0/16 overlaps environments['prod'].cidr "
             "10.3.0.0/16; choose a range of its own",
         ),
         (
@@ -241,7 +250,7 @@ def test_a_setting_for_nobody_is_refused(values: dict[str, Any], message: str) -
         ({"vpn_peers": [{"name": "office", "address": "198.51.100"}]}, "vpnPeers.0.address", "IPv4 address"),
         ({"vpn_peers": [{"name": "office"}]}, "vpnPeers.0.address", "Field required"),
         ({"vpn_peers": [{"name": "office", "address": "198.51.100.1", "asn": 0}]}, "vpnPeers.0.asn", "greater than"),
-        ({"region": "europe"}, "aws:region", "should match pattern"),
+        ({"region": "europe"}, "aws:region", "must be a region of AWS"),
         ({"rotations": {"jwt-secret": 0}}, "rotations.jwt-secret", "greater than 0"),
         ({"image_tags": {"default": 1}}, "imageTags.default", "valid string"),
     ],
@@ -282,6 +291,13 @@ def test_only_what_is_generated_is_rotated() -> None:
     )
 
 
+def test_a_key_that_is_no_setting_is_refused() -> None:
+    """A misspelt one would be ignored in silence, and what it says be missing at the next update."""
+    with pytest.raises(SettingsError) as refused:
+        loaded({"aws:region": "eu-west-1", "aws:profile": "x", "wheelhouse:imagTags": {"default": "2"}})
+    assert str(refused.value) == "wheelhouse:imagTags in Pulumi.dev.yaml is no setting; did you mean 'imageTags'?"
+
+
 def test_the_project_file_declares_the_flat_keys() -> None:
     """Pulumi fills in a default only for a key that Pulumi.yaml declares, and lists only those."""
     declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
@@ -295,7 +311,7 @@ def test_nothing_else_reads_the_configuration() -> None:
         path.relative_to(ROOT).as_posix()
         for folder in ("components", "derive", "model", "stacks", "systems")
         for path in (ROOT / folder).rglob("*.py")
-        if any(way in path.read_text() for way in ("pulumi.Config(", "runtime.get_config", "os.environ"))
+        if any(way in path.read_text() for way in ("pulumi.Config(", "runtime.config", "os.environ"))
     ]
     assert readers == ["stacks/settings.py"]
 
