@@ -38,6 +38,8 @@ RESOLVERS: Final = ("1.1.1.1", "1.0.0.1")
 SPANS: Final = 4317
 """OpenTelemetry's protocol."""
 ZIPKIN: Final = 9411
+WEBHOOK: Final = "/api/webhook"
+"""Where Argo CD is told of changes."""
 ARCHIVER: Final = "log-archive"
 SERVICE: Final = "service:"
 """Before the name of one of the system's services, where a role is meant."""
@@ -147,14 +149,16 @@ def _aws(scope: Scope, role: str, *services: str) -> Outside:
         yield role, METADATA, 80
 
 
-def doors(scope: Scope) -> Mapping[str, tuple[str, int]]:
-    """Role and port behind the public name of each of the platform's pages."""
+def doors(scope: Scope) -> Mapping[str, tuple[str, int, str]]:
+    """Role and port behind each public name of the platform's own, and the path that leads there."""
     found = {}
     if scope.system.platform.observability.host:
-        found[scope.public_host(scope.system.platform.observability.host)] = ("grafana", 3000)
+        found[scope.public_host(scope.system.platform.observability.host)] = ("grafana", 3000, "/")
     for choice in _chosen(scope):
         if isinstance(choice, Headlamp) and choice.host:
-            found[scope.public_host(choice.host)] = (choice.kind, 4466)
+            found[scope.public_host(choice.host)] = (choice.kind, 4466, "/")
+        if isinstance(choice, ArgoCd) and choice.webhook:
+            found[scope.public_host(choice.webhook)] = ("argocd-server", 8080, WEBHOOK)
     return found
 
 

@@ -218,9 +218,9 @@ class PodAudit:
             service = scope.system.service(route.to)
             public = scope.public_host(route.host).replace("*", "any")
             routes.setdefault(public, []).append((route.prefix, f"{route.to}:{service.port}"))
-        for public, (role, number) in addons.doors(scope).items():
+        for public, (role, number, prefix) in addons.doors(scope).items():
             names = ", ".join(self._population.names(self._population.role(role)))
-            routes.setdefault(public, []).append(("/", f"{names}:{number}"))
+            routes.setdefault(public, []).append((prefix, f"{names}:{number}"))
         refused = REFUSED[scope.system.platform.ingress.kind]
         hosts = {*routes, *(host.replace("*", "any") for host in doors.hosts()), "undeclared.example"}
         for host in sorted(hosts):

@@ -217,7 +217,8 @@ def _argo_cd(release: Release) -> Iterable[ChartPod]:
     for part, ports in parts.items():
         if part != "notifications-controller" or release.value("notifications.enabled", True):
             name = f"argocd-{part}"
-            yield ChartPod(name, {NAME: name, INSTANCE: release.name}, name, ports, suffix=name)
+            services = {name: {80: 8080}} if part == "server" else {}
+            yield ChartPod(name, {NAME: name, INSTANCE: release.name}, name, ports, suffix=name, services=services)
 
 
 def _plain(role: str, ports: tuple[int, ...], path: str = "podLabels") -> Maker:

@@ -275,10 +275,10 @@ class Expectation:
     def _add_pages(self) -> None:
         """The platform's pages with a public name, and the hosts that add-ons call."""
         role = self._population.role
-        for callee, port in addons.doors(self._scope).values():
+        for callee, port, prefix in addons.doors(self._scope).values():
             self._admit(self._entrances, role(callee), (port,))
             for index in bits(role(callee)):
-                self._callees[index].routes.setdefault(port, []).append("/")
+                self._callees[index].routes.setdefault(port, []).append(prefix)
         for name, ports in addons.collectors(self._scope):
             for index in bits(role(name)):
                 self._callees[index].known_to = self._sidecars & ~role(STRANGER)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from audit import addons
 from audit.findings import Difference, Kind
 from audit.resources import Registry, Resource
 from audit.scope import Scope
@@ -47,7 +48,11 @@ class Published:
     def _api(self, api: PublicApi, registered: Resource) -> Iterator[Difference]:
         host = self._scope.public_host(api.host)
         document: dict[str, Any] = json.loads(str(registered.values.get("body") or "{}"))
-        declared = {(endpoint.method, endpoint.path): endpoint for endpoint in api.endpoints}
+        declared = {(endpoint.method, endpoint.path): (endpoint, host) for endpoint in api.endpoints}
+        for behind, (_, _, path) in addons.doors(self._scope).items():
+            if path != "/":
+                signed = Endpoint(method="POST", path=path, summary="Signed calls", open=True)
+                declared[signed.method, path] = (signed, behind)
         found = {
             (method.upper(), path): operation
             for path, operations in (document.get("paths") or {}).items()
@@ -58,8 +63,9 @@ class Published:
         for method, path in declared.keys() - found.keys():
             yield _difference(API, "closed", host, f"{method} {path} is declared, and not published")
         for key in found.keys() & declared.keys():
-            yield from self._guards(document, host, declared[key], found[key])
-            yield from self._way(host, declared[key], found[key])
+            endpoint, behind = declared[key]
+            yield from self._guards(document, host, endpoint, found[key])
+            yield from self._way(behind, endpoint, found[key])
         yield from self._named(host, registered)
         yield from self._admitted(api, host, document, registered)
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from manifests.base import Manifest, compact, manifest
 
 
-def path(prefix: str, service: str, port: int) -> Manifest:
-    """Requests whose path begins with ``prefix``."""
+def path(prefix: str, service: str, port: int, exact: bool = False) -> Manifest:
+    """Requests whose path begins with ``prefix``, or is it."""
     return {
         "path": prefix,
-        "pathType": "Prefix",
+        "pathType": "Exact" if exact else "Prefix",
         "backend": {"service": {"name": service, "port": {"number": port}}},
     }
 

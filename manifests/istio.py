@@ -166,9 +166,11 @@ def http_route(
     name: str | None = None,
     port: int | None = None,
     origins: Sequence[str] = (),
+    path: str | None = None,
 ) -> Manifest:
-    """``destinations``: each with its weight in percent, None for the only one. ``prefix`` absent: every request;
-    ``port`` absent: on whichever port of the host. ``origins``: of pages that may call it; empty: the service decides.
+    """``destinations``: each with its weight in percent, None for the only one. ``prefix``, or the whole ``path``,
+    absent: every request; ``port`` absent: on whichever port of the host. ``origins``: of pages that may call it;
+    empty: the service decides.
     """
     retries = None
     if retry:
@@ -177,9 +179,10 @@ def http_route(
             perTryTimeout=duration(retry.per_try) if retry.per_try else None,
             retryOn=",".join(retry.on),
         )
+    uri = {"exact": path} if path else {"prefix": prefix} if prefix else None
     return compact(
         name=name,
-        match=[compact(uri={"prefix": prefix} if prefix else None, port=port)] if prefix or port else None,
+        match=[compact(uri=uri, port=port)] if uri or port else None,
         route=[compact(destination=where, weight=weight) for where, weight in destinations],
         timeout=duration(timeout) if timeout else None,
         retries=retries,

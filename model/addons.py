@@ -149,7 +149,7 @@ class ArgoCd(Housed):
 
     This program declares the same objects: Argo CD takes over the images, whose tags a pipeline commits, and leaves the
     number of replicas to the autoscalers. It asks Git every three minutes, and at once when a webhook tells it; the
-    webhook's secret is the generated value ``argocd-webhook``.
+    webhook's calls are signed with the generated value ``argocd-webhook``.
     """
 
     kind: Literal["argo-cd"] = "argo-cd"
@@ -160,6 +160,9 @@ class ArgoCd(Housed):
     values: str = Field("values-{environment}.yaml", pattern=r"^[A-Za-z0-9][A-Za-z0-9._{}/-]*$")
     """The file beside the chart; ``{environment}`` stands for the environment's name."""
     branch: str = "main"
+    webhook: Name | None = None
+    """The host, relative to the environment's domain, that takes the webhook's calls and nothing else; an environment
+    with an API publishes their path. Absent: Git's server reaches it from inside only."""
 
 
 class ArgoRollouts(Housed):

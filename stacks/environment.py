@@ -16,7 +16,7 @@ from components.mesh.objects import Target
 from components.mesh.parts import Addon, AddonArgs, MeshNamespace, MicroService, Objects, PartArgs
 from components.mesh.secrets import Secrets, SecretsArgs
 from components.storage.bucket import PrivateBucket
-from derive.addons import grafana
+from derive.addons import argo_cd, grafana
 from derive.addons.flux import DEPLOY_KEY
 from derive.data.buckets import BACKUPS
 from derive.delivery import gitops
@@ -129,7 +129,7 @@ def _identities(stack: Stack, generated: Set[str], settings: Settings) -> tuple[
 def _outputs(stack: Stack, cluster: Cluster) -> EnvironmentOutputs:
     """What every kind of environment has to say."""
     doors = stack.plan.doors
-    pages = grafana.address(stack.deployment)
+    pages, hook = grafana.address(stack.deployment), argo_cd.webhook_url(stack.deployment)
     return EnvironmentOutputs(
         application_url=pulumi.Output.from_input(f"https://{doors[0].host}"),
         urls=pulumi.Output.from_input([f"https://{door.host}{door.prefix}" for door in doors]),
@@ -139,6 +139,7 @@ def _outputs(stack: Stack, cluster: Cluster) -> EnvironmentOutputs:
         notes=pulumi.Output.from_input(list(stack.plan.application.notes)),
         kubeconfig=cluster.kubeconfig,
         grafana_url=pulumi.Output.from_input(pages) if pages else None,
+        webhook_url=pulumi.Output.from_input(hook) if hook else None,
     )
 
 

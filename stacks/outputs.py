@@ -92,6 +92,8 @@ class EnvironmentOutputs:
     """Secret. Absent: nobody signs in by SSH, or the administrators have a key of their own."""
     api_url: pulumi.Output[str] | None = None
     """Absent: there is no public API, and every route is public."""
+    webhook_url: pulumi.Output[str] | None = None
+    """What the Git server must call, signed. Absent: it asks Git itself."""
     site_url: pulumi.Output[str] | None = None
     site_bucket: pulumi.Output[str] | None = None
     """Where the app's files go."""

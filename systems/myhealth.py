@@ -240,7 +240,7 @@ SYSTEM = System(
             ClusterAutoscaler(max_nodes_total=10),
             Jaeger(),
             Kiali(),
-            ArgoCd(repository="https://github.com/eric-n/myhealth", path="helm/myhealth"),
+            ArgoCd(repository="https://github.com/eric-n/myhealth", path="helm/myhealth", webhook="argocd"),
             Velero(schedule="0 2 * * *", keep=days(30), volumes="snapshots"),
         ),
     ),

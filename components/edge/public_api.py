@@ -78,7 +78,9 @@ class PublicApi(pulumi.ComponentResource):
         self._create_limits(api, stage)
         self._create_name(api, stage)
         if args.plan.firewall:
-            ApiFirewall(f"{name}-firewall", ApiFirewallArgs(args.plan.firewall, stage.arn), self._children)
+            ApiFirewall(
+                f"{name}-firewall", ApiFirewallArgs(args.plan.firewall, stage.arn, args.plan.signed), self._children
+            )
         self.rest_api_id = api.id
         self.url = pulumi.Output.from_input(f"https://{args.plan.host}")
         self.register_outputs({"url": self.url, "rest_api_id": self.rest_api_id})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -16,6 +17,8 @@ class ApiFirewallArgs:
 
     rules: WebFirewall
     stage_arn: pulumi.Input[str]
+    signed: Sequence[str] = ()
+    """Paths whose requests the managed rules do not see: they are signed, and may look like anything."""
 
 
 class ApiFirewall(pulumi.ComponentResource):
@@ -28,13 +31,14 @@ class ApiFirewall(pulumi.ComponentResource):
     def __init__(self, name: str, args: ApiFirewallArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("wheelhouse:edge:ApiFirewall", name, None, opts)
         children = pulumi.ResourceOptions(parent=self)
-        managed = [_managed(group, number) for number, group in enumerate(args.rules.managed, start=1)]
+        signed = [_signed(path, number) for number, path in enumerate(args.signed, start=1)]
+        managed = [_managed(group, number) for number, group in enumerate(args.rules.managed, start=1 + len(signed))]
         acl = aws.wafv2.WebAcl(
             f"{name}-acl",
             name=name,
             scope="REGIONAL",
             default_action=aws.wafv2.WebAclDefaultActionArgs(allow=aws.wafv2.WebAclDefaultActionAllowArgs()),
-            rules=[_rate(args.rules), *managed],
+            rules=[_rate(args.rules), *signed, *managed],
             visibility_config=aws.wafv2.WebAclVisibilityConfigArgs(
                 cloudwatch_metrics_enabled=True, metric_name=name, sampled_requests_enabled=False
             ),
@@ -72,6 +76,32 @@ def _managed(group: str, priority: int) -> aws.wafv2.WebAclRuleArgs:
             )
         ),
         visibility_config=_seen(group),
+    )
+
+
+def _signed(path: str, priority: int) -> aws.wafv2.WebAclRuleArgs:
+    """A webhook's body is longer than AWS's common rules admit (8 KB) and full of what people wrote.
+
+    Where the API answers under a name of AWS's own, WAF sees the stage before the path: only the end is compared.
+    """
+    name = path.strip("/").replace("/", "-")
+    return aws.wafv2.WebAclRuleArgs(
+        name=name,
+        priority=priority,
+        action=aws.wafv2.WebAclRuleActionArgs(allow=aws.wafv2.WebAclRuleActionAllowArgs()),
+        statement=aws.wafv2.WebAclRuleStatementArgs(
+            byte_match_statement=aws.wafv2.WebAclRuleStatementByteMatchStatementArgs(
+                search_string=path,
+                positional_constraint="ENDS_WITH",
+                field_to_match=aws.wafv2.WebAclRuleStatementByteMatchStatementFieldToMatchArgs(
+                    uri_path=aws.wafv2.WebAclRuleStatementByteMatchStatementFieldToMatchUriPathArgs()
+                ),
+                text_transformations=[
+                    aws.wafv2.WebAclRuleStatementByteMatchStatementTextTransformationArgs(priority=0, type="NONE")
+                ],
+            )
+        ),
+        visibility_config=_seen(name),
     )
 
 

@@ -10,11 +10,13 @@ from derive.addons import alertmanager
 from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, housed, resources
 from derive.addons.flows import API_SERVER, Flow, Hosts, Pods, Rule
 from derive.cluster.placement import placement
+from derive.edge.doorman import doorman
 from derive.shapes import Deployment, SecretPlan
+from derive.edge.tools import ARGO_CD, ARGO_CD_PORT, tools
 from manifests.base import Manifest, manifest
 from model import ArgoCd, Slack
 
-NAME: Final = "argocd"
+NAME: Final = ARGO_CD
 API: Final = "argoproj.io/v1alpha1"
 CLUSTER: Final = "https://kubernetes.default.svc"
 """The cluster that Argo CD itself runs in."""
@@ -61,7 +63,7 @@ def addition(deployment: Deployment, choice: ArgoCd) -> Addition:
             requires=("cilium",),
             ready=(f"deployment/{NAME}-server", f"statefulset/{NAME}-application-controller"),
         ),
-        rules=_rules(choice, receivers),
+        rules=_rules(deployment, choice, receivers),
         secrets=(
             SecretPlan(WEBHOOK, source.namespace, passwords={"github": WEBHOOK}, labels=OWN),
             *([_told(receivers, source.namespace)] if receivers else []),
@@ -74,13 +76,15 @@ def _told(receivers: tuple[Slack, ...], namespace: str) -> SecretPlan:
     return SecretPlan(NOTIFICATIONS, namespace, given={item.name: item.name for item in receivers}, labels=OWN)
 
 
-def _rules(choice: ArgoCd, receivers: tuple[Slack, ...]) -> tuple[Rule, ...]:
+def _rules(deployment: Deployment, choice: ArgoCd, receivers: tuple[Slack, ...]) -> tuple[Rule, ...]:
     cache, manifests = Flow((Pods(CACHE),), (CACHE_PORT,)), Flow((Pods(REPOSITORIES),), (MANIFESTS_PORT,))
     git = urlsplit(choice.repository)
     asked = Flow((Pods(SERVER), Pods(CONTROLLER), Pods(NOTIFIER)), (MANIFESTS_PORT,))
     cached = Flow((Pods(SERVER), Pods(CONTROLLER), Pods(REPOSITORIES)), (CACHE_PORT,))
+    door = doorman(deployment.system.platform)
+    called = (Flow((Pods(door.labels, door.namespace),), (ARGO_CD_PORT,)),) if choice.webhook else ()
     rules = (
-        Rule("argocd-server", SERVER, (), (API_SERVER, cache, manifests)),
+        Rule("argocd-server", SERVER, called, (API_SERVER, cache, manifests)),
         Rule("argocd-application-controller", CONTROLLER, (), (API_SERVER, cache, manifests)),
         Rule(
             "argocd-repo-server",
@@ -100,6 +104,16 @@ def _rules(choice: ArgoCd, receivers: tuple[Slack, ...]) -> tuple[Rule, ...]:
 def home(choice: ArgoCd) -> str:
     """Its namespace, in which it looks for Applications."""
     return housed(versions.ARGO_CD, choice.namespace).namespace
+
+
+def webhook_url(deployment: Deployment) -> str | None:
+    """What Git's server calls: the API, where there is one, else the door itself."""
+    tool = next((item for item in tools(deployment) if item.name == NAME), None)
+    if tool is None:
+        return None
+    api = deployment.environment.api
+    host = f"{api.host}.{deployment.environment.domain}" if api else tool.host
+    return f"https://{host}{tool.path}"
 
 
 def followed(deployment: Deployment, choice: ArgoCd) -> tuple[Manifest, Manifest]:
@@ -157,7 +171,7 @@ def values(deployment: Deployment, choice: ArgoCd, receivers: tuple[Slack, ...])
         # Kept when the chart goes: with the definitions, Kubernetes would delete every Application and what it deploys.
         "crds": {"install": True, "keep": True},
         "configs": {
-            # The mesh or a forwarded port is before it, never the internet.
+            # A forwarded port is before it, and for the webhook alone the ingress, which ends the internet's TLS.
             "params": {"server.insecure": True},
             "cm": {"admin.enabled": True, "exec.enabled": False},
             "secret": {"githubSecret": f"${WEBHOOK}:github"},

@@ -52,8 +52,9 @@ def routes(system: System, environment: Environment, links: Mapping[str, Links])
 
 
 def tool_route(system: System, tool: Tool) -> Manifest:
-    """The whole host is the tool's."""
-    entry = istio.http_route([(istio.destination(naming.fqdn(tool.service, tool.namespace), tool.port), None)])
+    """The host is the tool's alone."""
+    where = istio.destination(naming.fqdn(tool.service, tool.namespace), tool.port)
+    entry = istio.http_route([(where, None)], path=tool.path)
     reference = f"{system.home}/{gateway_name(system)}"
     return istio.virtual_service(tool.name, tool.namespace, [tool.host], [entry], [reference])
 

@@ -77,10 +77,10 @@ def _mergeable(system: System, environment: Environment) -> tuple[Manifest, ...]
 
 
 def tool_rule(system: System, tool: Tool) -> Manifest:
-    """The whole host is the tool's."""
+    """The host is the tool's alone."""
     traefik = isinstance(system.platform.ingress, Traefik)
     name, annotations = (TRAEFIK, ONLY_TLS) if traefik else (INGRESS_CLASS, dict(BY_SERVICE))
-    paths = [objects.path("/", tool.service, tool.port)]
+    paths = [objects.path(tool.path or "/", tool.service, tool.port, exact=bool(tool.path))]
     return objects.ingress(tool.name, tool.namespace, name, tool.host, paths, tool.certificate, annotations)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from derive import choices, naming
 from derive.shapes import Deployment
+from derive.edge.tools import Tool, tools
 from manifests.base import Manifest
 from model import Acme, ApiTokens, CertManager, Endpoint, Message, PublicApi, WebFirewall
 from model.base import seconds
@@ -73,7 +74,10 @@ class ApiPlan:
     firewall: WebFirewall | None
     log_days: int
     inside: tuple[str, ...]
-    """Routed hosts that are no part of the API: their names lead to the internal load balancer."""
+    """Routed hosts and the platform's pages, which are no part of the API: their names lead to the internal load
+    balancer."""
+    signed: tuple[str, ...] = ()
+    """Paths whose callers sign what they send, whatever is in it."""
 
 
 def public_api(deployment: Deployment) -> ApiPlan | None:
@@ -83,7 +87,9 @@ def public_api(deployment: Deployment) -> ApiPlan | None:
     if api is None:
         return None
     host = f"{api.host}.{environment.domain}"
-    routed = dict.fromkeys(naming.public_host(route, environment) for route in system.routes)
+    signed = [tool for tool in tools(deployment) if tool.path]
+    pages = [tool.host for tool in tools(deployment) if not tool.path]
+    routed = dict.fromkeys([*(naming.public_host(route, environment) for route in system.routes), *pages])
     return ApiPlan(
         name=f"{deployment.prefix}-api",
         host=host,
@@ -95,6 +101,7 @@ def public_api(deployment: Deployment) -> ApiPlan | None:
         key=api.key,
         authorizer=_authorizer(deployment, api.tokens),
         firewall=api.firewall,
+        signed=tuple(tool.path for tool in signed if tool.path),
         log_days=environment.log_days,
         inside=tuple(name for name in routed if name != host),
     )
@@ -113,10 +120,12 @@ def _authorizer(deployment: Deployment, tokens: ApiTokens) -> AuthorizerPlan:
 
 def document(deployment: Deployment, api: PublicApi, host: str) -> dict[str, Any]:
     """What is published, and where each request goes. Every endpoint's request is checked against it."""
-    paths = {}
-    for endpoint in api.endpoints:
-        operation = _operation(endpoint, _integration(deployment, api, endpoint, host))
-        paths[endpoint.path] = {endpoint.method.lower(): operation}
+    published = [(endpoint, host, _patience(deployment, api, endpoint)) for endpoint in api.endpoints]
+    published += [(endpoint, tool.host, API_LIMIT) for tool in tools(deployment) for endpoint in signed_calls(tool)]
+    paths = {
+        endpoint.path: {endpoint.method.lower(): _operation(endpoint, _integration(deployment, endpoint, *way))}
+        for endpoint, *way in published
+    }
     return {
         "openapi": "3.0.1",
         "info": {"title": f"{deployment.prefix}-api", "version": "1"},
@@ -132,6 +141,13 @@ def document(deployment: Deployment, api: PublicApi, host: str) -> dict[str, Any
         },
         "x-amazon-apigateway-request-validator": VALIDATOR,
     }
+
+
+def signed_calls(tool: Tool) -> tuple[Endpoint, ...]:
+    """What programs call that have neither a token nor a key: their signature is checked where the call ends."""
+    if not tool.path:
+        return ()
+    return (Endpoint(method="POST", path=tool.path, summary=f"Signed calls for {tool.name}", open=True),)
 
 
 def _schemes(tokens: ApiTokens) -> Manifest:
@@ -174,7 +190,7 @@ def _operation(endpoint: Endpoint, integration: Manifest) -> Manifest:
     }
 
 
-def _integration(deployment: Deployment, api: PublicApi, endpoint: Endpoint, host: str) -> Manifest:
+def _integration(deployment: Deployment, endpoint: Endpoint, host: str, patience: timedelta) -> Manifest:
     """To the ingress by its public name, which its certificate has and by which it tells routes apart.
 
     A certificate of the stack's own authority has no issuer that API Gateway knows; its name and its time are checked
@@ -188,7 +204,7 @@ def _integration(deployment: Deployment, api: PublicApi, endpoint: Endpoint, hos
         "connectionType": "VPC_LINK",
         "connectionId": LINK,
         "passthroughBehavior": "when_no_match",
-        "timeoutInMillis": int(_patience(deployment, api, endpoint).total_seconds() * 1000),
+        "timeoutInMillis": int(patience.total_seconds() * 1000),
         **({"requestParameters": taken} if taken else {}),
         **({} if _publicly_issued(deployment) else {"tlsConfig": {"insecureSkipVerification": True}}),
     }

@@ -1,5 +1,5 @@
-"""Pages of the platform for people, where the declaration gives them a name: served by the ingress like a route, from
-the root of a host of their own."""
+"""What of the platform itself has a public name, where the declaration gives it one: served by the ingress like a
+route, from a host of its own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from typing import Final
 
 from derive import choices, naming, versions
 from derive.shapes import Deployment
-from model import DeclarationError, Grafana, Headlamp
+from model import ArgoCd, DeclarationError, Grafana, Headlamp
 
 GRAFANA: Final = "grafana"
+ARGO_CD: Final = "argocd"
+ARGO_CD_PORT: Final = 8080
+WEBHOOK: Final = "/api/webhook"
+"""Where Argo CD takes calls of Git's servers (Argo CD documentation, "Git Webhook Configuration")."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Tool:
     labels: Mapping[str, str]
     target: int
     """The pods'."""
+    path: str | None = None
+    """The one path that is served, to programs that sign what they send. Absent: all, to people."""
 
     @property
     def certificate(self) -> str:
@@ -36,7 +42,7 @@ class Tool:
 
 
 def tools(deployment: Deployment) -> tuple[Tool, ...]:
-    """Those that have a host. Raises DeclarationError for a host that a route has, too."""
+    """Those that have a host, and where a webhook is taken. Raises DeclarationError for a host of a route's."""
     system, domain = deployment.system, deployment.environment.domain
     settings = system.platform.observability
     found = []
@@ -49,6 +55,21 @@ def tools(deployment: Deployment) -> tuple[Tool, ...]:
         home = dashboard.namespace or versions.HEADLAMP.namespace
         name = "headlamp"
         found.append(Tool(name, f"{dashboard.host}.{domain}", home, name, 80, {naming.APP: name}, 4466))
+    argo = choices.choice(deployment, ArgoCd)
+    if argo and argo.webhook:
+        home = argo.namespace or versions.ARGO_CD.namespace
+        found.append(
+            Tool(
+                ARGO_CD,
+                f"{argo.webhook}.{domain}",
+                home,
+                f"{ARGO_CD}-server",
+                80,
+                {naming.APP: f"{ARGO_CD}-server"},
+                ARGO_CD_PORT,
+                WEBHOOK,
+            )
+        )
     taken = {naming.public_host(route, deployment.environment) for route in system.routes}
     for tool in found:
         if tool.host in taken:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.state import Resource
-from tests.requirements.myhealth import ACCOUNT, REGION, listed, policies_of, statements, values
+from tests.requirements.myhealth import ACCOUNT, REGION, document, listed, policies_of, statements, values
 from tests.requirements.registered import Registered
 
 SERVICES = ("oura-collector", "data-processor", "api-service")
@@ -163,6 +163,43 @@ def test_the_webhooks_secret_comes_from_a_store_and_people_are_told(myhealth_pro
     (subscription,) = notified["subscriptions"]
     assert "on-sync-succeeded" in subscription["triggers"]
     assert all(f"service.webhook.{name}" in notified["notifiers"] for name in subscription["recipients"])
+
+
+@pytest.mark.rows("MH-CD-07", "MH-EDG-04")
+def test_a_call_of_github_reaches_argo_cd_by_one_path(myhealth_prod: Registered) -> None:
+    """From the internet to the pod: the API, the link, the ingress gateway's server and route, the network policy."""
+    operation = document(myhealth_prod)["paths"]["/api/webhook"]
+    assert set(operation) == {"post"}
+    assert operation["post"]["security"] == []
+    host = "argocd.myhealth.eric-n.com"
+    way = operation["post"]["x-amazon-apigateway-integration"]
+    assert (way["type"], way["connectionType"], way["uri"]) == (
+        "HTTP_PROXY",
+        "VPC_LINK",
+        f"https://{host}/api/webhook",
+    )
+    assert myhealth_prod.outputs["webhookUrl"] == "https://api.myhealth.eric-n.com/api/webhook"
+    gateway = myhealth_prod.spec("Gateway", "myhealth", "myhealth-gateway")
+    assert any(server["hosts"] == [host] and server["port"]["number"] == 443 for server in gateway["servers"])
+    route = myhealth_prod.spec("VirtualService", "argocd", "argocd")
+    assert [entry["match"] for entry in route["http"]] == [[{"uri": {"exact": "/api/webhook"}}]]
+    (target,) = route["http"][0]["route"]
+    assert target["destination"] == {"host": "argocd-server.argocd.svc.cluster.local", "port": {"number": 80}}
+    (called,) = myhealth_prod.spec("NetworkPolicy", "argocd", "argocd-server")["ingress"][:1]
+    assert called["ports"] == [{"port": 8080, "protocol": "TCP"}]
+    (peer,) = called["from"]
+    assert peer["podSelector"] == {"matchLabels": {"istio": "ingressgateway"}}
+
+
+@pytest.mark.rows("MH-CD-07", "MH-EDG-11")
+def test_the_firewall_does_not_stop_what_is_signed(myhealth_prod: Registered) -> None:
+    """AWS's common rules refuse bodies above 8 KB, which is most pushes; how often an address asks still counts."""
+    rules = {item["name"]: item for item in myhealth_prod.one("wafv2.WebAcl").inputs["rules"]}
+    signed = rules["api-webhook"]
+    match = signed["statement"]["byteMatchStatement"]
+    assert (match["searchString"], match["positionalConstraint"]) == ("/api/webhook", "ENDS_WITH")
+    assert "allow" in signed["action"]
+    assert rules["rate"]["priority"] < signed["priority"] < rules["AWSManagedRulesCommonRuleSet"]["priority"]
 
 
 @pytest.mark.rows("MH-CD-08")

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from derive.addons.additions import additions
+from derive.addons.argo_cd import webhook_url
 from derive.application import application
 from derive.shapes import Deployment
 from manifests.base import Manifest
@@ -60,6 +61,27 @@ def test_the_webhooks_secret_is_a_reference() -> None:
     webhook, _ = additions(argo())["argo-cd"].secrets
     assert (webhook.name, dict(webhook.passwords)) == ("argocd-webhook", {"github": "argocd-webhook"})
     assert webhook.labels == {"app.kubernetes.io/part-of": "argocd"}
+
+
+def test_a_webhook_reaches_it_by_one_path_of_a_host_of_its_own() -> None:
+    """MH-CD-07: Git's server must get in, and nothing but its signed calls: pages and API of Argo CD stay inside."""
+    deployment = deployed(equipped((CHOICE.model_copy(update={"webhook": "argocd"}),)))
+    found = [item for part in application(deployment, {}).edge for item in part.objects]
+    (route,) = [
+        item["spec"] for item in found if item["kind"] == "VirtualService" and item["metadata"]["name"] == "argocd"
+    ]
+    assert route["hosts"] == ["argocd.dev.shop.example"]
+    (entry,) = route["http"]
+    assert entry["match"] == [{"uri": {"exact": "/api/webhook"}}]
+    assert entry["route"] == [
+        {"destination": {"host": "argocd-server.argocd.svc.cluster.local", "port": {"number": 80}}}
+    ]
+    rules = {rule.name: rule for rule in additions(deployment)["argo-cd"].rules}
+    (called,) = rules["argocd-server"].inbound
+    assert called.ports == (8080,)
+    assert webhook_url(deployment) == "https://argocd.dev.shop.example/api/webhook"
+    assert webhook_url(argo()) is None
+    assert {rule.name: rule for rule in additions(argo())["argo-cd"].rules}["argocd-server"].inbound == ()
 
 
 def test_the_slack_receivers_hear_of_every_synchronisation() -> None:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from derive.edge.public_api import AUTHORIZER, LINK, ApiPlan, public_api
 from derive.edge.site import site
 from derive.shapes import Deployment
-from model import ApiTokens, Endpoint, PublicApi, Route, System, seconds
+from model import ApiTokens, ArgoCd, Endpoint, Observability, PublicApi, Route, System, seconds
 from model.base import hours
 from tests.components.built import DEPLOYED, SHOP
 
@@ -192,3 +192,23 @@ def test_parts_of_words_do_not_count_as_routes() -> None:
     """``/api/v1`` does not lead to ``/api/v10``."""
     with pytest.raises(ValidationError, match="leads from"):
         changed(routes=(Route(host="api", prefix="/api/v1/ord", to="web"),))
+
+
+def test_signed_calls_for_the_platform_pass_without_a_token_or_a_key() -> None:
+    """A Git server has neither; it is let in by one path, to the host that takes nothing else."""
+    argo = ArgoCd(repository="https://git.example/shop/shop", path="helm/shop", webhook="argocd")
+    platform = SHOP.platform.model_copy(update={"addons": (*SHOP.platform.addons, argo)})
+    found = plan(replace(DEPLOYED, system=SHOP.model_copy(update={"platform": platform})))
+    operation = found.document["paths"]["/api/webhook"]["post"]
+    assert operation["security"] == []
+    assert operation["x-amazon-apigateway-integration"]["uri"] == "https://argocd.shop.x.org/api/webhook"
+    assert found.signed == ("/api/webhook",)
+    assert "argocd.shop.x.org" not in found.inside, "the link needs no name"
+    validate(json.loads(json.dumps(found.document)))
+
+
+def test_the_platform_s_pages_have_names_that_lead_inside() -> None:
+    """Without a record nobody finds Grafana behind the internal load balancer, from however near."""
+    platform = SHOP.platform.model_copy(update={"observability": Observability(host="grafana")})
+    found = plan(replace(DEPLOYED, system=SHOP.model_copy(update={"platform": platform})))
+    assert "grafana.shop.x.org" in found.inside
