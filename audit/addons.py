@@ -226,7 +226,7 @@ LINKS: Final[Mapping[str, tuple[Link, ...]]] = {
     "prometheus-adapter": (
         *_clients("prometheus-adapter"),
         Link("prometheus-adapter", "prometheus", 9090),
-        Link(API_SERVER, "prometheus-adapter", 6443, at_callee=NODES),
+        Link(API_SERVER, "prometheus-adapter", 10250, at_callee=NODES),
     ),
     "pushgateway": (_measured("pushgateway", 9091),),
     "tempo": (Link("grafana", "tempo", 3200), Link("kiali", "tempo", 3200), _measured("tempo", 3200)),

@@ -221,6 +221,11 @@ def _argo_cd(release: Release) -> Iterable[ChartPod]:
             yield ChartPod(name, {NAME: name, INSTANCE: release.name}, name, ports, suffix=name, services=services)
 
 
+def _prometheus_adapter(release: Release) -> Iterable[ChartPod]:
+    labels = {NAME: "prometheus-adapter", INSTANCE: release.name, **release.value("podLabels", {})}
+    yield ChartPod("prometheus-adapter", labels, release.name, (int(release.value("listenPort", 6443)),))
+
+
 def _plain(role: str, ports: tuple[int, ...], path: str = "podLabels") -> Maker:
     """A chart with one Deployment that is named after it."""
 
@@ -262,7 +267,7 @@ CHARTS: Final[Mapping[str, Maker]] = {
     "metrics-server": _none,
     "nginx-ingress": _nginx,
     "opensearch": _opensearch,
-    "prometheus-adapter": _plain("prometheus-adapter", (6443,)),
+    "prometheus-adapter": _prometheus_adapter,
     "prometheus-postgres-exporter": _postgres_exporter,
     "prometheus-pushgateway": _pushgateway,
     "tempo": _tempo,

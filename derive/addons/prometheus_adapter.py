@@ -22,7 +22,8 @@ from model import DeclarationError, Metric, PrometheusAdapter, System
 
 NAME: Final = "prometheus-adapter"
 LABELS: Final = {naming.APP: NAME}
-PORT: Final = 6443
+PORT: Final = 10250
+"""Where the API server asks: one that a managed control plane reaches on every node."""
 
 
 def addition(deployment: Deployment, choice: PrometheusAdapter) -> Addition:
@@ -72,6 +73,7 @@ def values(deployment: Deployment, choice: PrometheusAdapter, found: tuple[Metri
     replicas = replicas_over_zones(deployment.environment)
     return {
         "prometheus": {"url": f"http://{naming.fqdn(naming.PROMETHEUS_SERVICE, home)}", "port": 9090},
+        "listenPort": PORT,
         "replicas": replicas,
         "podDisruptionBudget": {"enabled": replicas > 1, "maxUnavailable": 1},
         "podLabels": OUTSIDE_MESH,

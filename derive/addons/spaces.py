@@ -78,7 +78,7 @@ class _Space:
 
 def namespaces(deployment: Deployment, additions: Sequence[Addition]) -> tuple[AddonPlan, ...]:
     """Each namespace as an add-on of its own, after the add-on that defines the kind of its policies."""
-    spaces = _filled(deployment, additions)
+    spaces = filled(deployment, additions)
     added = [
         (addition.namespace, rule) for addition in additions if addition.namespace in spaces for rule in addition.rules
     ]
@@ -105,7 +105,7 @@ def _elsewhere(deployment: Deployment, platform: Sequence[str]) -> tuple[AddonPl
     return (AddonPlan(ELSEWHERE, objects=(), requires=("cilium",), settings=(policy,)),)
 
 
-def _filled(deployment: Deployment, additions: Sequence[Addition]) -> dict[str, _Space]:
+def filled(deployment: Deployment, additions: Sequence[Addition]) -> dict[str, _Space]:
     """What is in every namespace, by itself: without the other ends of what the additions connect."""
     platform = deployment.system.platform
     spaces: dict[str, _Space] = {}

@@ -21,6 +21,8 @@ NETWORK: Final = "vpc-cni"
 NETWORK_ACCOUNT: Final = "aws-node"
 NETWORK_POLICY: Final = "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"
 SYSTEM: Final = "kube-system"
+KUBELET: Final = 10250
+"""The kubelet's port on a node, and that of pods which answer the API server."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def eks_plan(deployment: Deployment, settings: Eks, network: NetworkPlan) -> Eks
         EksAddon("kube-proxy", early=True),
         EksAddon("coredns"),
         EksAddon(ebs_csi.NAME, ebs_csi.ACCOUNT),
-        EksAddon(metrics_server.NAME),
+        # Its own port, 10251, is none that the control plane reaches on nodes.
+        EksAddon(metrics_server.NAME, configuration=_json({"containerPort": KUBELET})),
     )
     return EksPlan(
         name=deployment.prefix,
