@@ -94,7 +94,7 @@ def _signed(path: str, priority: int) -> aws.wafv2.WebAclRuleArgs:
                 search_string=path,
                 positional_constraint="ENDS_WITH",
                 field_to_match=aws.wafv2.WebAclRuleStatementByteMatchStatementFieldToMatchArgs(
-                    uri_path=aws.wafv2.WebAclRuleStatementByteMatchStatementFieldToMatchUriPathArgs()
+                    uri_path=aws.wafv2.WebAclRuleStatementByteMatchStatementFieldToMatchUriPathArgs()  # type: ignore[no-untyped-call] # the SDK has no types here
                 ),
                 text_transformations=[
                     aws.wafv2.WebAclRuleStatementByteMatchStatementTextTransformationArgs(priority=0, type="NONE")

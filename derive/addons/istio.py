@@ -114,7 +114,7 @@ def istiod_values(
         "autoscaleMax": replicas + 2,
         "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}},
         # The injector leaves the redirection to the plug-in.
-        "cni": {"enabled": True},
+        "pilot": {"cni": {"enabled": True}},
         "base": {"validationFailurePolicy": "Fail"},
         # Nodes that join with the plug-in's startup taint lose it when the plug-in runs there.
         "taint": {"enabled": True, "namespace": versions.ISTIO_CNI.namespace},

@@ -122,10 +122,10 @@ def document(deployment: Deployment, api: PublicApi, host: str) -> dict[str, Any
     """What is published, and where each request goes. Every endpoint's request is checked against it."""
     published = [(endpoint, host, _patience(deployment, api, endpoint)) for endpoint in api.endpoints]
     published += [(endpoint, tool.host, API_LIMIT) for tool in tools(deployment) for endpoint in signed_calls(tool)]
-    paths = {
-        endpoint.path: {endpoint.method.lower(): _operation(endpoint, _integration(deployment, endpoint, *way))}
-        for endpoint, *way in published
-    }
+    paths = {}
+    for endpoint, behind, patience in published:
+        operation = _operation(endpoint, _integration(deployment, endpoint, behind, patience))
+        paths[endpoint.path] = {endpoint.method.lower(): operation}
     return {
         "openapi": "3.0.1",
         "info": {"title": f"{deployment.prefix}-api", "version": "1"},

@@ -29,7 +29,7 @@ def test_cilium_leaves_room_for_istio(spoke: Registered) -> None:
     assert values["socketLB"]["hostNamespaceOnly"] is True
     assert values["cni"]["exclusive"] is False
     assert spoke.charts["istio-cni"].chart == "cni"
-    assert spoke.charts["istiod"].values["cni"]["enabled"] is True
+    assert spoke.charts["istiod"].values["pilot"]["cni"]["enabled"] is True
 
 
 @pytest.mark.rows("FS-ADD-03")

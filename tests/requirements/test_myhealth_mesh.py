@@ -21,7 +21,7 @@ def test_istio_is_of_one_version_and_writes_access_logs_as_json(myhealth: Regist
     (version,) = {chart.version for chart in found}
     assert tuple(map(int, version.split(".")[:2])) >= (1, 29)
     values = myhealth.charts["istiod"].values
-    assert values["cni"]["enabled"] is True
+    assert values["pilot"]["cni"]["enabled"] is True
     mesh = values["meshConfig"]
     assert (mesh["accessLogFile"], mesh["accessLogEncoding"]) == ("/dev/stdout", "JSON")
     telemetry = myhealth.spec("Telemetry", "istio-system", "mesh-default")
