@@ -85,6 +85,7 @@ def _signed(path: str, priority: int) -> aws.wafv2.WebAclRuleArgs:
     Where the API answers under a name of AWS's own, WAF sees the stage before the path: only the end is compared.
     """
     name = path.strip("/").replace("/", "-")
+    uri = aws.wafv2.WebAclRuleStatementByteMatchStatementFieldToMatchUriPathArgs()  # type: ignore[no-untyped-call] # no types
     return aws.wafv2.WebAclRuleArgs(
         name=name,
         priority=priority,
@@ -93,9 +94,7 @@ def _signed(path: str, priority: int) -> aws.wafv2.WebAclRuleArgs:
             byte_match_statement=aws.wafv2.WebAclRuleStatementByteMatchStatementArgs(
                 search_string=path,
                 positional_constraint="ENDS_WITH",
-                field_to_match=aws.wafv2.WebAclRuleStatementByteMatchStatementFieldToMatchArgs(
-                    uri_path=aws.wafv2.WebAclRuleStatementByteMatchStatementFieldToMatchUriPathArgs()  # type: ignore[no-untyped-call] # the SDK has no types here
-                ),
+                field_to_match=aws.wafv2.WebAclRuleStatementByteMatchStatementFieldToMatchArgs(uri_path=uri),
                 text_transformations=[
                     aws.wafv2.WebAclRuleStatementByteMatchStatementTextTransformationArgs(priority=0, type="NONE")
                 ],
