@@ -11,8 +11,8 @@ from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, house
 from derive.addons.flows import API_SERVER, Flow, Hosts, Pods, Rule
 from derive.cluster.placement import placement
 from derive.edge.doorman import doorman
-from derive.shapes import Deployment, SecretPlan
 from derive.edge.tools import ARGO_CD, ARGO_CD_PORT, tools
+from derive.shapes import Deployment, SecretPlan
 from manifests.base import Manifest, manifest
 from model import ArgoCd, Slack
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from derive import choices, naming
-from derive.shapes import Deployment
 from derive.edge.tools import Tool, tools
+from derive.shapes import Deployment
 from manifests.base import Manifest
 from model import Acme, ApiTokens, CertManager, Endpoint, Message, PublicApi, WebFirewall
 from model.base import seconds

@@ -9,8 +9,8 @@ import pytest
 from derive.addons.additions import additions
 from derive.addons.flows import Entities
 from derive.addons.spaces import filled
-from derive.eks import EksPlan
-from derive.firewall import WEBHOOKS
+from derive.cluster.eks import EksPlan
+from derive.network.firewall import WEBHOOKS
 from derive.plan import system_plan
 from stacks.settings import validated
 
