@@ -31,6 +31,8 @@ ELSEWHERE: Final = "elsewhere"
 UNKNOWN: Final = "unknown"
 INJECT: Final = "sidecar.istio.io/inject"
 METADATA: Final = "169.254.169.254/32"
+SOLVER: Final = {"acme.cert-manager.io/http01-solver": "true"}
+"""cert-manager's own label."""
 OWN_NODE: Final = "its own node"
 TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
     "Deployment": ("template",),
@@ -54,6 +56,7 @@ def actors(registry: Registry, scope: Scope, releases: Iterable[Release]) -> lis
         *_workloads(registry, scope, namespaces, injector),
         *_chart_pods(installed, namespaces, injector),
         *_strangers(namespaces, injector),
+        *_proofs(registry, scope, namespaces, injector),
         Actor(
             "cluster DNS",
             "pod",
@@ -201,6 +204,25 @@ def _strangers(namespaces: Mapping[str, Mapping[str, str]], injector: bool) -> I
     yield Actor("any pod elsewhere", "pod", ELSEWHERE, account="default", role=ELSEWHERE)
 
 
+def _proofs(
+    registry: Registry, scope: Scope, namespaces: Mapping[str, Mapping[str, str]], injector: bool
+) -> Iterator[Actor]:
+    """The pods that answer the certificates' authority, for as long as it asks."""
+    for namespace in {item.namespace for item in registry.objects("Certificate")} if addons.proved(scope) else ():
+        around = namespaces.get(namespace, {})
+        yield Actor(
+            "certificate proof",
+            "pod",
+            namespace,
+            SOLVER,
+            around,
+            account="default",
+            proxy=_proxy(SOLVER, around, injector),
+            listens=frozenset({("TCP", addons.PROOF_PORT)}),
+            role=addons.PROOF,
+        )
+
+
 def _nodes(registry: Registry, scope: Scope) -> Iterator[Actor]:
     groups = registry.of("aws:autoscaling/group:Group", "aws:eks/nodeGroup:NodeGroup")
     names = {
@@ -226,8 +248,10 @@ def _outside(registry: Registry, scope: Scope) -> Iterator[Actor]:
         if not scope.in_cluster(store):
             host = scope.host(store)
             hosts: tuple[str, ...] = (host, f"any.{host}") if isinstance(store, Bucket) else (host,)
-            where = public if isinstance(store, Bucket) else records.get(host, managed.get(host, ()))
-            known.append(Actor(store.name, "world", hosts=hosts, addresses=where, role=f"store:{store.name}"))
+            places = {"": public if isinstance(store, Bucket) else records.get(host, ())}
+            for place, where in managed.get(host, places).items():
+                name = f"{store.name} in {place}" if place else store.name
+                known.append(Actor(name, "world", hosts=hosts, addresses=where, role=f"store:{store.name}"))
     copied = any(helper.copies for store in scope.system.stores for helper in helpers_of(store))
     if copied or addons.METADATA in asked:
         known.append(Actor(addons.METADATA, "world", addresses=ranges(METADATA), role="metadata"))
@@ -236,8 +260,10 @@ def _outside(registry: Registry, scope: Scope) -> Iterator[Actor]:
         host = f"s3.{scope.region}.amazonaws.com"
         known.append(Actor("buckets", "world", hosts=(host, f"any.{host}"), addresses=public, role="buckets"))
     for external in scope.externals:
-        names = tuple(host.replace("*", "any") for host in external.hosts)
-        known.append(Actor(external.name, "world", hosts=names, addresses=public, role=f"external:{external.name}"))
+        for host in external.hosts:
+            name = external.name if len(external.hosts) == 1 else f"{external.name}: {host}"
+            role = f"external:{external.name}"
+            known.append(Actor(name, "world", hosts=(host.replace("*", "any"),), addresses=public, role=role))
     taken = {host for actor in known for host in actor.hosts} | {addons.METADATA}
     for host in (host for host in asked if host.replace("*", "any") not in taken):
         if host.strip("0123456789."):
@@ -256,15 +282,15 @@ def _outside(registry: Registry, scope: Scope) -> Iterator[Actor]:
     yield Actor("other private addresses", "world", addresses=without(PRIVATE, stores), role=UNKNOWN)
 
 
-def _managed(registry: Registry) -> dict[str, Ranges]:
-    """Name of each managed database -> the subnets in which AWS gives it an address."""
+def _managed(registry: Registry) -> dict[str, dict[str, Ranges]]:
+    """Name of each managed database -> the subnets in any of which AWS gives it an address: each must be reached."""
     cidrs = {item.id: str(item.values["cidrBlock"]) for item in registry.of("aws:ec2/subnet:Subnet")}
     spread = {
-        str(item.values.get("name")): ranges(*(cidrs[name] for name in item.values.get("subnetIds") or ()))
+        str(item.values.get("name")): {cidrs[name]: ranges(cidrs[name]) for name in item.values.get("subnetIds") or ()}
         for item in registry.of("aws:rds/subnetGroup:SubnetGroup")
     }
     return {
-        str(item.values.get("address")): spread.get(str(item.values.get("dbSubnetGroupName")), ())
+        str(item.values.get("address")): spread.get(str(item.values.get("dbSubnetGroupName")), {})
         for item in registry.of("aws:rds/instance:Instance")
     }
 

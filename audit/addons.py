@@ -41,6 +41,8 @@ ZIPKIN: Final = 9411
 WEBHOOK: Final = "/api/webhook"
 """Where Argo CD is told of changes."""
 ARCHIVER: Final = "log-archive"
+PROOF: Final = "certificate-proof"
+PROOF_PORT: Final = 8089
 SERVICE: Final = "service:"
 """Before the name of one of the system's services, where a role is meant."""
 _SLACK: Final = "hooks.slack.com"
@@ -63,8 +65,20 @@ def links(scope: Scope) -> Iterator[Link]:
         if isinstance(choice, Pushgateway):
             jobs = (service.name for service in scope.system.services if service.schedule)
             yield from (Link(f"{SERVICE}{name}", choice.kind, 9091) for name in jobs)
+    if proved(scope):
+        yield Link("ingress-gateway", PROOF, PROOF_PORT)
     if isinstance(scope.system.platform.delivery, Flux):
         yield from FLUX
+
+
+def proved(scope: Scope) -> bool:
+    """Whether the certificates' authority looks at the public names."""
+    return any(
+        isinstance(choice, CertManager)
+        and isinstance(choice.issuer, Acme)
+        and isinstance(choice.issuer.proof, HttpProof)
+        for choice in _chosen(scope)
+    )
 
 
 def traced(scope: Scope) -> bool:

@@ -16,13 +16,14 @@ from audit.findings import Column, Connection, Difference, Report
 from audit.layers import EGRESS, INGRESS, LAYERS, MTLS, NETWORK, Question, port_name
 from audit.machines import Machines
 from audit.platform import INTERNET, NODES, REFUSED, unpublished
-from audit.population import Actor, Mask, Population, Port
+from audit.population import Actor, Mask, Population, Port, bits
 from audit.published import Published
 from audit.requests import Request
 from audit.resources import Registry, Values, read_whole
 from audit.scope import Scope, pooler_of
 from audit.sites import managed_hosts
 from model.stores import Store
+from model.workloads import Service
 
 CALLEES = ("service:", "store:", "pooler:", "external:")
 CALLERS = (STRANGER, ELSEWHERE, INTERNET, NODES, "ingress-gateway", "egress-gateway", "prometheus")
@@ -30,6 +31,7 @@ CALLERS = (STRANGER, ELSEWHERE, INTERNET, NODES, "ingress-gateway", "egress-gate
 DOOR = "ingress gateway"
 BEHAVIOUR = "mesh behaviour"
 MEMBERS = "registered workloads"
+SERVICE = "service"
 
 
 def audit(stack: str, scope: Scope, documents: Mapping[str, Values], *, hub: bool = False) -> Report:
@@ -67,6 +69,7 @@ class PodAudit:
         """Add differences, connections and the matrix."""
         report.notes += [f"chart '{name}' is unknown to the audit: its pods are not judged" for name in self._unknown]
         report.differences += self._members()
+        report.differences += self._services()
         for index, actor in enumerate(self._population.actors):
             if actor.kind != "host" or any(self._expected.ports(index)):
                 self._callee(index, report)
@@ -87,10 +90,9 @@ class PodAudit:
         """Names as the declaration has them, then the platform's; not as the resources happened to be made."""
         system = self._scope.system
         declared = [item.name for item in (*system.services, *system.stores, *self._scope.externals)]
-        return sorted(
-            dict.fromkeys(actor.name for actor in actors),
-            key=lambda name: (declared.index(name) if name in declared else len(declared), name),
-        )
+        places = {name: place for place, name in enumerate(declared)}
+        found = {actor.name: places.get(actor.role.partition(":")[2], len(places)) for actor in actors}
+        return sorted(found, key=lambda name: (found[name], name))
 
     def _members(self) -> Iterator[Difference]:
         """Everything that is declared to run is there."""
@@ -103,6 +105,28 @@ class PodAudit:
                 kind, _, name = role.partition(":")
                 detail = f"the {kind} is declared, but no workload runs under its ServiceAccount"
                 yield Difference(MEMBERS, "closed", (name,), name, "", detail=detail)
+
+    def _services(self) -> Iterator[Difference]:
+        """Everything that is declared to be called is found under its name, and members under the name of their set."""
+        system, hosts = self._scope.system, self._cluster.hosts
+        called: list[tuple[str, str, Service | Store]] = [("service", item.name, item) for item in system.services]
+        called += [("store", store.name, store) for store in system.stores if self._scope.in_cluster(store)]
+        called += [("pooler", pooler.name, store) for store in system.stores if (pooler := pooler_of(store))]
+        for kind, name, item in called:
+            host = f"{name}.{self._scope.namespace(item)}.svc.cluster.local"
+            pods = list(bits(self._population.role(f"{kind}:{name}")))
+            for port in sorted({port for index in pods for port in self._expected.callee(index).served}):
+                led = (found for index in pods for found, _ in hosts.leading_to(index, ("TCP", port)))
+                if not any(found.name == host for found in led):
+                    detail = f"no Service leads from {host} to its port {port}"
+                    yield Difference(SERVICE, "closed", ("every caller",), name, str(port), detail=detail)
+        for members in self._cluster.sets:
+            governing = str(members.spec.get("serviceName"))
+            known = hosts.by_name.get(f"{governing}.{members.namespace}.svc.cluster.local")
+            own = self._population.namespaces.get(members.namespace, 0)
+            if known is None or not known.backends & self._population.select(members.spec.get("selector"), own):
+                detail = f"no Service '{governing}' gives its members their names"
+                yield Difference(SERVICE, "closed", ("every caller",), members.name, "", detail=detail)
 
     def _callee(self, index: int, report: Report) -> None:
         actor, declared = self._population.actors[index], self._expected.callee(index)
@@ -151,9 +175,10 @@ class PodAudit:
                 reached |= population.world
             return reached
         if actor.role.startswith("store:") and not self._scope.in_cluster(self._store(actor.role)):
-            if self._machines.nodes_reach(actor.name, number):
+            name = self._store(actor.role).name
+            if self._machines.nodes_reach(name, number):
                 return inside
-            if any(site.name == actor.name for site in self._machines.sites.machines):
+            if any(site.name == name for site in self._machines.sites.machines):
                 return 0
         return inside if self._machines.nodes_reach_internet(number) else 0
 

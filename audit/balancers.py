@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from audit.addresses import common, ranges, size
+from audit.addresses import Ranges, common, merged, ranges, size
 from audit.resources import Registry
-from audit.sites import NODE, Site, Sites
+from audit.sites import ENTRY, NODE, Site, Sites
 
 
 class Balancers:
@@ -26,10 +26,15 @@ class Balancers:
             for item in registry.of("aws:lb/targetGroup:TargetGroup")
         }
         self._targets: dict[str, set[tuple[str, int]]] = defaultdict(set)
+        self._addressed: dict[tuple[str, int], Ranges] = defaultdict(tuple)
+        """Addresses at which balancers, which have one in each zone, are targets."""
         for item in registry.of("aws:lb/targetGroupAttachment:TargetGroupAttachment"):
-            group = str(item.values["targetGroupArn"])
-            for site in self._targeted(str(item.values["targetId"])):
-                self._targets[group].add((site.name, int(item.values.get("port") or ports.get(group, 0))))
+            group, address = str(item.values["targetGroupArn"]), str(item.values["targetId"])
+            for site in self._targeted(address):
+                target = (site.name, int(item.values.get("port") or ports.get(group, 0)))
+                self._targets[group].add(target)
+                if site.role == ENTRY:
+                    self._addressed[target] = merged((*self._addressed[target], *ranges(address)))
         machines = {site.name for site in sites.machines if site.role == NODE}
         for item in registry.of("aws:autoscaling/group:Group"):
             for group in item.values.get("targetGroupArns") or ():
@@ -48,12 +53,17 @@ class Balancers:
             )
             if nodes in machines:
                 self._targets[group].add((nodes, ports.get(group, 0)))
+        groups = {str(item.values.get("arn") or item.id) for item in registry.of("aws:lb/targetGroup:TargetGroup")}
+        self.forwarding: set[tuple[str, int]] = set()
+        """Ports of balancers that lead to some target group, whoever fills it."""
         self._listeners: dict[str, dict[int, set[tuple[str, int]]]] = defaultdict(lambda: defaultdict(set))
         for item in registry.of("aws:lb/listener:Listener"):
             balancer = self._names.get(str(item.values["loadBalancerArn"]), "")
             port = int(item.values["port"])
             self._listeners[balancer][port] |= set()
             for action in item.values.get("defaultActions") or ():
+                if str(action.get("targetGroupArn")) in groups:
+                    self.forwarding.add((balancer, port))
                 self._listeners[balancer][port] |= self._targets.get(str(action.get("targetGroupArn")), set())
         self.aliases: dict[str, str] = {}
         """Public name -> balancer."""
@@ -76,8 +86,15 @@ class Balancers:
 
     def roles(self, balancer: str) -> dict[int, frozenset[str]]:
         """Port -> kinds of machines and their port: ``node:443``."""
-        roles = {site.name: site.role for site in self._sites.machines}
         return {
-            port: frozenset(f"{roles.get(name, name)}:{number}" for name, number in targets)
+            port: frozenset(self._described(target) for target in targets)
             for port, targets in self.listeners(balancer).items()
         }
+
+    def _described(self, target: tuple[str, int]) -> str:
+        """Its kind and port; of a target in several zones, whether all of them are."""
+        name, number = target
+        site = next((site for site in self._sites.machines if site.name == name), None)
+        known = self._addressed.get(target)
+        part = " (a part of it)" if site and known and size(known) < size(site.addresses) else ""
+        return f"{site.role if site else name}:{number}{part}"

@@ -50,6 +50,7 @@ class Cluster:
         self.peers = PeerModes(registry, population, root)
         self.authorization = Authorization(registry, population, root)
         self.hosts = Hosts(registry, population)
+        self.sets = registry.objects("StatefulSet")
         self._clients = ClientModes(registry, root)
         self.routing = Routing(registry, population, self.hosts, self._clients, root, mode)
         self.entrances = population.role("ingress-gateway")

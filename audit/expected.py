@@ -320,7 +320,12 @@ class Expectation:
     def _group(self, name: str) -> Mask:
         population = self._population
         everyone = population.everyone
-        strangers = population.role(STRANGER) | population.role(ELSEWHERE) | population.role(DNS)
+        strangers = (
+            population.role(STRANGER)
+            | population.role(ELSEWHERE)
+            | population.role(DNS)
+            | population.role(addons.PROOF)
+        )
         kind = self._scope.system.platform.ingress.kind
         senders = self._gateways if kind == "istio" else population.role("egress-gateway")
         groups = {

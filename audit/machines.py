@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from audit.balancers import Balancers
-from audit.expected_network import OVERLAY, NetworkExpectation
+from audit.expected_network import OVERLAY, WEB_PORTS, NetworkExpectation
 from audit.findings import Difference, Kind, Report
 from audit.firewall import EVERYTHING, Firewall, Way
+from audit.platform import KUBERNETES
 from audit.resources import Registry
 from audit.routes import NOWHERE, Routes, outside
 from audit.scope import Scope
@@ -122,7 +123,9 @@ class Machines:
             wanted = self._expected.listeners(site, joined)
             found = self.balancers.roles(site.name)
             if wanted is None:
-                wanted = {port: found.get(port, frozenset()) for port in (80, 443)}
+                wanted = dict.fromkeys(WEB_PORTS, frozenset({"a target group"}))
+                ports = self.balancers.forwarding
+                found = {port: wanted[80] if (site.name, port) in ports else frozenset() for port in found}
             for port in sorted(found.keys() | wanted.keys()):
                 if found.get(port) != wanted.get(port):
                     detail = (
@@ -130,6 +133,7 @@ class Machines:
                         f"declared is {_listed(wanted.get(port) or ())}"
                     )
                     yield Difference(BALANCER, "changed", ("the internet",), site.name, f"TCP {port}", detail=detail)
+            yield from self._alike(site)
         if not isinstance(self._scope.system.network, HubAndSpoke):
             # Whoever publishes its names does so outside of AWS.
             return
@@ -138,6 +142,21 @@ class Machines:
             if self.balancers.aliases.get(host, "") not in edges:
                 detail = "the name leads to no public load balancer"
                 yield Difference(NAME, "closed", ("the internet",), host, "", detail=detail)
+
+    def _alike(self, balancer: Site) -> Iterator[Difference]:
+        """Whichever of its machines gets a request, it has both doors; and every server answers for the API."""
+        listeners = self.balancers.listeners(balancer.name)
+        if balancer.role == ENTRY and self._environment:
+            servers, wanted = len(listeners.get(KUBERNETES, ())), self._scope.settings.servers
+            if wanted and servers != wanted.count:
+                detail = f"port {KUBERNETES} leads to {servers} servers, declared are {wanted.count}"
+                yield Difference(BALANCER, "changed", ("operators",), balancer.name, f"TCP {KUBERNETES}", detail=detail)
+        targets = {port: {name for name, _ in listeners.get(port, ())} for port in WEB_PORTS}
+        every = {name for names in targets.values() for name in names}
+        for port, names in targets.items():
+            if names and names != every:
+                detail = f"port {port} leads to {_listed(names)}, but not to {_listed(every - names)}"
+                yield Difference(BALANCER, "closed", ("the internet",), balancer.name, f"TCP {port}", detail=detail)
 
     def _hosts(self) -> list[str]:
         """Public names of the environment, or of all environments for the hub."""

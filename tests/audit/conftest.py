@@ -1,25 +1,27 @@
-"""The stacks of the default system as they are saved once they are up."""
+"""The project's stacks as they are saved once they are up, and what each of them is held to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pytest
 
-import systems
-from audit.scope import Scope
+from audit.scope import Scope, helpers_of
+from model import Bucket, HubAndSpoke
+from sandbox.config import load_config, load_project
+from stacks.settings import read
 from tests.audit.mutations import FEW
 from tests.audit.policy_mutations import Site
+from tests.conftest import ROOT
 from tests.platforms import Platforms, platforms
+from wheelhouse.audit import scope_of
 
 __all__ = ["platforms"]
 
 Documents = dict[str, Any]
-REGION = "eu-west-1"
-OPERATORS = ("192.168.100.0/24",)
-"""As in the stacks' files."""
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +30,10 @@ def documents(platforms: Platforms) -> Documents:
     return {stack: platforms.bench(stack).export(stack) for stack in ("hub", "dev", "stage", "prod")}
 
 
-def scope(environment: str) -> Scope:
-    """The default system's environment, with the settings of its stack's file."""
-    return Scope(systems.load("fitsync"), environment, REGION, operators=OPERATORS)
+def scope(stack: str) -> Scope:
+    """What the stack's file declares."""
+    project = load_project(ROOT)
+    return scope_of(read(load_config(project, stack, "", {}).values.get, project.name, stack))
 
 
 @dataclass(frozen=True)
@@ -38,50 +41,68 @@ class Audited:
     """A stack whose rules are lost and widened one by one."""
 
     stack: str
-    scope: Scope
-    site: Site
-    few: int
-    """Mutations of each kind of mistake, in a run of all tests."""
-    without: frozenset[str]
+    without: str = ""
     """Kinds of which it has none that the ingress or the system's own pods depend on."""
-    refers: tuple[str, ...] = ()
-    """Stacks that it refers to."""
+    few: int = 1
+    """Mutations of each kind of mistake, in a run of all tests."""
+    included: tuple[str, ...] = ()
+    """Ends of the names of firewall rules that a wider one includes: that such a one is lost changes nothing."""
+
+    @cached_property
+    def scope(self) -> Scope:
+        return scope(self.stack)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The stack, and those that it refers to."""
+        return (self.stack, "hub") if isinstance(self.scope.system.network, HubAndSpoke) else (self.stack,)
+
+    @cached_property
+    def site(self) -> Site:
+        declared = self.scope
+        system, home = declared.system, declared.system.home
+        databases = [store for store in system.stores if store.kind == "postgresql"]
+        poolers = [pooler.name for store in databases if (pooler := getattr(store, "pooler", None))]
+        redis = [store for store in system.stores if store.kind == "redis"]
+        wild = {route.to for route in system.routes if route.host == "*"}
+        return Site(
+            home=home,
+            public=next(declared.public_host(route.host) for route in system.routes if route.host != "*"),
+            store=f"redis.{declared.namespace(redis[0]) if redis else home}.svc.cluster.local",
+            names=frozenset(
+                (
+                    *(item.name for item in (*system.services, *system.stores)),
+                    *poolers,
+                    *(helper.name for store in system.stores for helper in helpers_of(store)),
+                )
+            ),
+            called=frozenset(call.callee for call in system.calls),
+            spaces=frozenset(
+                declared.namespace(item) for item in (*system.services, *system.stores) if not isinstance(item, Bucket)
+            ),
+            doubled=frozenset(store.name for store in databases),
+            covered=frozenset(declared.public_host(route.host) for route in system.routes if route.to in wild),
+            alike=frozenset(
+                f"{store.name}{suffix}.{declared.namespace(store)}.svc.cluster.local"
+                for store in databases
+                for suffix in ("", "-replicas")
+            ),
+            twice=frozenset({f"s3.{declared.region}.amazonaws.com"}),
+        )
 
 
-def _audited(system: str, environment: str, region: str, site: Site, without: str) -> Audited:
-    """Of a system whose network is its own."""
-    declared = Scope(systems.load(system), environment, region)
-    several = (external.hosts for external in declared.system.externals if len(external.hosts) > 1)
-    spaces = {declared.namespace(item) for item in (*declared.system.services, *declared.system.stores)}
-    databases = [store for store in declared.system.stores if store.kind == "postgresql"]
-    inside = {
-        f"{store.name}{suffix}.{declared.namespace(store)}.svc.cluster.local"
-        for store in databases
-        for suffix in ("", "-replicas")
-    }
-    wild = {route.to for route in declared.system.routes if route.host == "*"}
-    covered = {route.host for route in declared.system.routes if route.to in wild} - {"*"}
-    full = replace(
-        site,
-        spaces=tuple(sorted(spaces)),
-        doubled=frozenset(store.name for store in databases),
-        covered=frozenset(declared.public_host(host) for host in covered),
-        alike=frozenset((*(host for hosts in several for host in hosts), *inside)),
-        twice=frozenset({f"s3.{region}.amazonaws.com"}),
-    )
-    return Audited(f"{system}-{environment}", declared, full, 1, frozenset(without.split()))
-
-
+MESH = "AuthorizationPolicy DestinationRule Gateway PeerAuthentication ServiceEntry Sidecar VirtualService"
+CILIUM = "CiliumClusterwideNetworkPolicy CiliumNetworkPolicy"
 AUDITED = {
-    "fitsync": Audited("dev", scope("dev"), Site(), FEW, frozenset({"NetworkPolicy", "Ingress"}), ("hub",)),
-    "gym": _audited("gym", "dev", REGION, Site("gym", "dev.gym.example.com"), "NetworkPolicy Ingress"),
-    "orion": _audited(
-        "orion",
-        "dev",
-        "us-east-1",
-        Site("orion-system", "api.dev.orion.com", data="orion-data"),
-        "CiliumNetworkPolicy CiliumClusterwideNetworkPolicy Gateway",
+    "fitsync": Audited("dev", "NetworkPolicy Ingress", FEW),
+    "gym": Audited("gym-dev", "NetworkPolicy Ingress"),
+    "orion": Audited(
+        "orion-dev",
+        f"{CILIUM} Gateway",
+        included=tuple(f"public-nodes-ingress-{port}-edge" for port in (30080, 30081, 30443)),
     ),
+    "neotool": Audited("neotool-prod", f"{CILIUM} {MESH}"),
+    "myhealth": Audited("myhealth-prod", f"{CILIUM} Ingress", included=("private-nodes-egress-443-control-plane",)),
 }
 """A system joins by its line here."""
 
@@ -92,8 +113,7 @@ def exported(platforms: Platforms) -> Callable[[Audited], Documents]:
     known: dict[str, Documents] = {}
 
     def export(audited: Audited) -> Documents:
-        names = (audited.stack, *audited.refers)
-        return known.setdefault(audited.stack, {name: platforms.bench(name).export(name) for name in names})
+        return known.setdefault(audited.stack, {name: platforms.bench(name).export(name) for name in audited.names})
 
     return export
 

@@ -9,10 +9,12 @@ import copy
 import os
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+
+from audit.findings import Difference
 
 Resource = dict[str, Any]
 Change = Callable[[Resource], None]
@@ -28,10 +30,17 @@ class Mutation:
     urn: str
     layers: tuple[str, ...]
     """A difference at one of these layers is what the audit must report."""
-    mentions: str
-    """What that difference must name: a workload, a machine, a host."""
+    mentions: tuple[str, ...]
+    """One of these that difference must name: a workload, a machine, a host. Empty: no name is known to be right."""
     change: Change | None
     """None: the resource is gone."""
+
+    def told_by(self, differences: Iterable[Difference]) -> bool:
+        """Whether one of the differences is at the right layer and names the right end."""
+        return any(
+            item.layer in self.layers and (not self.mentions or any(name in item.text for name in self.mentions))
+            for item in differences
+        )
 
     @contextmanager
     def applied(self, documents: Mapping[str, Any]) -> Iterator[None]:

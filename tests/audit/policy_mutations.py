@@ -15,36 +15,40 @@ EGRESS, INGRESS, MTLS, AUTHORIZATION, ROUTING = (
     "authorization",
     "mesh routing",
 )
-DOOR, BEHAVIOUR = "ingress gateway", "mesh behaviour"
+DOOR, BEHAVIOUR, SERVICE = "ingress gateway", "mesh behaviour", "service"
 
 
 @dataclass(frozen=True)
 class Site:
     """Where the mutations are made."""
 
-    home: str = "fitsync"
+    home: str
     """The namespace of the system."""
-    public: str = "app.dev.fitsync.com"
+    public: str
     """One of its public hosts."""
-    data: str = ""
-    """The namespace of its Redis. Absent: its own."""
-    spaces: tuple[str, ...] = ()
-    """Further namespaces of its services and stores."""
-    doubled: frozenset[str] = frozenset()
+    store: str
+    """A host inside the cluster to which nothing of the kind is led."""
+    names: frozenset[str]
+    """Workloads that are declared, not a chart's."""
+    called: frozenset[str]
+    """Services that others call."""
+    spaces: frozenset[str]
+    """Namespaces of its services and stores."""
+    doubled: frozenset[str]
     """Stores to whose pods several Services lead, all of which their users know."""
-    covered: frozenset[str] = frozenset()
+    covered: frozenset[str]
     """Public hosts for which a wildcard answers the same."""
-    alike: frozenset[str] = frozenset()
+    alike: frozenset[str]
     """Hosts that are one of several of the same place."""
-    twice: frozenset[str] = frozenset()
+    twice: frozenset[str]
     """Hosts outside that two entries of one namespace name."""
 
     def owns(self, body: dict[str, Any]) -> bool:
         """Whether an object is of the system's own namespaces, not of the platform's."""
-        return body["metadata"].get("namespace") in (self.home, *self.spaces)
+        return body["metadata"].get("namespace") in self.spaces
 
 
-def of(stack: str, resource: dict[str, Any], site: Site = Site()) -> Iterator[Mutation]:
+def of(stack: str, resource: dict[str, Any], site: Site) -> Iterator[Mutation]:
     """Every mutation of one Kubernetes object that makes a difference."""
     kind = resource["type"].rpartition(":")[2]
     make = KINDS.get(kind)
@@ -53,7 +57,7 @@ def of(stack: str, resource: dict[str, Any], site: Site = Site()) -> Iterator[Mu
     body = resource["outputs"]
     key = f"{kind} {body['metadata'].get('namespace', '')}/{body['metadata']['name']}"
     for what, layers, mentions, change in make(body, site):
-        yield Mutation(f"{key}: {what}", stack, resource["urn"], layers, mentions, change)
+        yield Mutation(f"{key}: {what}", stack, resource["urn"], layers, (mentions,) if mentions else (), change)
 
 
 Found = Iterator[tuple[str, tuple[str, ...], str, Change | None]]
@@ -89,7 +93,8 @@ def _standard(body: dict[str, Any], site: Site) -> Found:
     """Of the platform's own pods, whose labels are their charts': what they need. The standard policy knows the API
     server and hosts by address only, so that what is too wide there is no difference."""
     spec = body["spec"]
-    own = site.owns(body) and set(spec["podSelector"].get("matchLabels") or {"app"}) == {"app"}
+    labels = spec["podSelector"].get("matchLabels") or {}
+    own = site.owns(body) and (not spec["podSelector"] or labels.get("app") in site.names)
     if own or spec["podSelector"]:
         yield "is gone", (EGRESS, INGRESS), "", None
     if not own:
@@ -100,12 +105,13 @@ def _standard(body: dict[str, Any], site: Site) -> Found:
             path = ("spec", section, index)
             yield f"{section}[{index}] is gone", (layer,), "", drop(path)
             yield f"{section}[{index}] has no ports", (layer,), "", drop((*path, "ports"))
-            yield f"{section}[{index}] is for all", (layer,), "", drop((*path, peers))
+            if peers in rule:
+                yield f"{section}[{index}] is for all", (layer,), "", drop((*path, peers))
             for number, _ in enumerate(rule["ports"]):
                 yield f"{section}[{index}] loses a port", (layer,), "", drop((*path, "ports", number))
             more = {"port": 8443, "protocol": "TCP"}
             yield f"{section}[{index}] has one more port", (layer,), "", append((*path, "ports"), more)
-            for number, _ in enumerate(rule[peers]):
+            for number, _ in enumerate(rule.get(peers, ())):
                 yield f"{section}[{index}] loses a peer", (layer,), "", drop((*path, peers, number))
 
 
@@ -133,8 +139,6 @@ def _finer(section: str, index: int, rule: dict[str, Any], peers: str, layer: st
     """One peer or one port less, one port more."""
     path = ("spec", section, index)
     for number, _ in enumerate(rule[peers]):
-        if peers == "toFQDNs" and len(rule[peers]) > 1:
-            continue  # Several names of one place.
         yield f"{section}[{index}] loses a peer", (layer,), "", drop((*path, peers, number))
     if "toPorts" in rule:
         ports = (*path, "toPorts", 0, "ports")
@@ -206,13 +210,15 @@ def _virtual_service(body: dict[str, Any], site: Site) -> Found:
     inside = "gateways" not in spec
     if limited or not inside:
         yield "is gone", (DOOR, BEHAVIOUR), "", None
-    elsewhere = {"host": f"redis.{site.data or site.home}.svc.cluster.local", "port": {"number": 6379}}
+    elsewhere = {"host": site.store, "port": {"number": 6379}}
     layers = (DOOR, ROUTING)
     for index, route in enumerate(spec["http"]):
         path = ("spec", "http", index)
         name = route["route"][0]["destination"]["host"].partition(".")[0]
+        if inside and name not in site.called:
+            continue
         yield f"http[{index}] leads elsewhere", layers, "", put((*path, "route", 0, "destination"), elsewhere)
-        if not inside and route["match"] != [{"uri": {"prefix": "/"}}]:
+        if not inside and route.get("match", [{"uri": {"prefix": "/"}}]) != [{"uri": {"prefix": "/"}}]:
             yield f"http[{index}] takes every path", layers, name, drop((*path, "match"))
         if inside:
             some = [{"uri": {"prefix": "/only"}}]
@@ -251,13 +257,15 @@ def _service_entry(body: dict[str, Any], site: Site) -> Found:
 
 
 def _service(body: dict[str, Any], site: Site) -> Found:
-    name = body["spec"]["selector"]["app"]
-    if body["spec"]["ports"][0]["name"] == "metrics":
+    name = body["spec"]["selector"].get("app")
+    if name not in site.names or body["spec"]["ports"][0]["name"] == "metrics":
         return  # Prometheus goes to the pods' addresses.
+    layers = (ROUTING, SERVICE)
     if name not in site.doubled:
-        yield "is gone", (ROUTING,), name, None
-        yield "selects nobody", (ROUTING,), name, put(("spec", "selector"), {"app": "nobody"})
-    yield "leads to another port", (ROUTING,), name, put(("spec", "ports", 0, "targetPort"), 1)
+        yield "is gone", layers, name, None
+        yield "selects nobody", layers, name, put(("spec", "selector"), {"app": "nobody"})
+    if body["spec"].get("clusterIP") != "None":  # Otherwise its name leads to the pods' own addresses.
+        yield "leads to another port", layers, name, put(("spec", "ports", 0, "targetPort"), 1)
 
 
 def _destination_rule(body: dict[str, Any], site: Site) -> Found:

@@ -82,7 +82,7 @@ def _another_host(spec: Spec) -> None:
     ("change", "kind", "callers", "callees"),
     [
         (_anybody, "open", {"web", "mails"}, {"pay"}),
-        (_any_host, "open", {"orders"}, {"maps"}),
+        (_any_host, "open", {"orders"}, {"maps: maps.example", "maps: m.example"}),
         (_one_more, "open", {"web"}, {"pay"}),
         (_another_host, "closed", {"orders"}, {"pay"}),
     ],
