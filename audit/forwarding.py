@@ -17,7 +17,7 @@ Spec = Mapping[str, Any]
 
 
 class Forwarding:
-    """What a pattern of hosts leads to on a gateway. Without it: to the address that was called, the gateway's own."""
+    """What a pattern of hosts leads to on a gateway. Without it: nowhere, for a gateway knows no address of one."""
 
     def __init__(self, registry: Registry) -> None:
         self._diverted: dict[tuple[str, int], str] = {}

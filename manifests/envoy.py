@@ -177,7 +177,7 @@ _LOG = _extension(
 
 
 def _diverted(part: str, pattern: str, port: int) -> Manifest:
-    """What Istio's own route would send to the address that the caller chose."""
+    """Istio's own route ends at the pattern, which has no address on a gateway."""
     chain = {"sni": pattern, "filter": {"name": _TCP_PROXY}}
     return {
         "applyTo": "NETWORK_FILTER",

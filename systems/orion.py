@@ -429,10 +429,11 @@ SYSTEM = System(
             servers=Nodes(instance="t3.large", count=3),
             pools={
                 "public": Nodes(instance="t3.medium", count=3, maximum=3),
-                "application": Nodes(instance="t3.xlarge", count=3, maximum=8),
+                "application": Nodes(instance="t3.xlarge", count=3, maximum=9),
                 "data": Nodes(instance="r6i.xlarge", count=3, maximum=3, disk=Gp3(size=100)),
-                "monitoring": Nodes(instance="t3.xlarge", count=2, maximum=3),
-                "management": Nodes(instance="t3.large", count=2, maximum=3),
+                # Volumes stay in their zone: a machine in each, and one for each member of Vault.
+                "monitoring": Nodes(instance="t3.xlarge", count=2, maximum=2),
+                "management": Nodes(instance="t3.large", count=3, maximum=3),
             },
             protect=True,
             snapshot_days=30,

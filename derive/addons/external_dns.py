@@ -11,10 +11,16 @@ from derive.addons.chart import OUTSIDE_MESH, Addition, Measured, Release, house
 from derive.addons.flows import API_SERVER, Flow, Hosts, Rule
 from derive.cluster.placement import placement
 from derive.shapes import Deployment, SecretPlan
-from model import ExternalDns, Istio
+from model import ExternalDns, IstioGateway
 
 NAME: Final = "external-dns"
 LABELS: Final = {naming.APP: NAME}
+WILDCARD: Final = "wildcard"
+
+
+def _reads_mesh(deployment: Deployment) -> bool:
+    """Whether the mesh's objects say what is published; otherwise they say only what leaves."""
+    return isinstance(deployment.system.platform.ingress, IstioGateway)
 
 
 def addition(deployment: Deployment, choice: ExternalDns) -> Addition:
@@ -25,7 +31,7 @@ def addition(deployment: Deployment, choice: ExternalDns) -> Addition:
             name=NAME,
             source=source,
             values=values(deployment, choice),
-            requires=("cilium", istio.BASE),
+            requires=("cilium", *((istio.BASE,) if _reads_mesh(deployment) else ())),
         ),
         rules=(Rule(NAME, LABELS, (), (API_SERVER, Flow(Hosts(("api.cloudflare.com",)), (443,)))),),
         secrets=(SecretPlan(name=TOKEN, namespace=source.namespace, given={TOKEN: TOKEN}),),
@@ -35,11 +41,13 @@ def addition(deployment: Deployment, choice: ExternalDns) -> Addition:
 
 def values(deployment: Deployment, choice: ExternalDns) -> dict[str, Any]:
     platform = deployment.system.platform
-    mesh = ["istio-gateway", "istio-virtualservice"] if isinstance(platform.mesh, Istio) else []
+    mesh = ["istio-gateway", "istio-virtualservice"] if _reads_mesh(deployment) else []
+    # The mark of a wildcard's owner is a record of its own, whose name may hold no asterisk.
+    marked = f"--txt-wildcard-replacement={WILDCARD}"
     return {
         "provider": {"name": choice.provider},
         "env": [{"name": "CF_API_TOKEN", "valueFrom": {"secretKeyRef": {"name": TOKEN, "key": TOKEN}}}],
-        "extraArgs": ["--cloudflare-proxied"] if choice.proxied else [],
+        "extraArgs": [marked, *(["--cloudflare-proxied"] if choice.proxied else [])],
         "sources": ["service", "ingress", *mesh],
         "domainFilters": [deployment.system.domain],
         # Records that bear this owner's mark are its own: it takes them away, too, and touches no other.

@@ -262,7 +262,7 @@ def test_definitions_outlive_their_charts() -> None:
 
 def test_names_are_published_behind_the_proxy_and_only_own_records_are_touched() -> None:
     found = values("external-dns", equipped())
-    assert found["extraArgs"] == ["--cloudflare-proxied"]
+    assert found["extraArgs"] == ["--txt-wildcard-replacement=wildcard", "--cloudflare-proxied"]
     assert (found["domainFilters"], found["txtOwnerId"]) == (["shop.example"], "shop-dev")
 
 

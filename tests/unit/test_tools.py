@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from derive.plan import system_plan
 from manifests.base import Manifest
@@ -87,6 +88,19 @@ def test_what_external_dns_publishes_leads_to_the_edge(ingress: Nginx | None, ki
         assert found
         for item in found.values():
             assert item["metadata"].get("annotations", {}).get("external-dns.alpha.kubernetes.io/target") == wanted
+
+
+@pytest.mark.parametrize(
+    ("ingress", "sources"),
+    [(Nginx(), ["service", "ingress"]), (None, ["service", "ingress", "istio-gateway", "istio-virtualservice"])],
+)
+def test_external_dns_reads_what_publishes(ingress: Nginx | None, sources: list[str]) -> None:
+    """Behind another ingress the mesh's Gateways are ways out; a wildcard's own mark is a name that DNS takes."""
+    fields: dict[str, Any] = {**PLATFORM, "addons": (ExternalDns(),)}
+    platform = Platform(**fields) if ingress is None else Platform(**fields, ingress=ingress)
+    found = yaml.safe_load(charts(deployed(shop(platform=platform)))["external-dns"]["valuesContent"])
+    assert found["sources"] == sources
+    assert "--txt-wildcard-replacement=wildcard" in found["extraArgs"]
 
 
 def test_grafana_knows_its_own_address() -> None:
