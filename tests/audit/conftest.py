@@ -33,7 +33,7 @@ def documents(platforms: Platforms) -> Documents:
 def scope(stack: str) -> Scope:
     """What the stack's file declares."""
     project = load_project(ROOT)
-    return scope_of(read(load_config(project, stack, "", {}).values.get, project.name, stack))
+    return scope_of(read(load_config(project, stack, "", {}).values, project.name, stack))
 
 
 @dataclass(frozen=True)
