@@ -116,24 +116,28 @@ def _cilium(flow: Flow, way: Literal["from", "to"]) -> Manifest:
     return {f"{way}Endpoints": [cilium.endpoints(pods.labels, pods.namespace) for pods in peers], **ports}
 
 
-def standard_policy(rule: Rule, namespace: str, vpc: str) -> Manifest:
-    """``vpc``: the range of the network that the nodes are in."""
+def standard_policy(rule: Rule, namespace: str, vpc: str, api: str | None = None) -> Manifest:
+    """``vpc``: the range of the network that the nodes are in. ``api``: the address of the API server's Service, by
+    which pods call it: some plug-ins judge a connection before kube-proxy leads it on
+    (aws/amazon-network-policy-controller-k8s#222). Absent: it is not known."""
     dns = Flow((Pods(DNS_LABELS, "kube-system"),), (53,), ("UDP", "TCP"))
     return network.network_policy(
         rule.name,
         namespace,
         rule.selector,
-        [_standard(flow, "from", vpc) for flow in rule.inbound],
-        [_standard(flow, "to", vpc) for flow in (dns, *rule.outbound)],
+        [_standard(flow, "from", vpc, None) for flow in rule.inbound],
+        [_standard(flow, "to", vpc, api) for flow in (dns, *rule.outbound)],
     )
 
 
-def _standard(flow: Flow, way: Literal["from", "to"], vpc: str) -> Manifest:
-    numbers = flow.ports
+def _standard(flow: Flow, way: Literal["from", "to"], vpc: str, api: str | None) -> Manifest:
+    numbers, service = flow.ports, []
     if isinstance(flow.peers, Entities) and "kube-apiserver" in flow.peers.names and way == "to":
         numbers = numbers or API_PORTS
+        service = [network.block(f"{api}/32")] if api else []
     ports = [{"port": port, "protocol": protocol} for port in numbers for protocol in flow.protocols]
     peers = _standard_peers(flow.peers, way, vpc)
+    peers = [*peers, *service] if peers is not None else None
     return {**({way: peers} if peers is not None else {}), **({"ports": ports} if ports else {})}
 
 

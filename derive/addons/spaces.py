@@ -38,7 +38,7 @@ from derive.edge.doorman import doorman
 from derive.edge.tools import tools
 from derive.mesh import network_policies
 from derive.mesh.egress import gateway_callers, through_gateway
-from derive.network.networks import node_range
+from derive.network.networks import api_service, node_range
 from derive.observability.fluent_bit import HTTP_PORT
 from derive.observability.monitors import measured
 from derive.services.namespaces import POD_SECURITY
@@ -166,7 +166,8 @@ def _space(deployment: Deployment, name: str, level: Level, rules: Sequence[Rule
         policies = [cilium_policy(rule, name) for rule in rules]
     else:
         closed = network_policies.standard_default_deny(name)
-        policies = [standard_policy(rule, name, node_range(deployment)) for rule in rules]
+        where = (node_range(deployment), api_service(deployment))
+        policies = [standard_policy(rule, name, *where) for rule in rules]
     # Where services live too, the default denial comes with them.
     settings = (*(() if both else (closed,)), *policies)
     return AddonPlan(

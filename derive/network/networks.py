@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_network
 
 from derive.edge.doorman import IngressPorts, doorman
 from derive.limits import balancer
@@ -128,6 +128,13 @@ def node_range(deployment: Deployment) -> str:
     """Where the nodes and the API server are, as far as one knows: those of an existing cluster may be anywhere."""
     existing = isinstance(deployment.system.platform.cluster, ExistingCluster)
     return firewall.WORLD if existing else deployment.environment.cidr
+
+
+def api_service(deployment: Deployment) -> str | None:
+    """The address of the API server inside the cluster, the first of its Services' (Kubernetes documentation, "Service
+    ClusterIP allocation"). Absent: an existing cluster has its own."""
+    cluster = deployment.system.platform.cluster
+    return None if isinstance(cluster, ExistingCluster) else str(ip_network(cluster.services)[1])
 
 
 def machine_tiers(system: System) -> tuple[str, ...]:

@@ -284,6 +284,19 @@ def test_ways_out_in_the_standard_notation(flow: Flow, standard: Manifest) -> No
     assert found == standard
 
 
+def test_pods_reach_the_api_by_its_services_address() -> None:
+    """The network plug-in of EKS judges what a pod sends before kube-proxy leads it on: with the nodes' addresses alone
+    no controller, operator or webhook in the cluster could ask the API anything."""
+    policy = standard_policy(Rule("r", LABELS, (), (API_SERVER,)), "here", "10.1.0.0/16", "172.20.0.1")
+    assert policy["spec"]["egress"][-1] == {
+        "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}, {"ipBlock": {"cidr": "172.20.0.1/32"}}],
+        "ports": [{"port": 443, "protocol": "TCP"}, {"port": 6443, "protocol": "TCP"}],
+    }
+    system = equipped(cni=NetworkPolicies())
+    asking = [item for item in policies("NetworkPolicy", system) if item["metadata"]["name"] == "external-secrets"]
+    assert "10.43.0.1/32" in str(asking)
+
+
 def test_the_other_end_is_opened_once_and_only_where_a_rule_selects_it() -> None:
     caller = Rule("caller", {"app": "caller"}, (), (Flow((Pods({"app": "callee"}, "b"),), (80,)),))
     rules = {"a": (caller,), "b": (Rule("callee", {"app": "callee"}), Rule("other", {"app": "other"}))}
