@@ -1,7 +1,7 @@
-"""A layered drawing (Sugiyama, Tagawa, Toda 1981): ranks from top to bottom, in vertical lanes that do not mix.
+"""A layered drawing (Sugiyama, Tagawa, Toda 1981): ranks from top to bottom, frames that hold what belongs together.
 
-Long links get a bend at every rank between their ends; the order within ranks comes from barycentres, and the places
-from isotonic regression: as near to the mean of the neighbours as the order and the distances allow.
+Long links get a bend at every rank between their ends. Things are ordered by barycentres, and stand as near to the mean
+of what they are joined to as order, distances and frames allow. Frames that share no rank may stand below one another.
 """
 
 from __future__ import annotations
@@ -10,25 +10,39 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import fmean
 from typing import Final
 
-SWEEPS: Final = 12
+SWEEPS: Final = 16
 """Passes over the ranks, down and up, for the order; as many for the places. More changed nothing in trials."""
+ROUNDS: Final = 60
+"""Of the projections that keep things apart; after as many, what is left is far below a pixel in trials."""
 BEND: Final = 12.0
 """Width that a passing link takes."""
 STRAIGHT: Final = 8.0
 """How much more a link's bends hold to each other than boxes do: long lines stay straight."""
 
 Item = Hashable
+Apart = tuple[Item, Item, float]
+"""Left, right, and how far at least the centre of the one is from that of the other."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """Something with a place of its own."""
+    """Something with a place of its own. ``frame`` absent: it stands outside of all."""
 
     rank: int
-    lane: int
+    frame: Hashable | None
     width: float
+
+
+@dataclass(frozen=True)
+class Room:
+    """Distances: of neighbours in a rank, of frames, and by frame of its border from what it holds."""
+
+    gap: float
+    between: float
+    inside: Mapping[Hashable, float]
 
 
 @dataclass(frozen=True)
@@ -38,60 +52,174 @@ class Layout:
     across: Mapping[Item, float]
     routes: tuple[tuple[Item, ...], ...]
     """Per link its upper end, its bends, its lower end."""
-    lanes: tuple[tuple[float, float], ...]
-    """Per lane the range that it takes."""
+    frames: Mapping[Hashable, tuple[float, float]]
+    """The range that each takes."""
 
 
-def layout(boxes: Mapping[str, Box], links: Sequence[tuple[str, str]], gap: float, lane_gap: float) -> Layout:
-    """Place the boxes. Links lead from one rank to a lower one; ``gap`` is the distance of neighbours in a rank."""
-    items: dict[Item, Box] = {}
-    items.update(boxes.items())
+def layout(boxes: Mapping[str, Box], links: Sequence[tuple[str, str]], room: Room) -> Layout:
+    """Place the boxes. Links lead from one rank to a lower one."""
+    items, routes = _with_bends(boxes, links)
+    drawing = _Drawing(items, routes, room)
+    order = drawing.ordered()
+    used = {box.frame for box in boxes.values()}
+    across = _facing(drawing.placed(order), items, [frame for frame in room.inside if frame in used])
+    left = min((across[item] - items[item].width / 2 for item in across), default=0.0)
+    frames: dict[Hashable, tuple[float, float]] = {}
+    for item, box in items.items():
+        if box.frame is not None:
+            pad = box.width / 2 + room.inside[box.frame]
+            start, end = frames.get(box.frame, (float("inf"), float("-inf")))
+            frames[box.frame] = min(start, across[item] - pad), max(end, across[item] + pad)
+    left = min((left, *(start for start, _ in frames.values())))
+    moved = {item: place - left for item, place in across.items()}
+    return Layout(moved, routes, {name: (start - left, end - left) for name, (start, end) in frames.items()})
+
+
+def _facing(
+    across: Mapping[Item, float], items: Mapping[Item, Box], frames: Sequence[Hashable]
+) -> Mapping[Item, float]:
+    """Mirrored where the first frame is on the right of the last: both ways are as good, and one is expected."""
+    if not frames:
+        return across
+    first, last = (
+        fmean(across[item] for item, box in items.items() if box.frame == frame) for frame in (frames[0], frames[-1])
+    )
+    return {item: -place for item, place in across.items()} if first > last else across
+
+
+def _with_bends(
+    boxes: Mapping[str, Box], links: Sequence[tuple[str, str]]
+) -> tuple[dict[Item, Box], tuple[tuple[Item, ...], ...]]:
+    """A bend is in a frame of its link's ends for as long as that frame goes on."""
+    held: dict[Hashable, list[int]] = defaultdict(list)
+    for box in boxes.values():
+        if box.frame is not None:
+            held[box.frame].append(box.rank)
+    items: dict[Item, Box] = dict(boxes.items())
     routes: list[tuple[Item, ...]] = []
     for index, (upper, lower) in enumerate(links):
-        bends = [(index, rank) for rank in range(boxes[upper].rank + 1, boxes[lower].rank)]
-        items |= {(index, rank): Box(rank, boxes[upper].lane, BEND) for index, rank in bends}
+        bends: list[Item] = []
+        for rank in range(boxes[upper].rank + 1, boxes[lower].rank):
+            ends = boxes[upper].frame, boxes[lower].frame
+            frame = next((end for end in ends if end in held and min(held[end]) <= rank <= max(held[end])), None)
+            items[index, rank] = Box(rank, frame, BEND)
+            bends.append((index, rank))
         routes.append((upper, *bends, lower))
-    above: dict[Item, list[Item]] = defaultdict(list)
-    below: dict[Item, list[Item]] = defaultdict(list)
-    for route in routes:
-        for upper_item, lower_item in pairwise(route):
-            below[upper_item].append(lower_item)
-            above[lower_item].append(upper_item)
-    ranks: list[list[Item]] = [[] for _ in range(max((box.rank for box in items.values()), default=0) + 1)]
-    for item, box in items.items():
-        ranks[box.rank].append(item)
-    ranks = _ordered(ranks, items, above, below)
-    across, lanes = _placed(ranks, items, above, below, gap, lane_gap)
-    return Layout(across, tuple(routes), lanes)
+    return items, tuple(routes)
 
 
-Neighbours = Mapping[Item, Sequence[Item]]
+class _Drawing:
+    def __init__(self, items: Mapping[Item, Box], routes: Sequence[Sequence[Item]], room: Room) -> None:
+        self._items, self._room = items, room
+        self._above: dict[Item, list[Item]] = defaultdict(list)
+        self._below: dict[Item, list[Item]] = defaultdict(list)
+        for route in routes:
+            for upper, lower in pairwise(route):
+                self._below[upper].append(lower)
+                self._above[lower].append(upper)
+        self._depth = max((box.rank for box in items.values()), default=-1) + 1
+
+    def ordered(self) -> list[Item]:
+        """Everything from left to right: what shares a frame together; the order with the fewest crossings."""
+        order = self._together({item: float(index) for index, item in enumerate(self._items)})
+        places = self._apart(dict.fromkeys(order, 0.0), order)
+        best, fewest = order, self._badness(order, places)
+        for sweep in range(SWEEPS):
+            down = sweep % 2 == 0
+            wishes = dict(places)
+            for row in self._rows(order) if down else reversed(self._rows(order)):
+                for item in row:
+                    near = (self._above if down else self._below).get(item)
+                    if near:
+                        wishes[item] = fmean(wishes[other] for other in near)
+            order = self._together(wishes)
+            places = self._apart(wishes, order)
+            badness = self._badness(order, places)
+            if badness < fewest:
+                best, fewest = order, badness
+        return best
+
+    def placed(self, order: Sequence[Item]) -> dict[Item, float]:
+        """Near to the mean of the neighbours; half a step at a time, because the neighbours move as well."""
+        places = self._apart(dict.fromkeys(order, 0.0), order)
+        for _ in range(2 * SWEEPS):
+            wishes = {}
+            for item in order:
+                near = [*self._above.get(item, ()), *self._below.get(item, ())]
+                pulls = [self._pull(item, other) for other in near]
+                mean = fmean([places[other] for other in near], pulls) if near else places[item]
+                wishes[item] = (places[item] + mean) / 2
+            places = self._apart(wishes, order)
+        return places
+
+    def _pull(self, item: Item, other: Item) -> float:
+        return STRAIGHT if isinstance(item, tuple) and isinstance(other, tuple) else 1.0
+
+    def _group(self, item: Item) -> Hashable:
+        frame = self._items[item].frame
+        return item if frame is None else ("frame", frame)
+
+    def _together(self, wishes: Mapping[Item, float]) -> list[Item]:
+        groups: dict[Hashable, list[Item]] = defaultdict(list)
+        for item in wishes:
+            groups[self._group(item)].append(item)
+        for group in groups.values():
+            group.sort(key=wishes.__getitem__)
+        return [
+            item
+            for group in sorted(groups.values(), key=lambda group: fmean(wishes[item] for item in group))
+            for item in group
+        ]
+
+    def _rows(self, order: Sequence[Item]) -> list[list[Item]]:
+        rows: list[list[Item]] = [[] for _ in range(self._depth)]
+        for item in order:
+            rows[self._items[item].rank].append(item)
+        return rows
+
+    def _apart(self, wishes: Mapping[Item, float], order: Sequence[Item]) -> dict[Item, float]:
+        """Each as near to its wish as the distances allow."""
+        weights = {item: float(len(self._above[item]) + len(self._below[item]) or 1) for item in order}
+        return separated(wishes, weights, order, self._distances(order))
+
+    def _distances(self, order: Sequence[Item]) -> list[Apart]:
+        """Of neighbours within a frame, and of what stands at the sides of two frames that are beside each other."""
+        ranks: dict[Hashable, list[int]] = defaultdict(list)
+        rows: dict[tuple[Hashable, int], list[Item]] = defaultdict(list)
+        for item in order:
+            rank = self._items[item].rank
+            ranks[self._group(item)].append(rank)
+            rows[self._group(item), rank].append(item)
+        found = [(a, b, self._next_to(a, b)) for row in rows.values() for a, b in pairwise(row)]
+        beside: dict[tuple[Hashable, Hashable], None] = {}
+        for rank in range(self._depth):
+            here = [group for group, own in ranks.items() if min(own) <= rank <= max(own)]
+            beside |= dict.fromkeys(pairwise(here))
+        for left, right in beside:
+            ends = [rows[left, rank][-1] for rank in dict.fromkeys(ranks[left])]
+            starts = [rows[right, rank][0] for rank in dict.fromkeys(ranks[right])]
+            found += [(a, b, self._beside(a, b)) for a in ends for b in starts]
+        return found
+
+    def _next_to(self, left: Item, right: Item) -> float:
+        bends = isinstance(left, tuple) and isinstance(right, tuple)
+        return (self._items[left].width + self._items[right].width) / 2 + self._room.gap / (2 if bends else 1)
+
+    def _beside(self, left: Item, right: Item) -> float:
+        boxes = self._items[left], self._items[right]
+        frames = [box.frame for box in boxes if box.frame is not None]
+        if not frames:
+            return self._next_to(left, right)
+        gap = self._room.between if len(frames) == 2 else self._room.gap
+        return sum(box.width for box in boxes) / 2 + sum(self._room.inside[frame] for frame in frames) + gap
+
+    def _badness(self, order: Sequence[Item], places: Mapping[Item, float]) -> tuple[int, float]:
+        """Crossings, then how far links go sideways."""
+        length = sum(abs(places[a] - places[b]) for a, near in self._below.items() for b in near)
+        return crossings(self._rows(order), self._below), length
 
 
-def _ordered(
-    ranks: list[list[Item]], items: Mapping[Item, Box], above: Neighbours, below: Neighbours
-) -> list[list[Item]]:
-    """Each rank by lane, and within its lane by the mean position of the neighbours; the best of all passes."""
-    ranks = [sorted(rank, key=lambda item: items[item].lane) for rank in ranks]
-    best, fewest = ranks, _crossings(ranks, below)
-    for sweep in range(SWEEPS):
-        down = sweep % 2 == 0
-        ranks = [list(rank) for rank in ranks]
-        for index in range(1, len(ranks)) if down else range(len(ranks) - 2, -1, -1):
-            fixed = {item: place for place, item in enumerate(ranks[index - 1 if down else index + 1])}
-            order = {}
-            for place, item in enumerate(ranks[index]):
-                near = (above if down else below).get(item, ())
-                mean = sum(fixed[other] for other in near) / len(near) if near else float(place)
-                order[item] = (items[item].lane, mean)
-            ranks[index].sort(key=order.__getitem__)
-        crossings = _crossings(ranks, below)
-        if crossings < fewest:
-            best, fewest = ranks, crossings
-    return best
-
-
-def _crossings(ranks: Sequence[Sequence[Item]], below: Neighbours) -> int:
+def crossings(ranks: Sequence[Sequence[Item]], below: Mapping[Item, Sequence[Item]]) -> int:
     """Inversions between each rank and the next, counted with a Fenwick tree."""
     total = 0
     for upper, lower in pairwise(ranks):
@@ -114,77 +242,27 @@ def _crossings(ranks: Sequence[Sequence[Item]], below: Neighbours) -> int:
     return total
 
 
-def _placed(
-    ranks: Sequence[Sequence[Item]],
-    items: Mapping[Item, Box],
-    above: Neighbours,
-    below: Neighbours,
-    gap: float,
-    lane_gap: float,
-) -> tuple[dict[Item, float], tuple[tuple[float, float], ...]]:
-    """Lane by lane, from left to right."""
-    across: dict[Item, float] = {}
-    lanes: list[tuple[float, float]] = []
-    start = 0.0
-    for lane in range(max((box.lane for box in items.values()), default=-1) + 1):
-        rows = [[item for item in rank if items[item].lane == lane] for rank in ranks]
-        own = _lane(rows, items, above, below, gap)
-        left = min((own[item] - items[item].width / 2 for item in own), default=0.0)
-        right = max((own[item] + items[item].width / 2 for item in own), default=0.0)
-        across |= {item: place - left + start for item, place in own.items()}
-        lanes.append((start, start + right - left))
-        start += right - left + lane_gap
-    return across, tuple(lanes)
-
-
-def _lane(
-    rows: Sequence[Sequence[Item]], items: Mapping[Item, Box], above: Neighbours, below: Neighbours, gap: float
+def separated(
+    wishes: Mapping[Item, float], weights: Mapping[Item, float], order: Sequence[Item], distances: Sequence[Apart]
 ) -> dict[Item, float]:
-    own = {item for row in rows for item in row}
-    places: dict[Item, float] = {}
-    for row in rows:
-        width = sum(items[item].width + gap for item in row)
-        at = -width / 2
-        for item in row:
-            places[item] = at + (items[item].width + gap) / 2
-            at += items[item].width + gap
-    for sweep in range(SWEEPS):
-        for row in rows if sweep % 2 == 0 else reversed(rows):
-            wishes, weights = [], []
-            for item in row:
-                near = [other for other in (*above.get(item, ()), *below.get(item, ())) if other in own]
-                pulls = [_pull(item, other) for other in near]
-                total = sum(pulls)
-                wishes.append(
-                    sum(places[other] * pull for other, pull in zip(near, pulls, strict=True)) / total
-                    if total
-                    else places[item]
-                )
-                weights.append(total or 1.0)
-            distances = [(items[a].width + items[b].width) / 2 + gap for a, b in pairwise(row)]
-            places.update(zip(row, spaced(wishes, weights, distances), strict=True))
+    """Places with the least weighted squares from the wishes that keep the distances, by Hildreth's projections; what
+    is left of a distance in the end is made good from left to right, in ``order``."""
+    places = dict(wishes)
+    pressures = [0.0] * len(distances)
+    give = {item: 1 / weight for item, weight in weights.items()}
+    for _ in range(ROUNDS):
+        most = 0.0
+        for index, (left, right, distance) in enumerate(distances):
+            lack = distance - places[right] + places[left]
+            push = max(-pressures[index], lack / (give[left] + give[right]))
+            if push:
+                pressures[index] += push
+                places[left] -= push * give[left]
+                places[right] += push * give[right]
+                most = max(most, abs(push))
+        if most < 1e-3:
+            break
+    position = {item: index for index, item in enumerate(order)}
+    for left, right, distance in sorted(distances, key=lambda apart: position[apart[0]]):
+        places[right] = max(places[right], places[left] + distance)
     return places
-
-
-def _pull(item: Item, other: Item) -> float:
-    return STRAIGHT if isinstance(item, tuple) and isinstance(other, tuple) else 1.0
-
-
-def spaced(wishes: Sequence[float], weights: Sequence[float], distances: Sequence[float]) -> list[float]:
-    """Places in the order given, at least ``distances`` apart, with the least weighted squares from the wishes.
-
-    Without the distances that is isotonic regression, solved by pooling adjacent violators.
-    """
-    offsets = [0.0]
-    for distance in distances:
-        offsets.append(offsets[-1] + distance)
-    pools: list[tuple[float, float, int]] = []
-    for wish, weight, offset in zip(wishes, weights, offsets, strict=False):
-        mean, mass, count = wish - offset, weight, 1
-        while pools and pools[-1][0] > mean:
-            other, other_mass, other_count = pools.pop()
-            mean = (mean * mass + other * other_mass) / (mass + other_mass)
-            mass, count = mass + other_mass, count + other_count
-        pools.append((mean, mass, count))
-    flat = [mean for mean, _, count in pools for _ in range(count)]
-    return [mean + offset for mean, offset in zip(flat, offsets, strict=False)]

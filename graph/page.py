@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Any, Final
 
 from graph.picture import Picture
-from graph.svg import COLOURS, svg
+from graph.svg import MEANINGS, svg
 
 PLACE: Final = re.compile(r"\{\{(\w+)\}\}")
 
@@ -19,7 +19,7 @@ def data(picture: Picture) -> dict[str, Any]:
     """What the page knows of every box and line."""
     return {
         "title": picture.title,
-        "meanings": {kind: meaning for kind, (_, meaning) in COLOURS.items()},
+        "meanings": MEANINGS,
         "nodes": [asdict(node) for node in picture.nodes],
         "edges": [asdict(edge) for edge in picture.edges],
     }

@@ -29,6 +29,7 @@ CLOUDFLARE: Final = "Cloudflare"
 API: Final = "API Gateway"
 CDN: Final = "CloudFront"
 NODE: Final = "the node itself"
+UNPRICED: Final = "known once the stack is up, or from a file of its export"
 INGRESSES: Final = {"istio": "Istio gateway", "nginx": "NGINX", "traefik": "Traefik"}
 
 
@@ -165,6 +166,7 @@ def _services(deployment: Deployment) -> Iterator[Node]:
             "limits": f"{service.resources.cpu_limit} CPU, {service.resources.memory_limit}",
             "metrics": f":{service.metrics}" if service.metrics else "none",
             "release": service.release.kind,
+            "costs": UNPRICED,
         }
         note = f"{ports} · {pods}" if ports else pods
         yield Node(f"service:{service.name}", "service", service.name, f"namespace {namespace}", note, facts)

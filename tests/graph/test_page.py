@@ -14,12 +14,14 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 import systems
+from derive.shapes import Deployment
 from graph.page import page
 from graph.picture import Picture, picture
+from graph.svg import svg
 from sandbox.state import Resource, urn_name
 from tests.conftest import ROOT
 from tests.e2e.bench import PASSPHRASE
-from tests.graph.samples import deployment, wide
+from tests.graph.samples import DRAWN, IDS, deployment, wide
 from tests.platforms import Platforms, platforms
 from tests.unit.declared import deployed
 from wheelhouse.cli import main
@@ -138,3 +140,39 @@ def test_a_link_to_a_part_opens_it(browser: webdriver.Chrome, tmp_path: Path) ->
     assert len(texts(browser, "aside details[data-role=from] b")) == 2
     browser.find_element(By.CSS_SELECTOR, "aside details button").click()
     assert texts(browser, "aside h1") != ["bank"]
+
+
+WIDE = """
+return [...document.querySelectorAll("g.node")].flatMap(node => [...node.querySelectorAll("text")].map(text =>
+  ({ text: text.textContent, left: node.querySelector("rect, path").getBBox().width - text.getBBox().width })));
+"""
+"""How much wider each box is than each of its texts."""
+
+
+@pytest.mark.tool("chromium", "chromedriver")
+@pytest.mark.parametrize("drawn", DRAWN, ids=IDS)
+def test_every_text_is_inside_its_box(browser: webdriver.Chrome, tmp_path: Path, drawn: Deployment) -> None:
+    """Debian's fonts are among the widest: what fits here fits elsewhere."""
+    file = tmp_path / "page.svg"
+    file.write_text(svg(picture(drawn)), encoding="utf-8")
+    browser.get(file.as_uri())
+    found: list[dict[str, Any]] = browser.execute_script(WIDE)
+    assert found
+    assert [item for item in found if item["left"] < 12] == []
+
+
+@pytest.mark.tool("chromium", "chromedriver")
+def test_a_part_is_found_without_a_mouse(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    """By its name in the list, and by the keyboard in the drawing: Tab goes from box to box, Space and Enter choose."""
+    file = tmp_path / "page.html"
+    file.write_text(page(picture(deployed(wide()))), encoding="utf-8")
+    browser.get(file.as_uri())
+    listed = texts(browser, "aside .all button")
+    assert {"web", "lonely", "cache", "bank"} <= set(listed)
+    for key in (Keys.ENTER, Keys.SPACE):
+        browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
+        browser.find_element(By.CSS_SELECTOR, '[data-id="store:cache"]').send_keys(key)
+        assert texts(browser, "aside h1") == ["cache"]
+    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
+    browser.find_element(By.XPATH, "//aside//button[.='bank']").click()
+    assert texts(browser, "aside h1") == ["bank"]
