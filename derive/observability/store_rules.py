@@ -84,7 +84,7 @@ def _databases(scope: Scope) -> Iterator[dict[str, Any]]:
     if scope.standby:
         yield alert(
             "DatabaseStandbyLost",
-            f"pg_replication_slot_slot_is_active{{{where}}} == 0",
+            f"pg_replication_slots_slot_is_active{{{where}}} == 0",
             "10m",
             "critical",
             scope,

@@ -187,7 +187,7 @@ CASES: dict[str, tuple[list[dict[str, str]], str, str, bool]] = {
         True,
     ),
     "the standby left": (
-        [series("pg_replication_slot_slot_is_active", "0x60", service="userdb-exporter", slot_name="standby")],
+        [series("pg_replication_slots_slot_is_active", "0x60", service="userdb-exporter", slot_name="standby")],
         "15m",
         "DatabaseStandbyLost",
         True,

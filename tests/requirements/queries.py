@@ -74,18 +74,18 @@ CATALOGUE: Mapping[str, Labels] = {
             "redis_commands_total": "cmd",
         },
     ),
-    # postgres_exporter; ``database`` is copied from its Service
+    # postgres_exporter since 0.20; ``database`` is copied from its Service
     **series(
         SERVICE | {"database"},
         {
             "pg_up": "",
-            "pg_settings_max_connections": "server",
+            "pg_settings_max_connections": "",
             "pg_stat_activity_count": "datname state usename application_name backend_type wait_event wait_event_type",
             "pg_database_size_bytes": "datname",
             "pg_stat_statements_seconds_total": "user datname queryid",
             "pg_stat_statements_calls_total": "user datname queryid",
-            "pg_stat_archiver_failed_count": "server",
-            "pg_replication_slot_slot_is_active": "slot_name slot_type",
+            "pg_stat_archiver_failed_count": "",
+            "pg_replication_slots_slot_is_active": "slot_name slot_type",
         },
     ),
     # kube-state-metrics, node_exporter, kubelet, Cilium, Fluent Bit
