@@ -242,7 +242,7 @@ class PodAudit:
         for route in scope.system.routes:
             service = scope.system.service(route.to)
             public = scope.public_host(route.host).replace("*", "any")
-            routes.setdefault(public, []).append((route.prefix, f"{route.to}:{service.port}"))
+            routes.setdefault(public, []).append((route.prefix, f"{route.to}:{route.port or service.port}"))
         for public, (role, number, prefix) in addons.doors(scope).items():
             names = ", ".join(self._population.names(self._population.role(role)))
             routes.setdefault(public, []).append((prefix, f"{names}:{number}"))

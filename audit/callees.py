@@ -25,8 +25,8 @@ class Callee:
 
     served: set[int] = field(default_factory=set)
     metrics: set[int] = field(default_factory=set)
-    routes: dict[int, list[str]] = field(default_factory=dict)
-    """Published path prefixes by port."""
+    doors: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The port that a published host and path prefix lead to."""
     methods: tuple[str, ...] = ()
     calls: list[tuple[Mask, tuple[str, ...], tuple[str, ...]]] = field(default_factory=list)
     """Callers with their methods and paths; empty: all."""
@@ -49,4 +49,12 @@ class Callee:
 
     @property
     def prefixes(self) -> set[str]:
-        return {prefix for prefixes in self.routes.values() for prefix in prefixes}
+        return {prefix for _, prefix in self.doors}
+
+    def published(self, port: int, path: str) -> bool:
+        """Whether a request for the path comes from outside to the port: on any host, by its longest prefix."""
+        longest: dict[str, str] = {}
+        for host, prefix in self.doors:
+            if path.startswith(prefix) and len(prefix) >= len(longest.get(host, "")):
+                longest[host] = prefix
+        return any(self.doors[door] == port for door in longest.items())

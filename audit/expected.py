@@ -134,9 +134,9 @@ class Expectation:
             for index in bits(callees):
                 callee = self._callees[index]
                 callee.calls.append((self._entrances, service.methods, ()))
-                for port in (service.port,) if service.port else ():
+                for port in filter(None, (route.port or service.port,)):
                     self._admit(self._entrances, 1 << index, (port,))
-                    callee.routes.setdefault(port, []).append(route.prefix)
+                    callee.doors[route.host, route.prefix] = port
 
     def _add_tester(self, service: Service) -> None:
         """Who tests a new version of a service asks for the declared paths, or for that of its readiness probe."""
@@ -275,10 +275,10 @@ class Expectation:
     def _add_pages(self) -> None:
         """The platform's pages with a public name, and the hosts that add-ons call."""
         role = self._population.role
-        for callee, port, prefix in addons.doors(self._scope).values():
+        for host, (callee, port, prefix) in addons.doors(self._scope).items():
             self._admit(self._entrances, role(callee), (port,))
             for index in bits(role(callee)):
-                self._callees[index].routes.setdefault(port, []).append(prefix)
+                self._callees[index].doors[host, prefix] = port
         for name, ports in addons.collectors(self._scope):
             for index in bits(role(name)):
                 self._callees[index].known_to = self._sidecars & ~role(STRANGER)
@@ -410,7 +410,7 @@ class Expectation:
         if port[1] not in callee.served:
             return 0
         found = union(callers for callers, methods, paths in callee.calls if _asked(request, methods, paths))
-        return found if port[1] in callee.routes else found & ~self._entrances
+        return found if port[1] in callee.doors.values() else found & ~self._entrances
 
     def _routed(self, index: int, port: Port, request: Request | None) -> Mask:
         found = self._population.everyone & ~self._sidecars & ~self._entrances
@@ -423,7 +423,7 @@ class Expectation:
             found |= self._sidecars
         path = request.path if request else "/"
         refused = unpublished(path, REFUSED[self._scope.system.platform.ingress.kind])
-        if not refused and any(path.startswith(prefix) for prefix in callee.routes.get(port[1], ())):
+        if not refused and callee.published(port[1], path):
             found |= self._entrances
         return found
 

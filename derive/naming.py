@@ -6,7 +6,6 @@ from typing import Final
 
 from model import DeclarationError, Environment, Route, Service, System
 from model.stores import Bucket, PostgreSQL, Store
-from model.system import REQUESTS
 
 MESH_NAMESPACE: Final = "istio-system"
 GATEWAY_LABELS: Final = {"istio": "ingressgateway"}
@@ -76,10 +75,9 @@ def served_ports(service: Service) -> tuple[int, ...]:
     return (*((service.port,) if service.port else ()), *(extra.port for extra in service.extra_ports))
 
 
-def request_ports(service: Service) -> tuple[int, ...]:
-    """Those of them on which it answers HTTP requests."""
-    own = (service.port,) if service.port and service.protocol in REQUESTS else ()
-    return (*own, *(extra.port for extra in service.extra_ports if extra.protocol in REQUESTS))
+def route_port(system: System, route: Route) -> int:
+    """The port of its service that a route leads to."""
+    return route.port or own_port(system.service(route.to))
 
 
 def public_host(route: Route, environment: Environment) -> str:

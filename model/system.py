@@ -9,7 +9,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from ipaddress import IPv4Network
 from itertools import combinations
-from typing import Final, Self
+from typing import Self
 
 from pydantic import model_validator
 
@@ -23,10 +23,7 @@ from model.observability import Alert, Dashboard
 from model.platform import Istio, K3s, Platform
 from model.stores import Bucket, PostgreSQL, Store, backup_of, helpers_of
 from model.traffic import ApplicationFirewall, Call, External, Route, ServicePolicy, Tokens, Topic
-from model.workloads import Quota, Resources, Service
-
-REQUESTS: Final = frozenset({"http", "grpc", "grpc-web"})
-"""Protocols that consist of HTTP requests."""
+from model.workloads import REQUESTS, Quota, Resources, Service
 
 
 class System(Declared):
@@ -185,6 +182,17 @@ class System(Declared):
                         f"add it to services['{name}'].uses"
                     )
         self._refuse_cycles()
+        return self
+
+    @model_validator(mode="after")
+    def _routed_ports(self) -> System:
+        for i, route in enumerate(self.routes):
+            ports = self.service(route.to).request_ports
+            if route.port and route.port not in ports:
+                known = ", ".join(map(str, ports)) or "none"
+                raise DeclarationError(
+                    f"routes[{i}].port: '{route.to}' answers no requests on {route.port}; it does on: {known}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -99,6 +99,8 @@ class Route(Declared):
     """A name relative to the environment's domain: ``api`` becomes ``api.<domain>``; ``@`` is the domain itself."""
     to: Name
     prefix: str = "/"
+    port: Port | None = None
+    """The port of the service that it leads to, one that answers requests. Absent: the service's own."""
     timeout: timedelta | None = None
     retry: Retry | None = None
     certificate: Name | None = None

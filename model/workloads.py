@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,8 @@ from model.base import (
 )
 
 Protocol = Literal["http", "grpc", "grpc-web", "tcp", "tls", "mysql", "redis"]
+REQUESTS: Final = frozenset({"http", "grpc", "grpc-web"})
+"""Protocols that consist of HTTP requests."""
 
 
 class Resources(Declared):
@@ -218,6 +220,12 @@ class Service(Declared):
     """From the beginning of the end, the pause included, to the kill."""
     network_policy: Name | None = None
     """Name of its network policy. Absent: ``<name>-policy``."""
+
+    @property
+    def request_ports(self) -> tuple[int, ...]:
+        """Ports on which it answers HTTP requests, its own first."""
+        own = (self.port,) if self.port and self.protocol in REQUESTS else ()
+        return (*own, *(extra.port for extra in self.extra_ports if extra.protocol in REQUESTS))
 
     @property
     def helpers(self) -> tuple[str, ...]:

@@ -221,8 +221,9 @@ class Settings(BaseModel):
 
 CHANGEABLE = frozenset({"services", "stores", "policies", "routes", "externals", "platform", "network", "quota"})
 """Parts of a declaration that a stack's configuration may change, beside its environments."""
-EXTERNALS = "changes.externals"
-"""The one list that may grow: hosts outside are facts of an account."""
+GROWING: dict[str, tuple[str, ...]] = {"changes.externals": ("name",), "changes.routes": ()}
+"""Lists that may grow, by hosts outside and by further doors to what is there; and the field that names a new member.
+"""
 
 
 LIKE = "like"
@@ -261,13 +262,13 @@ def _named(item: Mapping[str, Any]) -> str:
 def _members(base: Sequence[Any], changes: Mapping[str, Any], place: str) -> list[Any]:
     names = [_named(item) for item in base]
     new = [name for name in changes if name not in names]
-    if new and place != EXTERNALS:
+    if new and place not in GROWING:
         raise DeclarationError(f"{place} names '{new[0]}', which is not declared{did_you_mean(new[0], names)}")
     changed = [
         _merged(item, changes[name], f"{place}.{name}") if name in changes else item
         for name, item in zip(names, base, strict=True)
     ]
-    return [*changed, *({"name": name, **changes[name]} for name in new)]
+    return [*changed, *({**dict.fromkeys(GROWING[place], name), **changes[name]} for name in new)]
 
 
 KEYS = {

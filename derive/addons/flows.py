@@ -81,11 +81,11 @@ def webhook(port: int) -> Flow:
 
 
 def to_routed(system: System) -> tuple[Flow, ...]:
-    """To every service that is routed, once: where the ingress leads."""
-    found = [system.service(name) for name in dict.fromkeys(route.to for route in system.routes)]
+    """To every port that is routed, once: where the ingress leads."""
+    found = dict.fromkeys((route.to, naming.route_port(system, route)) for route in system.routes)
     return tuple(
-        Flow((Pods({"app": service.name}, naming.service_namespace(system, service)),), (naming.own_port(service),))
-        for service in found
+        Flow((Pods({"app": name}, naming.service_namespace(system, system.service(name))),), (port,))
+        for name, port in found
     )
 
 

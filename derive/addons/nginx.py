@@ -61,10 +61,9 @@ def sidecar(deployment: Deployment, door: Doorman) -> Manifest:
     """What its proxy reaches: the API server, and each routed Service on its ports, as opaque connections."""
     system = deployment.system
     behind: dict[int, list[str]] = {}
-    for name in dict.fromkeys(route.to for route in system.routes):
-        service = system.service(name)
-        namespace = naming.service_namespace(system, service)
-        behind.setdefault(naming.own_port(service), []).append(f"{namespace}/{naming.fqdn(name, namespace)}")
+    for name, port in dict.fromkeys((route.to, naming.route_port(system, route)) for route in system.routes):
+        namespace = naming.service_namespace(system, system.service(name))
+        behind.setdefault(port, []).append(f"{namespace}/{naming.fqdn(name, namespace)}")
     for tool in tools(deployment):
         host = f"{tool.namespace}/{naming.fqdn(tool.service, tool.namespace)}"
         behind.setdefault(tool.port, []).append(host)

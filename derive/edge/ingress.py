@@ -87,7 +87,7 @@ def _route(name: str, system: System, environment: Environment, links: Links, de
     workload, host = links.workload, naming.public_host(declared[0], environment)
     entries = [
         istio.http_route(
-            releases.destinations(links),
+            releases.destinations(links, route.port),
             prefix=route.prefix,
             timeout=route.timeout,
             retry=route.retry,

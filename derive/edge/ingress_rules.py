@@ -51,7 +51,7 @@ def _plain(system: System, environment: Environment) -> tuple[Manifest, ...]:
 
 def _paths(service: Service, declared: Sequence[Route]) -> list[Manifest]:
     return [
-        objects.path(route.prefix, service.name, naming.own_port(service))
+        objects.path(route.prefix, service.name, route.port or naming.own_port(service))
         for route in sorted(declared, key=lambda route: -len(route.prefix))
     ]
 

@@ -27,8 +27,8 @@ def authorization(links: Links, doorman: str) -> Manifest:
         istio.allow_rule(ports, principals=principals, methods=methods, paths=paths)
         for (ports, methods, paths), principals in groups.items()
     ]
-    if links.routed:
-        rules.insert(0, istio.allow_rule([links.port], principals=[doorman], methods=links.methods))
+    if links.doors:
+        rules.insert(0, istio.allow_rule(links.doors, principals=[doorman], methods=links.methods))
     if links.metrics:
         rules.append(istio.allow_rule([links.metrics], methods=["GET"], paths=["/metrics"]))
     return istio.authorization_policy(

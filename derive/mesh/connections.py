@@ -44,7 +44,9 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
     machine = not isinstance(system.platform.cluster, Eks)
     tokens = Exit("sts", "external", (f"sts.{region}.amazonaws.com",), 443, "TLS")
     exits = _exits(system, stores, hosts, region)
-    routed = {route.to for route in system.routes}
+    doors: dict[str, list[int]] = defaultdict(list)
+    for route in system.routes:
+        doors[route.to].append(naming.route_port(system, route))
     result = {}
     for service in system.services:
         name = service.name
@@ -52,10 +54,10 @@ def links(system: System, hosts: Mapping[str, str], region: str) -> dict[str, Li
             workload=workloads[name],
             ports=naming.served_ports(service),
             metrics=service.metrics,
-            routed=name in routed,
+            doors=tuple(dict.fromkeys(doors[name])),
             methods=service.methods,
             protocol=service.protocol,
-            requests=naming.request_ports(service),
+            requests=service.request_ports,
             release=service.release.kind,
             inbound=tuple(inbound[name]),
             outbound=tuple(outbound[name]),

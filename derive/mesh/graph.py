@@ -87,8 +87,8 @@ class Links:
     ports: tuple[int, ...] = ()
     """What callers reach."""
     metrics: int | None = None
-    routed: bool = False
-    """Whether the ingress gateway reaches it."""
+    doors: tuple[int, ...] = ()
+    """Ports that the ingress gateway reaches. Empty: none."""
     methods: tuple[str, ...] = ()
     """HTTP methods it admits at all. Empty: all."""
     inbound: tuple[Connection, ...] = ()
@@ -109,7 +109,7 @@ class Links:
 
     @property
     def port(self) -> int:
-        """The port that routes lead to."""
+        """The port that it is called on."""
         if not self.ports:
             raise DeclarationError(f"'{self.workload.name}' serves no port; give services['{self.workload.name}'] one")
         return self.ports[0]

@@ -51,9 +51,9 @@ def cilium_service_policy(name: str, links: Links, around: Surroundings) -> Mani
     """A service's policy: its callers by ``app``, the ingress where it is routed, Prometheus where scraped."""
     home = links.workload.namespace
     inbound = []
-    if links.routed:
+    if links.doors:
         doorman = cilium.endpoints(around.doorman.labels, around.doorman.namespace)
-        inbound.append(cilium.ingress([doorman], [links.port]))
+        inbound.append(cilium.ingress([doorman], links.doors))
     for ports, connections in _by_ports(links.inbound):
         sources = [_cilium_pods(connection.source, home) for connection in connections]
         inbound.append(cilium.ingress(sources, ports))
@@ -120,9 +120,9 @@ def standard_policy(name: str, links: Links, around: Surroundings) -> Manifest:
     not private; the mesh narrows them to the declared hosts."""
     home = links.workload.namespace
     inbound = []
-    if links.routed:
+    if links.doors:
         doorman = network.peer(around.doorman.labels, around.doorman.namespace)
-        inbound.append(network.ingress([doorman], [links.port]))
+        inbound.append(network.ingress([doorman], links.doors))
     for (ports, borne), namespaces in _labelled(links).items():
         sources = [network.peer(dict(borne), _other(namespace, home)) for namespace in namespaces]
         inbound.append(network.ingress(sources, ports))

@@ -15,7 +15,7 @@ from derive.services.workloads import USER, account, requirements
 from manifests import core, istio, pods, rollouts
 from manifests.base import Manifest
 from model import BlueGreen, Canary, Resources, Rolling, Service
-from model.system import REQUESTS
+from model.workloads import REQUESTS
 
 STABLE: Final = "stable"
 CANARY: Final = "canary"
@@ -189,7 +189,7 @@ def destinations(links: Links, port: int | None = None) -> list[tuple[Manifest, 
 def internal_route(links: Links) -> str:
     """Name of the service's mesh-internal VirtualService: the plain one unless a route from outside has it."""
     name = links.workload.name
-    return f"{name}-internal" if links.routed else name
+    return f"{name}-internal" if links.doors else name
 
 
 def route_name(links: Links, number: int) -> str | None:

@@ -8,9 +8,11 @@ import pytest
 
 from tests.platforms import Platforms
 from tests.requirements.gym import CALLS, GRPC, HOSTS, IDENTITY, PORTS, STORES, inside, main_container, workload
+from tests.requirements.policies import INGRESS
 from tests.requirements.registered import Registered, containers, environment
 
 USES = {"MYSQL_HOST": inside("mysql"), "MYSQL_PORT": "3306", "REDIS_HOST": inside("redis"), "REDIS_PORT": "6379"}
+GRPC_WEB = "/api/main/gym.v1."
 CHANGED = {
     "registry": "registry.example.com/gym",
     "imageTags": json.dumps({"default": "3.0.0", "backend-main": "3.1.0"}),
@@ -23,6 +25,9 @@ CHANGED = {
             "externals": {
                 "identity": {"hosts": ["id.example.com"]},
                 "payments": {"hosts": ["api.payments.example"], "used_by": ["backend-main"]},
+            },
+            "routes": {
+                "grpc-web": {"host": "@", "prefix": GRPC_WEB, "to": "backend-main", "port": 9083, "timeout": 15}
             },
             "platform": {
                 "ingress": {"identity": {"issuer": "https://id.example.com", "keys": "https://id.example.com/k"}}
@@ -171,3 +176,28 @@ def test_one_setting_says_how_far_a_canary_may_go(changed: Registered) -> None:
     assert held == [{"setWeight": 5}, {"setWeight": 25}, {"pause": {}}]
     given_up = changed.spec("Rollout", "gym", "backend-stream")["strategy"]["canary"]["steps"]
     assert given_up == [{"setWeight": 0}, {"pause": {}}]
+
+
+@pytest.mark.rows("GY-SVC-03", "GY-MSH-05", "GY-NET-03", "GY-SEC-03")
+def test_configuration_opens_a_port_of_grpc_web_to_browsers(changed: Registered) -> None:
+    """Beside the other route to the service, before it because it is longer, and at every layer."""
+    first, second = changed.spec("VirtualService", "gym", "backend-main")["http"]
+    for route, prefix, port in ((first, GRPC_WEB, 9083), (second, "/api/main/", PORTS["backend-main"])):
+        assert (route["match"], route["timeout"]) == ([{"uri": {"prefix": prefix}}], "15s")
+        assert {to["destination"]["port"]["number"] for to in route["route"]} == {port}
+    moved = changed.spec("Rollout", "gym", "backend-main")["strategy"]["canary"]["trafficRouting"]["istio"]
+    assert moved["virtualServices"][0]["routes"] == [first["name"], second["name"]]
+    (rule,) = [
+        rule
+        for rule in changed.spec("AuthorizationPolicy", "gym", "backend-main-authz")["rules"]
+        if rule["from"] == [{"source": {"principals": [INGRESS]}}]
+    ]
+    assert set(rule["to"][0]["operation"]["ports"]) == {"9083", "9084"}
+    admitted = changed.spec("CiliumNetworkPolicy", "gym", "backend-main-policy")["ingress"][0]
+    left = changed.spec("CiliumNetworkPolicy", "istio-system", "ingress-gateway")["egress"]
+    to = [item for item in left if item.get("toEndpoints", [{}])[0].get("matchLabels", {}).get("app") == "backend-main"]
+    for rules in ([admitted], to):
+        assert {port["port"] for item in rules for part in item["toPorts"] for port in part["ports"]} == {
+            "9083",
+            "9084",
+        }

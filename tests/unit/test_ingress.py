@@ -6,7 +6,7 @@ import pytest
 
 from derive.application import application
 from derive.shapes import SecretPlan
-from model import DeclarationError, NoMesh, Platform, Route, Service
+from model import DeclarationError, ExtraPort, NoMesh, Platform, Route, Service
 from systems.fitsync import SYSTEM
 from tests.unit.declared import deployed, derived, objects, shop
 
@@ -140,8 +140,16 @@ def test_routes_without_a_mesh_are_refused() -> None:
     )
 
 
+def test_a_route_to_a_port_that_answers_no_requests_is_refused() -> None:
+    extra = (ExtraPort(name="grpc", port=3002, protocol="grpc"), ExtraPort(name="raw", port=3003, protocol="tcp"))
+    services = (Service(name="web", port=3000, extra_ports=extra),)
+    assert shop(services=services, routes=(Route(host="www", to="web", port=3002),)).routes[0].port == 3002
+    with pytest.raises(ValueError, match="'web' answers no requests on 3003; it does on: 3000, 3002"):
+        shop(services=services, routes=(Route(host="www", to="web", port=3003),))
+
+
 def test_a_route_to_what_serves_no_port_is_refused() -> None:
     system = shop(services=(Service(name="job"),), routes=(Route(host="www", to="job"),))
     with pytest.raises(DeclarationError) as refusal:
         derived(system)
-    assert str(refusal.value) == "'job' serves no port; give services['job'] one"
+    assert str(refusal.value) == "service 'job' serves no port; give services['job'] a port"
