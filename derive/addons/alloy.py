@@ -66,21 +66,24 @@ def values(deployment: Deployment) -> dict[str, Any]:
 
 
 def configuration(loki: str, cluster: str) -> str:
-    """The pods of the own node; the kubelet names each log's directory after its pod's uid and its container."""
-    labels = {
-        "namespace": "namespace",
-        "pod_name": "pod",
-        "pod_container_name": "container",
-        "pod_label_app": "app",
-        "pod_node_name": "node",
-    }
+    """The pods of the own node; the kubelet names each log's directory after its pod's uid and its container. Pods of
+    charts say what they are by another label; an empty one would take away what that has given."""
+    labels = (
+        ("namespace", "namespace"),
+        ("pod_name", "pod"),
+        ("pod_container_name", "container"),
+        ("pod_label_app_kubernetes_io_name", "app"),
+        ("pod_label_app", "app"),
+        ("pod_node_name", "node"),
+    )
     rules = "".join(
         f"""  rule {{
     source_labels = ["__meta_kubernetes_{source}"]
+    regex         = "(.+)"
     target_label  = "{label}"
   }}
 """
-        for source, label in labels.items()
+        for source, label in labels
     )
     return f"""discovery.kubernetes "pods" {{
   role = "pod"

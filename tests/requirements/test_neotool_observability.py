@@ -123,6 +123,8 @@ def test_alloy_ships_every_pod_s_logs_with_its_labels(neotool: Registered) -> No
     assert f'url = "http://loki.{HOME}.svc.cluster.local:3100/loki/api/v1/push"' in text
     for label in ("namespace", "pod", "container", "app"):
         assert f'target_label  = "{label}"' in text
+    sources = [line for line in text.splitlines() if "pod_label_app" in line]
+    assert ["kubernetes_io_name" in line for line in sources] == [True, False], "pods of charts have no label 'app'"
     policy = peers(neotool.manifest("NetworkPolicy", HOME, "loki"), 3100)
     assert any("namespaceSelector" in peer for peer in policy), "the agents live elsewhere"
 
