@@ -29,7 +29,10 @@ def store_groups(scope: Scope) -> list[tuple[str, list[dict[str, Any]]]]:
 
 def _databases(scope: Scope) -> Iterator[dict[str, Any]]:
     where = one_of("service", scope.databases)
-    first = "Read the machine's console (runbook PostgreSQL, Watching)"
+    first, lost = "kubectl -n {{ $labels.namespace }} logs {{ $labels.pod }} --all-containers --tail 50", ""
+    if scope.database_volume:
+        first = "Read the machine's console (runbook PostgreSQL, Watching)"
+        lost = "If the machine is lost, replace it. "
     yield alert(
         "DatabaseDown",
         f"pg_up{{{where}}} == 0",
@@ -38,7 +41,7 @@ def _databases(scope: Scope) -> Iterator[dict[str, Any]]:
         scope,
         f"The database of {SERVICE} does not answer",
         "The exporter has not been able to log in for two minutes.",
-        f"{first}. If the machine is lost, replace it; if the volume is lost, restore it.",
+        f"{first}. {lost}If the volume is lost, restore it.",
     )
     yield alert(
         "DatabaseConnectionsHigh",
@@ -60,16 +63,17 @@ def _databases(scope: Scope) -> Iterator[dict[str, Any]]:
         "Statements have been slow for a quarter of an hour.",
         "Order pg_stat_statements by total_exec_time; look for missing indices, locks and exhausted CPU credits.",
     )
-    yield alert(
-        "DatabaseArchivingFails",
-        f"increase(pg_stat_archiver_failed_count{{{where}}}[15m]) > 0",
-        "15m",
-        "critical",
-        scope,
-        f"{SERVICE}: the write-ahead log is not archived",
-        "There is no way back to any moment since, and the log fills the volume.",
-        f"{first} for the archive command; check the bucket's policy and the S3 endpoint.",
-    )
+    if scope.database_volume or scope.archives:
+        yield alert(
+            "DatabaseArchivingFails",
+            f"increase(pg_stat_archiver_failed_count{{{where}}}[15m]) > 0",
+            "15m",
+            "critical",
+            scope,
+            f"{SERVICE}: the write-ahead log is not archived",
+            "There is no way back to any moment since, and the log fills the volume.",
+            f"{first} for the archive command; check the bucket's policy and the S3 endpoint.",
+        )
     if scope.database_volume:
         yield alert(
             "DatabaseVolumeFilling",

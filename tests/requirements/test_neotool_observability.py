@@ -175,6 +175,15 @@ def test_each_required_subject_has_an_alert(neotool: Registered, subject: str, m
 
 
 @pytest.mark.rows("NT-OBS-12")
+def test_what_is_to_be_done_about_the_database_can_be_done(neotool: Registered) -> None:
+    """It is a pod, whose log is not archived: whoever is woken has no machine to look at."""
+    found = {name: rule for name, rule in rules(neotool).items() if name.startswith("Database")}
+    assert found.keys() >= {"DatabaseDown", "DatabaseConnectionsHigh", "DatabaseQueriesSlow"}
+    assert "DatabaseArchivingFails" not in found
+    assert found["DatabaseDown"]["annotations"]["runbook"].startswith("kubectl -n {{ $labels.namespace }} logs ")
+
+
+@pytest.mark.rows("NT-OBS-12")
 def test_every_alert_can_find_something_and_says_what_it_found(neotool: Registered) -> None:
     found = rules(neotool)
     assert len(found) >= 6
