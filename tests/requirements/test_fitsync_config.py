@@ -108,9 +108,9 @@ def test_grafana_and_opensearch_have_random_administrator_passwords(spoke: Regis
     values = spoke.charts["opensearch"].values
     told = environment({"env": values["extraEnvs"]})
     assert told["DISABLE_INSTALL_DEMO_CONFIG"] == "true", "the demonstration brings admin:admin"
-    assert told["OPENSEARCH_ADMIN_PASSWORD"] == ("opensearch-admin", "password")
+    assert told["OPENSEARCH_INITIAL_ADMIN_PASSWORD"] == ("opensearch-admin", "password")
     users = values["securityConfig"]["config"]["data"]["internal_users.yml"]
-    assert "hash: ${envbc.OPENSEARCH_ADMIN_PASSWORD}" in users
+    assert "hash: ${envbc.OPENSEARCH_INITIAL_ADMIN_PASSWORD}" in users
     assert spoke.manifest("Secret", "logging", "opensearch-admin")["stringData"]["password"] in random(spoke)
 
 
