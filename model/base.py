@@ -37,12 +37,14 @@ class Declared(BaseModel):
 
 _NAME: Final = r"^[a-z][a-z0-9-]{0,38}[a-z0-9]$"
 _HOST: Final = r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]+$"
+_REGIONAL: Final = r"^(\*\.)?(([a-z0-9]([a-z0-9-]*[a-z0-9])?|\{region\})\.)+[a-z0-9-]+$"
 _REGION: Final = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
 _CPU: Final = r"^[0-9]+m$|^[0-9]+(\.[0-9]{1,3})?$"
 _MEMORY: Final = r"^[0-9]+(Ki|Mi|Gi|Ti)$"
 _SHAPES: Final[Mapping[str, str]] = {
     _NAME: "must be 2 to 40 lower-case letters, digits and hyphens, with a letter first and no hyphen last",
     _HOST: "must be a host name such as api.example.com",
+    _REGIONAL: "must be a host name such as api.example.com, with {region} where the stack's region belongs",
     _REGION: "must be a region of AWS such as eu-west-1",
     _CPU: "must be CPU as Kubernetes writes it: '250m' or '2'",
     _MEMORY: "must be memory as Kubernetes writes it: '256Mi' or '2Gi'",
@@ -54,6 +56,9 @@ Name = Annotated[str, Field(pattern=_NAME)]
 
 Host = Annotated[str, Field(pattern=_HOST, max_length=253)]
 """A DNS host name, optionally with a leading wildcard label."""
+
+RegionalHost = Annotated[str, Field(pattern=_REGIONAL, max_length=253)]
+"""The same, with ``{region}`` as a label where the stack's region belongs."""
 
 Region = Annotated[str, Field(pattern=_REGION)]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -66,6 +66,10 @@ class System(Declared):
     def store(self, name: str) -> Store:
         return self._stores[name]
 
+    def in_region(self, region: str) -> System:
+        """With the hosts outside as they are called in a region."""
+        return self.model_copy(update={"externals": tuple(external.in_region(region) for external in self.externals)})
+
     def callers(self, name: str) -> tuple[str, ...]:
         """Services that may call ``name``, in declared order."""
         return tuple(self._callers[name])

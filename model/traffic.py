@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from model.base import DeclarationError, Declared, Host, Name, Percent, Port, seconds
+from model.base import DeclarationError, Declared, Name, Percent, Port, RegionalHost, seconds
 
 
 class Retry(Declared):
@@ -155,7 +155,7 @@ class External(Declared):
     """Hosts outside the platform and the services that may call them."""
 
     name: Name
-    hosts: tuple[Host, ...]
+    hosts: tuple[RegionalHost, ...]
     """Names; ``*.`` at the start of one stands for every name below it, for vendors that give each customer one."""
     port: Port = 443
     protocol: Literal["TLS", "HTTPS", "TCP"] = "TLS"
@@ -176,6 +176,9 @@ class External(Declared):
         """Ports that the services call."""
         return (PLAIN_HTTP,) if self.originate else self.ports
 
+    def in_region(self, region: str) -> External:
+        return self.model_copy(update={"hosts": tuple(host.replace("{region}", region) for host in self.hosts)})
+
     @property
     def named(self) -> tuple[str, ...]:
         """Hosts that are known by their full names."""
@@ -195,7 +198,7 @@ class External(Declared):
             if isinstance(host, str) and host.startswith("*") and is_open(host):
                 raise DeclarationError(
                     f"external '{fields.get('name')}': anybody can have a name under '{host}', so whoever may call it "
-                    "may call anybody; name one owner's domain, or the region (*.us-east-1.amazonaws.com)"
+                    "may call anybody; name one owner's domain, or the region (*.{{region}}.amazonaws.com)"
                 )
         return fields
 

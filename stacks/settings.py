@@ -109,7 +109,7 @@ class Settings(BaseModel):
 
     @property
     def declaration(self) -> System:
-        """The declared system as this stack's configuration has it."""
+        """The declared system as this stack's configuration and region have it."""
         system = self._with_new_environments(systems.load(self.system))
         for part in self.changes:
             if part not in CHANGEABLE:
@@ -126,7 +126,7 @@ class Settings(BaseModel):
         declared = system.model_dump(include=set(wanted))
         adjusted = {part: _merged(declared[part], change, f"changes.{part}") for part, change in wanted.items()}
         try:
-            return System.model_validate({**dict(system), **adjusted})
+            return System.model_validate({**dict(system), **adjusted}).in_region(self.region)
         except ValidationError as error:
             first = error.errors()[0]
             place = _place(first["loc"], adjusted)

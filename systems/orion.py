@@ -298,7 +298,7 @@ SYSTEM = System(
         ),
         External(name="github", hosts=("github.com", "api.github.com"), used_by=("auth",), through_gateway=True),
         External(name="stripe", hosts=("api.stripe.com",), used_by=("user",), through_gateway=True),
-        External(name="s3", hosts=("*.us-east-1.amazonaws.com",), used_by=("user",), through_gateway=True),
+        External(name="s3", hosts=("*.{region}.amazonaws.com",), used_by=("user",), through_gateway=True),
         External(name="twilio", hosts=("api.twilio.com",), used_by=("notification",), through_gateway=True),
         External(
             name="mail",

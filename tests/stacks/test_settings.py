@@ -72,6 +72,15 @@ def test_what_is_set_arrives() -> None:
     assert facts.admin_ranges == ("192.168.100.0/24",)
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_hosts_of_a_region_are_those_of_the_stack_s(region: str) -> None:
+    """OR-EDG-12: another region is another stack, which called the first one's buckets if their host were written."""
+    settings = Settings(system="orion", environment="dev", region=region)
+    (storage,) = [external for external in settings.declaration.externals if external.name == "s3"]
+    assert storage.hosts == (f"*.{region}.amazonaws.com",)
+    assert settings.deployment().system == settings.declaration
+
+
 def test_an_environment_takes_what_the_configuration_changes_and_keeps_the_rest() -> None:
     """A size or a host name must not need a change of the program."""
     change = {"replicas": 2, "domain": "dev.example.com", "servers": {"instance": "t3.large"}}
