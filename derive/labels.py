@@ -8,7 +8,9 @@ from typing import Final
 from manifests.base import Manifest
 
 VERSION: Final = "v1"
-"""The mesh's subset label of a workload that has one version."""
+"""The mesh's label of a workload that has one version at a time."""
+LONGEST: Final = 63
+"""Characters of a label's value (Kubernetes documentation, "Labels and Selectors")."""
 ROTATED: Final = "wheelhouse/rotated"
 """Annotation of pods, and of what fills their Secrets: the generated values in them that are not the first of their
 name."""
@@ -25,10 +27,15 @@ def workload(name: str, tier: str) -> dict[str, str]:
     return {**selector(name), "tier": tier}
 
 
-def pod(name: str, tier: str, metrics: int | None) -> dict[str, str]:
+def pod(name: str, tier: str, metrics: int | None, version: str = VERSION) -> dict[str, str]:
     """Labels of a pod. ``metrics`` absent: nothing to scrape."""
     scraped = {METRICS_PORT: str(metrics)} if metrics else {}
-    return {**workload(name, tier), "version": VERSION, **scraped}
+    return {**workload(name, tier), "version": version, **scraped}
+
+
+def tagged(image: str) -> str:
+    """The version of an image by its tag, as a label's value."""
+    return image.rpartition(":")[2][:LONGEST].strip("_.-")
 
 
 def service(name: str, tier: str, metrics: int | None) -> dict[str, str]:

@@ -93,8 +93,10 @@ def container_ports(service: Service) -> list[tuple[str, int]]:
 
 
 def pod_template(service: Service, links: Links, contents: Contents, spread: bool) -> Manifest:
-    """The pod of a service. ``spread``: whether there can be more than one."""
+    """The pod of a service. ``spread``: whether there can be more than one. Where two versions run side by side, the
+    mesh tells them apart by their images' tags."""
     scheduled = service.schedule is not None
+    version = labels.VERSION if isinstance(service.release, Rolling) else labels.tagged(contents.image)
     container = pods.container(
         service.name,
         contents.image,
@@ -110,7 +112,7 @@ def pod_template(service: Service, links: Links, contents: Contents, spread: boo
         lifecycle=pods.pause(int(service.drain.total_seconds())) if service.drain else None,
     )
     return pods.pod_template(
-        {**labels.pod(service.name, service.tier, service.metrics), **contents.labels},
+        {**labels.pod(service.name, service.tier, service.metrics, version), **contents.labels},
         contents.annotations,
         account=service.name,
         user=USER,

@@ -174,6 +174,8 @@ def test_the_stack_s_configuration_changes_what_differs_between_installations(ch
 def test_one_setting_says_how_far_a_canary_may_go(changed: Registered) -> None:
     held = changed.spec("Rollout", "gym", "backend-main")["strategy"]["canary"]["steps"]
     assert held == [{"setWeight": 5}, {"setWeight": 25}, {"pause": {}}]
+    released = changed.spec("Rollout", "gym", "backend-main")["template"]["metadata"]["labels"]
+    assert released["version"] == "3.1.0", "the mesh's metrics tell it from the stable one's pods by this"
     given_up = changed.spec("Rollout", "gym", "backend-stream")["strategy"]["canary"]["steps"]
     assert given_up == [{"setWeight": 0}, {"pause": {}}]
 

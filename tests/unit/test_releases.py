@@ -165,6 +165,13 @@ def test_calls_to_a_second_port_stay_on_it() -> None:
     assert moved[1] == {"name": "orders-internal", "routes": ["orders-0", "orders-1"]}
 
 
+def test_the_mesh_tells_two_versions_apart() -> None:
+    """With one label for both, its metrics and Kiali's picture show a single version that is released."""
+    found = objects(derived(canary(), tags={"orders": f"{'b' * 40}_{'x' * 40}"}), "Rollout")["orders"]["spec"]
+    assert found["template"]["metadata"]["labels"]["version"] == f"{'b' * 40}_{'x' * 22}"
+    assert found["selector"] == {"matchLabels": {"app": "orders"}}, "a selector never changes"
+
+
 def test_a_canary_is_measured_by_the_answers_of_its_own_pods() -> None:
     plan = derived(canary())
     assert strategy(plan, "orders")["canary"]["analysis"] == {
