@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.functions.package import packed
-from components.identity.role import Statement, policy, trusted
+from components.identity.role import Statement, policy, role, trusted
 
 RUNTIME: Final = "python3.13"
 """Of AWS Lambda; security updates until mid 2029 (Lambda developer guide, "Supported runtimes")."""
@@ -66,11 +66,11 @@ class Function(pulumi.ComponentResource):
         logs = aws.cloudwatch.LogGroup(
             f"{name}-log", name=f"/aws/lambda/{name}", retention_in_days=args.log_days, opts=children
         )
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=trusted("lambda.amazonaws.com"), opts=children)
+        taken = role(name, trusted("lambda.amazonaws.com"), children)
         writing = Statement(["logs:CreateLogStream", "logs:PutLogEvents"], [pulumi.Output.concat(logs.arn, ":*")])
         own = aws.iam.RolePolicy(
             f"{name}-policy",
-            role=role.name,
+            role=taken.name,
             policy=policy([writing, *_joining(args.inside), *args.statements]),
             opts=children,
         )
@@ -81,7 +81,7 @@ class Function(pulumi.ComponentResource):
             runtime=RUNTIME,
             handler=f"{args.package}.handler.handler",
             code=packed(args.package, args.libraries),
-            role=role.arn,
+            role=taken.arn,
             timeout=args.timeout,
             memory_size=args.memory,
             environment=aws.lambda_.FunctionEnvironmentArgs(variables=args.environment),

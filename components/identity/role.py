@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -54,6 +55,20 @@ def _trust(principal: Mapping[str, str]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
+NAME: Final = 64
+"""Characters of a role's name at most (IAM API, CreateRole)."""
+GENERATED: Final = 8
+"""What the engine adds to a name of its own: a hyphen and seven digits."""
+
+
+def role(name: str, trust: pulumi.Input[str], opts: pulumi.ResourceOptions) -> aws.iam.Role:
+    """Register ``<name>-role``. Where the engine's own name would be too long for IAM, its end is a digest's."""
+    logical = f"{name}-role"
+    digest = hashlib.sha256(logical.encode()).hexdigest()[:GENERATED]
+    short = f"{logical[: NAME - GENERATED - 1]}-{digest}" if len(logical) + GENERATED > NAME else None
+    return aws.iam.Role(logical, name=short, assume_role_policy=trust, opts=opts)
+
+
 @dataclass(frozen=True)
 class ServiceRoleArgs:
     """Who may assume the role and what it may do."""
@@ -79,12 +94,12 @@ class ServiceRole(pulumi.ComponentResource):
         super().__init__("wheelhouse:identity:ServiceRole", name, None, opts)
         children = pulumi.ResourceOptions(parent=self)
         trust = trusted(args.service) if args.service else _by_account(children)
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=trust, opts=children)
-        _grant(name, role, args.statements, args.managed, children)
-        self.arn = role.arn
+        made = role(name, trust, children)
+        _grant(name, made, args.statements, args.managed, children)
+        self.arn = made.arn
         self.profile = None
         if args.instance_profile:
-            self.profile = aws.iam.InstanceProfile(f"{name}-profile", role=role.name, opts=children).name
+            self.profile = aws.iam.InstanceProfile(f"{name}-profile", role=made.name, opts=children).name
         self.register_outputs({"arn": self.arn, "profile": self.profile})
 
 
@@ -121,9 +136,9 @@ class WebIdentityRole(pulumi.ComponentResource):
         trust = pulumi.Output.all(args.provider_arn, args.issuer).apply(
             lambda found: _token_trust(found[0], found[1], args.subjects)
         )
-        role = aws.iam.Role(f"{name}-role", assume_role_policy=trust, opts=children)
-        _grant(name, role, args.statements, args.managed, children)
-        self.arn = role.arn
+        made = role(name, trust, children)
+        _grant(name, made, args.statements, args.managed, children)
+        self.arn = made.arn
         self.register_outputs({"arn": self.arn})
 
 
@@ -139,15 +154,15 @@ def _token_trust(provider_arn: str, issuer: str, subjects: Sequence[str]) -> str
 
 def _grant(
     name: str,
-    role: aws.iam.Role,
+    made: aws.iam.Role,
     statements: Sequence[Statement],
     managed: Sequence[str],
     children: pulumi.ResourceOptions,
 ) -> None:
     for arn in managed:
-        aws.iam.RolePolicyAttachment(f"{name}-{arn.rsplit('/', 1)[-1]}", role=role.name, policy_arn=arn, opts=children)
+        aws.iam.RolePolicyAttachment(f"{name}-{arn.rsplit('/', 1)[-1]}", role=made.name, policy_arn=arn, opts=children)
     if statements:
-        aws.iam.RolePolicy(f"{name}-policy", role=role.name, policy=policy(statements), opts=children)
+        aws.iam.RolePolicy(f"{name}-policy", role=made.name, policy=policy(statements), opts=children)
 
 
 def _by_account(children: pulumi.ResourceOptions) -> pulumi.Output[str]:

@@ -13,6 +13,7 @@ import pytest
 
 from components.functions.function import Inside
 from components.functions.package import packed
+from components.identity.role import ServiceRole, ServiceRoleArgs
 from tests.components.built import function
 from tests.components.strict_monitor import plain, register
 
@@ -102,3 +103,18 @@ def test_a_function_inside_a_network_may_have_interfaces_there() -> None:
     assert "ec2:CreateNetworkInterface" in str(plain(policy.inputs["policy"]))
     made = monitor.one("aws:lambda/function:Function")
     assert made.inputs["vpcConfig"] == {"subnetIds": ["subnet"], "securityGroupIds": ["group"]}
+
+
+@pytest.mark.parametrize("environment", ["prod", "staging", "a-much-longer-name"])
+def test_a_role_s_name_fits_however_long_the_environment_s_is(environment: str) -> None:
+    """MH-ENV-03: IAM takes 64 characters, and the engine refuses to cut; another environment must not break on that."""
+    name = f"shop-{environment}-secrets-store-db-credentials-rotation-x"
+
+    def program() -> None:
+        ServiceRole(name, ServiceRoleArgs(service="lambda.amazonaws.com"))
+
+    monitor = register(program)
+    made = monitor.one("aws:iam/role:Role")
+    given = made.inputs.get("name")
+    assert len(given or f"{made.name}-0123456") <= 64
+    assert (given or made.name).startswith("shop-")
