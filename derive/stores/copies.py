@@ -24,8 +24,8 @@ from model.schedules import gaps
 
 ROOM: Final = "/copy"
 """Where the containers of a Job meet."""
-LONGEST: Final = timedelta(hours=1)
-"""After that a Job is stopped, or when the next one is due."""
+LONGEST: Final = timedelta(hours=6)
+"""After that a Job is stopped, or when the next one is due: a hundred gibibytes at half a processor take some three."""
 FETCHING: Final = Resources(cpu="50m", memory="64Mi", cpu_limit="500m", memory_limit="128Mi")
 SENDING: Final = Resources(cpu="100m", memory="128Mi", cpu_limit="500m", memory_limit="512Mi")
 KEEP: Final = """\

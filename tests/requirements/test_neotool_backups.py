@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from derive.quantities import memory_bytes, millicores
 from tests.requirements.neotool import ACCOUNT, HOME, apps, peers
 from tests.requirements.registered import Manifest, Registered, environment
 
@@ -55,6 +56,19 @@ def test_the_database_is_dumped_every_night_and_old_dumps_go(neotool: Registered
     send = sender(neotool, "postgres-backup")
     assert environment(send)["KEEP_DAYS"] == "30"
     assert 's3 rm --only-show-errors "$TARGET$name"' in send["command"][2]
+
+
+@pytest.mark.rows("NT-BKP-02")
+def test_a_dump_of_a_full_volume_has_the_time_that_it_takes(neotool: Registered) -> None:
+    """A Job that is stopped when the database has grown leaves no copy of it any more, every night."""
+    (claim,) = neotool.spec("StatefulSet", HOME, "postgres")["volumeClaimTemplates"]
+    size = memory_bytes(claim["spec"]["resources"]["requests"]["storage"])
+    (fetch,) = pod(neotool, "postgres-backup")["initContainers"]
+    share = millicores(fetch["resources"]["limits"]["cpu"]) / 1000
+    compressed = 20 * 2**20
+    """Bytes of tables that a whole processor compresses in a second, as pg_dump does by default."""
+    job = neotool.spec("CronJob", HOME, "postgres-backup")["jobTemplate"]["spec"]
+    assert job["activeDeadlineSeconds"] >= size / (compressed * share) * 1.5
 
 
 @pytest.mark.rows("NT-BKP-02")
