@@ -312,7 +312,7 @@ SYSTEM = System(
             cidr="10.1.0.0/16",
             domain="dev.fitsync.com",
             servers=Nodes(instance="t3.medium", count=1),
-            pools={"agents": Nodes(instance="t3.large", count=2, maximum=4)},
+            pools={"agents": Nodes(instance="t3.xlarge", count=2, maximum=4)},
             databases=DatabaseHosts(instance="t3.micro", volume=Gp3(size=20)),
         ),
         "stage": Environment(

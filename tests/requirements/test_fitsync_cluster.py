@@ -196,6 +196,21 @@ def test_prods_workers_hold_every_pod_within_nine_tenths(prod: Registered) -> No
     assert sum(need[1] for need in needs) <= 0.9 * workers.count * memory
 
 
+@pytest.mark.rows("FS-CLU-04", "FS-CIC-02")
+def test_workers_hold_one_pod_more_wherever_the_others_stand(spoke: Registered) -> None:
+    """A release brings the new pod before the old one goes. Without room for it on one of the workers it would wait for
+    ever: there is room for certain where what is free is one such pod per worker. The add-ons are counted as in prod,
+    which has the most of them."""
+    (workers,) = nodes(spoke, "agent")
+    vcpus, memory = SIZES[workers.template.inputs["instanceType"]]
+    needs = [*application(spoke), *platform(spoke.charts, workers.count)]
+    for item in spoke.manifests("Deployment", "fitsync").values():
+        pod = [*(requests(container["resources"]) for container in containers(item["spec"]["template"])), SIDECAR]
+        for size, part in ((vcpus, 0), (memory, 1)):
+            free = workers.count * size - sum(need[part] for need in needs)
+            assert free >= workers.count * sum(need[part] for need in pod)
+
+
 @pytest.mark.rows("FS-CLU-05")
 def test_k3s_is_pinned_its_token_random_and_machines_have_a_profile(spoke: Registered) -> None:
     found = [*nodes(spoke, "server"), *nodes(spoke, "agent")]

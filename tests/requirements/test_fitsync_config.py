@@ -127,7 +127,7 @@ def test_images_replicas_sizes_hosts_and_administrators_follow_the_stacks_config
         machine(item.inputs["userData"]).settings["ROLE"]: item.inputs["instanceType"]
         for item in reconfigured.all("ec2.LaunchTemplate")
     }
-    assert sizes == {"server": "t3.large", "agent": "t3.large"}
+    assert sizes == {"server": "t3.large", "agent": "t3.xlarge"}
     gateway = reconfigured.spec("Gateway", "fitsync", "fitsync-gateway")
     hosts = {host for server in gateway["servers"] for host in server["hosts"]}
     assert hosts == {"app.trial.fitsync.com", "api.trial.fitsync.com"}
@@ -148,7 +148,7 @@ def test_sizes_that_nobody_changed_are_as_required(spokes: dict[str, Registered]
         for name, stack in spokes.items()
     }
     assert found == {
-        "dev": {"server": "t3.medium", "agent": "t3.large"},
+        "dev": {"server": "t3.medium", "agent": "t3.xlarge"},
         "stage": {"server": "t3.medium", "agent": "t3.xlarge"},
         "prod": {"server": "t3.large", "agent": "t3.xlarge"},
     }
