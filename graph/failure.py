@@ -6,7 +6,7 @@ zone holds at most its share, rounded up. A volume does not leave its zone, nor,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Literal
@@ -17,7 +17,21 @@ from derive.plan import SystemPlan, system_plan
 from derive.services.scaling import replicas
 from derive.shapes import Deployment
 from graph.needs import Node
-from model import Bucket, DeclarationError, EbsCsi, Kafka, MySQL, PostgreSQL, RabbitMQ, Redis
+from model import (
+    Bucket,
+    DeclarationError,
+    EbsCsi,
+    ExistingCluster,
+    External,
+    K3s,
+    Kafka,
+    MySQL,
+    Nginx,
+    PostgreSQL,
+    RabbitMQ,
+    Redis,
+    Service,
+)
 from model.addons import Placed
 from model.base import did_you_mean
 from model.stores import InCluster, Store
@@ -46,7 +60,8 @@ def failure(deployment: Deployment, part: str) -> Failure:
     Raises DeclarationError for a part that the environment does not have, and for a declaration that cannot hold.
     """
     system = deployment.system
-    kinds: dict[str, PartKind] = dict.fromkeys((SERVERS, *(pool.name for pool in system.platform.pools)), "node group")
+    groups = (*([SERVERS] if isinstance(system.platform.cluster, K3s) else []), *deployment.environment.sizes)
+    kinds: dict[str, PartKind] = dict.fromkeys(groups, "node group")
     zones = zone_names(deployment.facts.region, deployment.environment.zones)
     for zone in zones:
         kinds |= {zone: "zone", zone[-1]: "zone"}
@@ -59,6 +74,8 @@ def failure(deployment: Deployment, part: str) -> Failure:
             f"'{part}' is no service, store, external, zone or node group of environment '{deployment.name}'"
             f"{did_you_mean(part, (name for name in kinds if len(name) > 1))}"
         )
+    if kind in ("zone", "node group") and isinstance(system.platform.cluster, ExistingCluster):
+        raise DeclarationError(f"{kind} '{part}': the cluster is there already, and nothing here knows its machines")
     if kind == "zone":
         zone = next(name for name in zones if part in (name, name[-1]))
         return _Loss(deployment, system_plan(deployment)).zone(zone, zones)
@@ -83,40 +100,49 @@ class _Loss:
         deployment, count = self.deployment, len(zones)
         if count == 1:
             why = f"everything stands in {zone}, the environment's only zone"
-            for node in self._everything():
-                self.down[node] = why
+            self._gone(deployment.system.stores, why)
+            self._gone(deployment.system.services, why)
+            self._gone(deployment.system.externals, why)
             return Failure(zone, "zone", self.down, closed=why)
         schedules = self._outlives(zone, zones)
-        workers = sum(n - ceil(n / count) for n in self._workers().values())
         for service in deployment.system.services:
             pods = replicas(service, deployment.name, deployment.environment).minimum
-            self._pods(Node("service", service.name), pods, pods - ceil(pods / count), workers, schedules)
+            spread, workers = self._spread(service.pool, count)
+            self._pods(Node("service", service.name), pods, pods - ceil(pods / spread), workers, schedules)
         for store in deployment.system.stores:
-            self._store_without_zone(store, zone, workers)
+            self._store_without_zone(store, zone, count)
         if self.plan.network.nat_zones == 1 and zone == zones[0]:
-            for external in deployment.system.externals:
-                self.down[Node("external", external.name)] = f"the only NAT gateway stands in {zone}"
-        closed = None if workers else f"no worker is sure to be left outside {zone}"
+            why = f"the only NAT gateway stands in {zone}"
+            self._gone(deployment.system.externals, why)
+            self._gone((store for store in deployment.system.stores if isinstance(store, Bucket)), why)
+        _, workers = self._spread(self._ingress_pool(), count)
+        closed = None if workers else f"no worker of the ingress is sure to be left outside {zone}"
         return Failure(zone, "zone", self.down, self.weak, closed, tuple(self.notes))
+
+    def _spread(self, pool: str | None, zones: int) -> tuple[int, int]:
+        """Over how many zones pods are spread at least, and how many of their workers are sure to be left."""
+        homes = self._homes(pool).values()
+        return min(zones, max(homes, default=1)), sum(count - ceil(count / zones) for count in homes)
+
+    def _gone(self, parts: Iterable[Service] | Iterable[Store] | Iterable[External], why: str) -> None:
+        """Buckets in the account stand in no zone, on no machine of ours, and are reached without a way outside."""
+        for part in parts:
+            if isinstance(part, Service):
+                self.down[Node("service", part.name)] = why
+            elif isinstance(part, External):
+                self.down[Node("external", part.name)] = why
+            elif not isinstance(part, Bucket) or part.at:
+                self.down[Node("store", part.name)] = why
 
     def _outlives(self, zone: str, zones: Sequence[str]) -> bool:
         """Whether there is a control plane without the zone; AWS spreads its own over several."""
         servers = self.deployment.environment.servers
-        if servers is None:
+        if servers is None or not isinstance(self.deployment.system.platform.cluster, K3s):
             return True
         left = sum(zones[index % len(zones)] != zone for index in range(servers.count))
         if 2 * left <= servers.count:
             self.notes.append(f"the Kubernetes API is lost: {left} of {servers.count} servers are no majority")
         return 2 * left > servers.count
-
-    def _everything(self) -> list[Node]:
-        system = self.deployment.system
-        stores = [Node("store", store.name) for store in system.stores if not isinstance(store, Bucket)]
-        return [
-            *(Node("service", service.name) for service in system.services),
-            *stores,
-            *(Node("external", external.name) for external in system.externals),
-        ]
 
     def _pods(self, node: Node, pods: int, left: int, workers: int, schedules: bool) -> None:
         if not workers:
@@ -130,9 +156,10 @@ class _Loss:
         else:
             self.down[node] = "its pods may stand there, and nothing starts others"
 
-    def _store_without_zone(self, store: Store, zone: str, workers: int) -> None:
+    def _store_without_zone(self, store: Store, zone: str, zones: int) -> None:
         node = Node("store", store.name)
         hosts = next((plan.hosts for plan in self.plan.databases if plan.name == store.name), ())
+        managed = next((plan for plan in self.plan.managed if plan.name == store.name), None)
         if hosts:
             gone = [host for host in hosts if host.zone == zone]
             if len(gone) == len(hosts):
@@ -144,9 +171,14 @@ class _Loss:
                 self.weak[node] = f"no writes until {standby.name} in {standby.zone} is promoted"
             elif gone:
                 self.weak[node] = "its standby is lost"
+        elif managed and managed.size.standby:
+            self.weak[node] = "its primary may stand there; no answers until AWS has turned to the standby"
+        elif managed:
+            self.down[node] = "its only instance may stand there"
         elif not isinstance(store, Bucket):
             members = members_of(store)
-            self._members(node, store, members - ceil(members / self.deployment.environment.zones), workers)
+            spread, workers = self._spread(store.pool, zones)
+            self._members(node, store, members - ceil(members / spread), workers)
 
     def _members(self, node: Node, store: Store, left: int, workers: int) -> None:
         """A store in the cluster of whose members ``left`` are sure to stay."""
@@ -165,53 +197,77 @@ class _Loss:
     # -- a node group ------------------------------------------------------------------------------
 
     def group(self, name: str) -> Failure:
-        platform = self.deployment.system.platform
+        system, platform = self.deployment.system, self.deployment.system.platform
         if name == SERVERS and not platform.pools:
             why = "the servers are the only nodes"
-            self.down.update(dict.fromkeys(self._everything(), why))
+            self._gone(system.services, why)
+            self._gone(self._inside(), why)
             return Failure(name, "node group", self.down, closed=why)
         if name == SERVERS:
             note = "the Kubernetes API is lost: what runs goes on, but nothing is started, scaled or released"
             return Failure(name, "node group", notes=(note,))
-        workers = self._workers()
         housed: list[str] = [
-            addon.kind for addon in platform.addons if isinstance(addon, Placed) and addon.pool == name
+            addon.kind
+            for addon in choices.chosen(self.deployment)
+            if isinstance(addon, Placed) and addon.pool and self._only(addon.pool, name)
         ]
-        if platform.observability.pool == name:
+        if platform.observability.pool and self._only(platform.observability.pool, name):
             housed.insert(0, "prometheus and what watches with it")
         if housed:
             self.notes.append(f"platform parts are lost with it: {', '.join(housed)}")
-        if name in workers:
-            self._without_workers(sum(count for pool, count in workers.items() if pool != name), sum(workers.values()))
-        doors = [pool.name for pool in platform.pools if pool.ingress and pool.name != name]
-        closed = None if doors else f"'{name}' is the only node group that the edge sends to"
+        for service in system.services:
+            self._without_group(Node("service", service.name), service.pool, name)
+        movable = choices.choice(self.deployment, EbsCsi) is not None
+        for store in self._inside():
+            self._without_group(Node("store", store.name), store.pool, name, movable)
+        closed = None
+        if self._only(self._ingress_pool(), name):
+            closed = f"no other node group runs the ingress than '{name}'"
+        elif not any(pool.ingress and pool.name != name for pool in platform.pools):
+            closed = f"'{name}' is the only node group that the edge sends to"
         return Failure(name, "node group", self.down, self.weak, closed, tuple(self.notes))
 
-    def _without_workers(self, left: int, all_workers: int) -> None:
-        system = self.deployment.system
-        for service in system.services:
-            node = Node("service", service.name)
-            if left:
-                self.weak[node] = f"{left} of {all_workers} workers are left for its pods"
-            else:
-                self.down[node] = "no other node group takes its pods"
-        outside = {plan.name for plan in self.plan.databases}
-        movable = choices.choice(self.deployment, EbsCsi) is not None
-        for store in system.stores:
-            node = Node("store", store.name)
-            if store.name in outside or isinstance(store, Bucket):
-                continue
-            if not left:
-                self.down[node] = "no other node group takes its pods"
-            elif movable:
-                self.weak[node] = f"{left} of {all_workers} workers are left for its pods"
-            else:
-                self.down[node] = "its volumes may lie on these nodes"
+    def _without_group(self, node: Node, pool: str | None, group: str, movable: bool = True) -> None:
+        homes = self._homes(pool)
+        if group not in homes:
+            return
+        left = sum(count for name, count in homes.items() if name != group)
+        if not left:
+            self.down[node] = "no other node group takes its pods"
+        elif movable:
+            self.weak[node] = f"{left} of {sum(homes.values())} workers are left for its pods"
+        else:
+            self.down[node] = "its volumes may lie on these nodes"
 
-    def _workers(self) -> dict[str, int]:
-        """Nodes to begin with, by node group that takes the system's own pods: those without a taint."""
-        sizes, pools = self.deployment.environment.sizes, self.deployment.system.platform.pools
-        return {pool.name: sizes[pool.name].count for pool in pools if pool.name in sizes and not pool.taints}
+    def _only(self, pool: str | None, group: str) -> bool:
+        """Whether what belongs to a pool runs on this node group and no other."""
+        return list(self._homes(pool)) == [group]
+
+    def _inside(self) -> list[PostgreSQL | MySQL | Redis | RabbitMQ | Kafka]:
+        """Stores in the cluster: neither on machines of their own, nor with AWS or others."""
+        outside = {plan.name for plan in self.plan.databases} | {plan.name for plan in self.plan.managed}
+        stores = (store for store in self.deployment.system.stores if not isinstance(store, Bucket))
+        return [store for store in stores if store.name not in outside]
+
+    def _ingress_pool(self) -> str | None:
+        ingress = self.deployment.system.platform.ingress
+        return ingress.pool if isinstance(ingress, Nginx) else None
+
+    def _homes(self, pool: str | None) -> dict[str, int]:
+        """Nodes to begin with, by node group that takes the pods of a pool: those with its labels, of whose taints it
+        tolerates all. Without a pool, or where the environment goes without it: those without a taint."""
+        sizes = self.deployment.environment.sizes
+        pools = {found.name: found for found in self.deployment.system.platform.pools if found.name in sizes}
+        if not pools:
+            servers = self.deployment.environment.servers
+            return {SERVERS: servers.count} if servers else {}
+        own = pools.get(pool or "")
+        labels, taints = (own.labels.items(), own.taints) if own else ({}.items(), ())
+        return {
+            name: sizes[name].count
+            for name, found in pools.items()
+            if labels <= found.labels.items() and set(found.taints) <= set(taints)
+        }
 
 
 def members_of(store: Store) -> int:

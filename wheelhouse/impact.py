@@ -52,8 +52,10 @@ def show(console: Console, stack: str, found: Impact) -> None:
     console.print(Text(f"{stack} without {failure.kind} {failure.part}", style="bold"))
     for note in failure.notes:
         console.print(Text(f"note: {note}", style="yellow"), soft_wrap=True)
+    for why, names in _gone(found).items():
+        console.print(Text(f"gone with it: {', '.join(names)}: {why}", style="red"), soft_wrap=True)
     if not found.losses:
-        console.print(Text("nobody loses anything", style="bold green"))
+        console.print(Text(f"nobody{' else' if _gone(found) else ''} loses anything", style="bold green"))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("how", "what", "is lost", "why", "to"):
@@ -66,6 +68,15 @@ def show(console: Console, stack: str, found: Impact) -> None:
     console.print(Text(f"hard: {', '.join(hard) or 'nobody'}", style="bold red" if hard else "bold green"))
     if degraded:
         console.print(Text(f"degraded: {', '.join(degraded)}", style="bold yellow"))
+
+
+def _gone(found: Impact) -> dict[str, list[str]]:
+    """What stands still together with a zone or node group, by why."""
+    gone: dict[str, list[str]] = {}
+    if found.failure.kind in ("zone", "node group"):
+        for node, why in found.failure.down.items():
+            gone.setdefault(why, []).append(node.name)
+    return gone
 
 
 def _rows(losses: Iterable[Loss]) -> list[tuple[Loss, list[str], str]]:

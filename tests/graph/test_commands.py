@@ -37,6 +37,14 @@ def test_impact_for_machines(capsys: Capture) -> None:
     assert {loss["severity"] for loss in found["losses"]} == {"hard", "degraded"}
 
 
+def test_impact_of_a_node_group_begins_with_what_stands_on_it(capsys: Capture) -> None:
+    """A service that nobody calls loses nobody anything, and stands still all the same."""
+    assert main(["impact", "orion-prod", "--without", "management"]) == Exit.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert "gone with it: admin-ui: no other node group takes its pods" in lines
+    assert lines[-1] == "hard: route admin/"
+
+
 def test_what_if_shows_the_fields_by_layer(capsys: Capture) -> None:
     assert main(["what-if", "dev", "--add", "frontend->user-service"]) == Exit.OK
     lines = capsys.readouterr().out.splitlines()

@@ -15,7 +15,9 @@ from graph.impact import Loss, impact, route_name
 from model import (
     Call,
     DeclarationError,
+    ExistingCluster,
     External,
+    NetworkPolicies,
     Nodes,
     Platform,
     RabbitMQ,
@@ -204,3 +206,11 @@ def test_servers_that_are_the_only_nodes_take_everything_with_them() -> None:
     lost = impact(deployed(system), "servers")
     assert lost.hard
     assert all("the servers are the only nodes" in item.why for item in lost.hard)
+
+
+@pytest.mark.parametrize("part", ["eu-central-1a", "agents"])
+def test_the_machines_of_a_cluster_that_is_there_are_nobody_s_guess(part: str) -> None:
+    """Its zones are not the table's: an answer would be made up."""
+    system = shop(platform=Platform(cluster=ExistingCluster(), cni=NetworkPolicies()))
+    with pytest.raises(DeclarationError, match="the cluster is there already, and nothing here knows its machines"):
+        failure(deployed(system), part)
