@@ -158,7 +158,8 @@ class ArgoCd(Housed):
     path: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")
     """The chart's folder in it."""
     values: str = Field("values-{environment}.yaml", pattern=r"^[A-Za-z0-9][A-Za-z0-9._{}/-]*$")
-    """The file beside the chart; ``{environment}`` stands for the environment's name."""
+    """The file beside the chart; ``{environment}`` stands for the environment's name. Its ``image.tag`` is the images'
+    tag, which the pipeline commits."""
     branch: str = "main"
     webhook: Name | None = None
     """The host, relative to the environment's domain, that takes the webhook's calls and nothing else; an environment

@@ -49,6 +49,11 @@ class GithubActions(_Pipeline):
     """``<owner>/<name>``."""
     branch: str = Field("main", pattern=r"^[A-Za-z0-9._/-]+$")
     """What is merged there is built and applied."""
+    folder: str = Field("services/{service}", pattern=r"^[A-Za-z0-9._{}/-]+$")
+    """Where a service's Dockerfile is; ``{service}`` stands for its name."""
+    runner: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]+$")
+    """Label of the machines that preview and apply, which must reach the cluster's API. Absent: GitHub's own, which
+    reach public ones only."""
     state_bucket: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
     """The bucket of the stacks' state, which ``plan`` reads and ``apply`` writes. Absent: it is kept elsewhere."""
     state_key: str | None = Field(None, pattern=r"^alias/[a-zA-Z0-9/_-]+$")

@@ -216,7 +216,10 @@ SYSTEM = System(
         ),
         registry=Registry(moving_tags=("latest",)),
         pipeline=GithubActions(
-            repository="eric-n/myhealth", state_bucket="eric-n-pulumi-state", state_key="alias/pulumi-state"
+            repository="eric-n/myhealth",
+            runner="self-hosted",
+            state_bucket="eric-n-pulumi-state",
+            state_key="alias/pulumi-state",
         ),
         watch=AccountWatch(),
         observability=Observability(

@@ -1,4 +1,4 @@
-"""`wheelhouse render`: the tree of a Git repository that an environment follows."""
+"""`wheelhouse render`: what a Git repository holds of an environment: the tree that Flux follows, or workflows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 
 from derive.delivery import gitops
+from derive.delivery.workflows import workflows
 from derive.plan import system_plan
-from model import DeclarationError
+from model import DeclarationError, GithubActions
 from wheelhouse.errors import UserError
 from wheelhouse.options import AsJson, Cwd, StackName
 from wheelhouse.project import find
@@ -26,12 +27,17 @@ def command(
     cwd: Cwd = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Write what Flux follows for a stack: every layer's objects, and which of them it applies."""
+    """Write what Git holds of a stack: what Flux follows, every layer's objects and which of them it applies; or the
+    workflows on GitHub."""
     deployment = deployment_of(find(cwd), stack)
+    owners: dict[str, str] = {}
     try:
-        plan = system_plan(deployment)
-        files = gitops.tree(deployment, plan)
-        owners = {layer.name: layer.owner for layer in gitops.layers(deployment, plan)}
+        if isinstance(deployment.system.platform.pipeline, GithubActions):
+            files = workflows(deployment, stack)
+        else:
+            plan = system_plan(deployment)
+            files = gitops.tree(deployment, plan)
+            owners |= {layer.name: layer.owner for layer in gitops.layers(deployment, plan)}
     except DeclarationError as error:
         raise UserError(f"stack {stack!r}: {error}") from error
     try:

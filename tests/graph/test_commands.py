@@ -124,6 +124,14 @@ def test_render_writes_what_flux_follows_and_says_whose_each_layer_is(tmp_path: 
     assert shown.rstrip().endswith("0 of them changed")
 
 
+def test_render_writes_the_workflows_of_a_pipeline(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["render", "myhealth-prod", "--to", str(tmp_path), "--json"]) == Exit.OK
+    told = json.loads(capsys.readouterr().out)
+    assert told["files"] == [".github/workflows/images.yaml", ".github/workflows/myhealth-prod.yaml"]
+    assert told["changed"] == told["files"]
+    assert (tmp_path / told["files"][0]).read_text().startswith("# Rendered by wheelhouse")
+
+
 def test_render_of_a_system_that_follows_no_repository_is_refused(tmp_path: Path, capsys: Capture) -> None:
     assert main(["render", "dev", "--to", str(tmp_path)]) == Exit.USAGE
     assert "system 'fitsync' follows no repository; set platform.delivery to Flux(...)" in " ".join(
