@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ from model import (
 from model.base import Region, did_you_mean, reason
 from model.gitops import LayerName
 from model.platform import Cluster
+from stacks.changes import CHANGEABLE, alike, merged, own, place_of
 
 HUB = "hub"
 """The environment's name of the shared network."""
@@ -87,7 +88,7 @@ class Settings(BaseModel):
     """Whether a KMS key unseals Vault's members when they start. Absent: as declared."""
     changes: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """What else differs from the declaration, in its shape: members of lists are named (``services.frontend.image``).
-    The hub does not read it."""
+    A service that is not declared says by ``like`` which declared one it begins with. The hub does not read it."""
     storage_class: str | None = None
     """The class of the cluster's volumes. Absent: that of the platform's driver, or the cluster's default."""
     layers: dict[LayerName, LayerOwner] = Field(default_factory=dict)
@@ -110,44 +111,49 @@ class Settings(BaseModel):
     @property
     def declaration(self) -> System:
         """The declared system as this stack's configuration and region have it."""
-        system = self._with_new_environments(systems.load(self.system))
+        system = self._with_new_services(self._with_new_environments(systems.load(self.system)))
         for part in self.changes:
             if part not in CHANGEABLE:
                 raise DeclarationError(
                     f"changes names '{part}', which it cannot change{did_you_mean(part, CHANGEABLE)}"
                 )
         wanted: dict[str, Any] = dict(self.changes)
-        if self.environments:
-            own = {name: dict(change) for name, change in self.environments.items()}
-            wanted["environments"] = {name: _without(change, LIKE) for name, change in own.items()}
+        for part, changes in (("environments", self.environments), ("services", self.changes.get("services"))):
+            if changes:
+                wanted[part] = {name: own(change) for name, change in changes.items()}
         if self.domain:
             wanted["domain"] = self.domain
         system = system.model_copy(update={"platform": self._platform(system)})
         declared = system.model_dump(include=set(wanted))
-        adjusted = {part: _merged(declared[part], change, f"changes.{part}") for part, change in wanted.items()}
+        adjusted = {part: merged(declared[part], change, f"changes.{part}") for part, change in wanted.items()}
         try:
             return System.model_validate({**dict(system), **adjusted}).in_region(self.region)
         except ValidationError as error:
             first = error.errors()[0]
-            place = _place(first["loc"], adjusted)
+            place = place_of(first["loc"], adjusted)
             raise DeclarationError(f"{place}: {reason(first)}" if place else reason(first)) from error
 
     def _with_new_environments(self, system: System) -> System:
         """With those that the configuration adds: each is like a declared one, but for what it says itself."""
-        known = dict(system.environments)
-        for name, change in self.environments.items():
-            model = change.get(LIKE, name)
-            if model not in system.environments:
-                raise DeclarationError(
-                    f"environments names '{model}', which is not declared in system '{system.name}'"
-                    f"{did_you_mean(str(model), system.environments)}"
-                )
-            if LIKE in change and name in system.environments:
-                raise DeclarationError(
-                    f"environments.{name} is declared in system '{system.name}'; remove its '{LIKE}: {model}'"
-                )
-            known[name] = system.environments[model]
-        return system.model_copy(update={"environments": known})
+        known = system.environments
+        new = alike(self.environments, known, "environments", system.name)
+        return system.model_copy(
+            update={"environments": {**known, **{name: known[model] for name, model in new.items()}}}
+        )
+
+    def _with_new_services(self, system: System) -> System:
+        """With those that the configuration adds: each is like a declared one, also in its calls."""
+        known = {service.name: service for service in system.services}
+        new = alike(self.changes.get("services", {}), known, "changes.services", system.name)
+        services = (known[model].model_copy(update={"name": name}) for name, model in new.items())
+        calls = (
+            call.model_copy(update={role: name})
+            for name, model in new.items()
+            for call in system.calls
+            for role in ("caller", "callee")
+            if getattr(call, role) == model
+        )
+        return system.model_copy(update={"services": (*system.services, *services), "calls": (*system.calls, *calls)})
 
     def _platform(self, system: System) -> Platform:
         platform = self._unsealing(system)
@@ -217,58 +223,6 @@ class Settings(BaseModel):
                 admin_ranges=tuple(str(network) for network in self.admin_ranges),
             ),
         )
-
-
-CHANGEABLE = frozenset({"services", "stores", "policies", "routes", "externals", "platform", "network", "quota"})
-"""Parts of a declaration that a stack's configuration may change, beside its environments."""
-GROWING: dict[str, tuple[str, ...]] = {"changes.externals": ("name",), "changes.routes": ()}
-"""Lists that may grow, by hosts outside and by further doors to what is there; and the field that names a new member.
-"""
-
-
-LIKE = "like"
-"""Names the declared environment that one of the configuration's own begins with."""
-
-
-def _without(change: dict[str, Any], key: str) -> dict[str, Any]:
-    return {name: value for name, value in change.items() if name != key}
-
-
-def _merged(base: Any, changes: Any, place: str) -> Any:
-    """A tree with the changed leaves. Members of a list of named ones are changed by their names."""
-    if not isinstance(changes, Mapping):
-        return changes
-    if isinstance(base, Sequence) and not isinstance(base, str):
-        return _members(base, changes, place)
-    if not isinstance(base, Mapping):
-        return changes
-    return {**base, **{key: _merged(base.get(key), value, f"{place}.{key}") for key, value in changes.items()}}
-
-
-def _place(path: Sequence[int | str], value: Any) -> str:
-    """A path into a tree as it is written in a stack's file, where members of lists are named."""
-    words = []
-    for part in path:
-        listed = isinstance(value, list) and isinstance(part, int)
-        value = value[part] if listed or (isinstance(value, Mapping) and part in value) else None
-        words.append(_named(value) if listed and isinstance(value, Mapping) else str(part))
-    return ".".join(words)
-
-
-def _named(item: Mapping[str, Any]) -> str:
-    return str(item.get("name") or item.get("to") or item.get("kind"))
-
-
-def _members(base: Sequence[Any], changes: Mapping[str, Any], place: str) -> list[Any]:
-    names = [_named(item) for item in base]
-    new = [name for name in changes if name not in names]
-    if new and place not in GROWING:
-        raise DeclarationError(f"{place} names '{new[0]}', which is not declared{did_you_mean(new[0], names)}")
-    changed = [
-        _merged(item, changes[name], f"{place}.{name}") if name in changes else item
-        for name, item in zip(names, base, strict=True)
-    ]
-    return [*changed, *({**dict.fromkeys(GROWING[place], name), **changes[name]} for name in new)]
 
 
 KEYS = {

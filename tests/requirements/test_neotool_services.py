@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from derive.plan import system_plan
+from stacks.settings import read
+from tests.requirements.neotool import HOME, apps, peers
 from tests.requirements.registered import Registered, environment
+from tests.unit.declared import objects
 
-HOME = "production"
 KOTLIN = ("app-service", "security-service")
 POOLER = "pgbouncer.production.svc.cluster.local:6432"
 
@@ -50,6 +55,30 @@ def test_kotlin_services_reach_the_database_through_the_pooler(neotool: Register
     assert found["KAFKA_BOOTSTRAP_SERVERS"] == "kafka.production.svc.cluster.local:9092"
     labels = neotool.spec("Deployment", HOME, name)["template"]["metadata"]["labels"]
     assert labels["access-pgbouncer"] == "true"
+
+
+@pytest.mark.rows("NT-APP-03")
+def test_the_list_of_kotlin_services_grows_by_configuration() -> None:
+    """One that needs a change of code would wait for a release."""
+    config = {
+        "wheelhouse:system": "neotool",
+        "wheelhouse:environment": "prod",
+        "wheelhouse:changes": json.dumps(
+            {"services": {"billing-service": {"like": "app-service", "image": "neotool/bills"}}}
+        ),
+        "wheelhouse:cloudflareAccount": "0" * 32,
+        "aws:region": "us-east-1",
+    }
+    plan = system_plan(read(config, "wheelhouse", "neotool-prod").deployment())
+    found = objects(plan.application, "Deployment")["billing-service"]["spec"]["template"]
+    assert found["metadata"]["labels"]["access-pgbouncer"] == "true"
+    (container,) = found["spec"]["containers"]
+    told = environment(container)
+    assert (container["image"], told["DB_HOST"]) == ("neotool/bills:1.0.0", f"pgbouncer.{HOME}.svc.cluster.local")
+    assert told["KAFKA_BOOTSTRAP_SERVERS"] == f"kafka.{HOME}.svc.cluster.local:9092"
+    (router,) = objects(plan.application, "Deployment")["apollo-router"]["spec"]["template"]["spec"]["containers"]
+    assert environment(router)["BILLING_SERVICE_URL"] == f"http://billing-service.{HOME}.svc.cluster.local:8080"
+    assert "billing-service" in apps(peers(objects(plan.application, "NetworkPolicy")["kafka-policy"], 9092))
 
 
 @pytest.mark.rows("NT-EDG-01")

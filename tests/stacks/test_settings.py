@@ -180,7 +180,17 @@ def test_an_environment_more_needs_the_configuration_only() -> None:
         ),
         (
             {"system": "gym", "changes": {"services": {"frontent": {"image": "x"}}}},
-            "Pulumi.dev.yaml: changes.services names 'frontent', which is not declared; did you mean 'frontend'?",
+            "Pulumi.dev.yaml: changes.services names 'frontent', which is not declared in system 'gym'; "
+            "did you mean 'frontend'?",
+        ),
+        (
+            {"system": "gym", "changes": {"services": {"other": {"like": "frontent"}}}},
+            "Pulumi.dev.yaml: changes.services names 'frontent', which is not declared in system 'gym'; "
+            "did you mean 'frontend'?",
+        ),
+        (
+            {"system": "gym", "changes": {"services": {"frontend": {"like": "backend-main"}}}},
+            "Pulumi.dev.yaml: changes.services.frontend is declared in system 'gym'; remove its 'like: backend-main'",
         ),
         (
             {"releases": {"frontend": 1}},
