@@ -67,6 +67,8 @@ def configuration(store: MySQL) -> str:
         f"port = {store.port}",
         "mysqlx = OFF",
         "skip_name_resolve = ON",
+        # Nobody follows it, and a month of it would fill the volume.
+        "skip_log_bin",
         f"max_connections = {store.max_connections}",
         f"innodb_buffer_pool_size = {max(room // CHUNK, 1) * CHUNK}",
         "character_set_server = utf8mb4",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -175,6 +176,21 @@ def test_a_dump_of_the_owner_brings_everything_back(plan: ApplicationPlan, mysql
     mysql.ask("DROP TABLE members")
     mysql.ask((tmp_path / "dump.sql").read_text())
     assert mysql.ask("SELECT name FROM members") == "Ada"
+
+
+@MYSQL
+def test_the_runbook_restores_what_only_an_administrator_may(mysql: Database, tmp_path: Path) -> None:
+    """GY-BYD-06: routines and triggers are in a dump, too."""
+    text = (Path(__file__).parents[2] / "docs/runbooks/mysql.md").read_text()
+    (restore,) = re.findall(r"-- sh -c '([^']+)'", text)
+    dump = "DROP TABLE IF EXISTS visits; CREATE TABLE visits (id INT);\n"
+    dump += "CREATE DEFINER=`gym`@`%` TRIGGER counted BEFORE INSERT ON visits FOR EACH ROW SET NEW.id = NEW.id + 1;\n"
+    (tmp_path / "mysql").write_text(f'#!/bin/sh\nexec mariadb --socket="{mysql.socket}" "$@"\n')
+    (tmp_path / "mysql").chmod(0o755)
+    own = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "MYSQL_ROOT_PASSWORD": "", "MYSQL_DATABASE": "gym"}
+    subprocess.run(["sh", "-c", restore], input=dump, text=True, env={**os.environ, **own}, check=True)
+    mysql.ask("INSERT INTO visits VALUES (1)")
+    assert mysql.ask("SELECT id, @@log_bin FROM visits") == "2\t0"
 
 
 @dataclass(frozen=True)

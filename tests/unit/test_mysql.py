@@ -32,7 +32,9 @@ def test_the_server_keeps_its_data_and_has_room_for_every_pool() -> None:
     }
     assert exporter["ports"] == [{"name": "metrics", "containerPort": 9104, "protocol": "TCP"}]
     settings = objects(plan, "ConfigMap")["mysql-config"]["data"]["server.cnf"].split("\n")
-    assert {"max_connections = 1000", "innodb_buffer_pool_size = 268435456", "port = 3306"} <= set(settings)
+    assert {"max_connections = 1000", "innodb_buffer_pool_size = 268435456", "port = 3306", "skip_log_bin"} <= set(
+        settings
+    )
 
 
 def test_the_server_has_memory_for_all_its_connections_at_once() -> None:
