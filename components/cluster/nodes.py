@@ -97,6 +97,8 @@ class NodeGroup(pulumi.ComponentResource):
             launch_template=aws.autoscaling.GroupLaunchTemplateArgs(
                 id=template.id, version=template.latest_version.apply(str)
             ),
+            # A machine that AWS ends to even out the zones takes its pods along, undrained.
+            suspended_processes=["AZRebalance"] if len(args.subnets) > 1 else None,
             health_check_type="EC2",
             health_check_grace_period=900,
             wait_for_capacity_timeout="20m",

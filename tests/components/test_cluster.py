@@ -211,6 +211,13 @@ def test_servers_start_one_by_one_and_agents_last() -> None:
     assert "waitForElbCapacity" not in waits["cluster-agents-group"].inputs
 
 
+def test_no_machine_is_ended_to_even_out_the_zones() -> None:
+    """AWS drains nothing, and a budget of disruptions does not hold it."""
+    found = {name: item.inputs for name, item in cluster().of("aws:autoscaling/group:Group").items()}
+    assert found["cluster-agents-group"]["suspendedProcesses"] == ["AZRebalance"]
+    assert "suspendedProcesses" not in found["cluster-server-0-group"], "one zone is even by itself"
+
+
 def test_machines_and_volumes_carry_the_tags() -> None:
     """The provider's default tags do not reach what an Auto Scaling group starts."""
     for item in cluster().of("aws:ec2/launchTemplate:LaunchTemplate").values():
