@@ -62,11 +62,11 @@ def pull_policy(image: str) -> str:
 
 
 def redis_image(store: Redis) -> str:
-    return f"redis:{REDIS_PATCH.get(store.version, store.version)}-alpine"
+    return store.image or f"redis:{REDIS_PATCH.get(store.version, store.version)}-alpine"
 
 
 def mysql_image(store: MySQL) -> str:
-    return f"mysql:{MYSQL_PATCH.get(store.version, store.version)}"
+    return store.image or f"mysql:{MYSQL_PATCH.get(store.version, store.version)}"
 
 
 def kafka_image(store: Kafka) -> str:

@@ -41,6 +41,7 @@ _REGIONAL: Final = r"^(\*\.)?(([a-z0-9]([a-z0-9-]*[a-z0-9])?|\{region\})\.)+[a-z
 _REGION: Final = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
 _CPU: Final = r"^[0-9]+m$|^[0-9]+(\.[0-9]{1,3})?$"
 _MEMORY: Final = r"^[0-9]+(Ki|Mi|Gi|Ti)$"
+_PINNED: Final = r"^[a-z0-9.:/_-]+(:[\w.-]*\d[\w.-]*|@sha256:[0-9a-f]{64})$"
 _SHAPES: Final[Mapping[str, str]] = {
     _NAME: "must be 2 to 40 lower-case letters, digits and hyphens, with a letter first and no hyphen last",
     _HOST: "must be a host name such as api.example.com",
@@ -67,6 +68,8 @@ CpuQuantity = Annotated[str, Field(pattern=_CPU)]
 """Kubernetes CPU: ``250m`` or ``2``."""
 MemoryQuantity = Annotated[str, Field(pattern=_MEMORY)]
 """Kubernetes bytes in binary units: ``256Mi``."""
+PinnedImage = Annotated[str, Field(pattern=_PINNED)]
+"""Repository and a tag that has a number in it, or a digest: ``latest`` is another image tomorrow."""
 
 
 def seconds(amount: float) -> timedelta:

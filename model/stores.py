@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from model.base import DeclarationError, Declared, MemoryQuantity, Name, Port, Region, days, rotation_period, span
+from model.base import (
+    DeclarationError,
+    Declared,
+    MemoryQuantity,
+    Name,
+    PinnedImage,
+    Port,
+    Region,
+    days,
+    rotation_period,
+    span,
+)
 from model.schedules import Cron, gaps
 from model.workloads import Resources
 
@@ -190,7 +201,7 @@ class PostgreSQL(_Pods):
     database: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]{0,62}$")
     """Name of the database in the server. Absent: the store's name."""
     version: int = Field(17, ge=14, le=18)
-    image: str | None = None
+    image: PinnedImage | None = None
     """Image of the in-cluster placement. Absent: ``postgres:<version>-alpine``."""
     placement: Placement = OnEc2()
     port: Port = 5432
@@ -221,6 +232,8 @@ class MySQL(_Pods):
     kind: Literal["mysql"] = "mysql"
     name: Name
     version: str = "8.4"
+    image: PinnedImage | None = None
+    """Repository and tag, of a mirror for instance. Absent: the official one."""
     size: MemoryQuantity = "10Gi"
     port: Port = 3306
     database: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]{0,31}$")
@@ -243,6 +256,8 @@ class Redis(_Pods):
     kind: Literal["redis"] = "redis"
     name: Name
     version: str = "7.4"
+    image: PinnedImage | None = None
+    """Repository and tag, of a mirror for instance. Absent: the official one."""
     members: int = Field(1, ge=1)
     """One, or three and more: of two, neither can tell that the other is lost."""
     size: MemoryQuantity = "5Gi"

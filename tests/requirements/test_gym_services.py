@@ -22,6 +22,7 @@ CHANGED = {
     "changes": json.dumps(
         {
             "services": {"frontend": {"image": "other/frontend", "scale": {"minimum": 2, "maximum": 6}}},
+            "stores": {"mysql": {"image": "mirror.example.com/mysql:8.4.9"}, "redis": {"version": "8.2"}},
             "externals": {
                 "identity": {"hosts": ["id.example.com"]},
                 "payments": {"hosts": ["api.payments.example"], "used_by": ["backend-main"]},
@@ -157,6 +158,8 @@ def test_no_secret_is_a_literal_and_every_secret_that_is_named_exists(gym: Regis
 def test_the_stack_s_configuration_changes_what_differs_between_installations(changed: Registered) -> None:
     assert main_container(changed, "frontend")["image"] == "registry.example.com/gym/other/frontend:3.0.0"
     assert main_container(changed, "backend-main")["image"] == "registry.example.com/gym/gym/backend-main:3.1.0"
+    assert main_container(changed, "mysql")["image"] == "mirror.example.com/mysql:8.4.9"
+    assert main_container(changed, "redis")["image"].startswith("redis:8.2")
     assert changed.spec("VirtualService", "gym", "frontend")["hosts"] == ["trial.example.com"]
     assert changed.spec("ServiceEntry", "gym", "identity")["hosts"] == ["id.example.com"]
     assert changed.spec("ServiceEntry", "gym", "payments")["hosts"] == ["api.payments.example"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from derive.stores.mysql import configuration
 from model import Backup, MySQL, Resources, Service
 from tests.unit.declared import derived, objects, shop, variables
@@ -42,6 +44,25 @@ def test_the_server_has_memory_for_all_its_connections_at_once() -> None:
     roomy = MySQL(name="mysql", max_connections=151, resources=Resources(memory_limit="4Gi"))
     assert "innodb_buffer_pool_size = 2013265920" in configuration(roomy), "15 chunks of 128 MiB"
     assert "innodb_buffer_pool_size = 134217728" in configuration(MySQL(name="mysql", max_connections=4000))
+
+
+@pytest.mark.parametrize(
+    ("image", "pinned"),
+    [
+        ("mirror.example:5000/library/mysql:8.4.9", True),
+        (f"mysql@sha256:{'0' * 64}", True),
+        ("mirror.example:5000/library/mysql", False),
+        ("mysql:latest", False),
+        ("mysql", False),
+    ],
+)
+def test_an_image_of_one_s_own_is_pinned(image: str, pinned: bool) -> None:
+    """GY-BYD-05: a data directory that the next start's server does not read."""
+    if pinned:
+        assert MySQL(name="mysql", image=image).image == image
+    else:
+        with pytest.raises(ValueError, match="image"):
+            MySQL(name="mysql", image=image)
 
 
 def test_users_are_told_where_it_is_and_get_no_more_than_they_need() -> None:
