@@ -21,10 +21,18 @@ def requests(spaces: Sequence[str], *matchers: str, reporter: str = "source", wi
     return f"rate(istio_requests_total{{{where}}}[{window}])"
 
 
-def success_rate(spaces: Sequence[str], by: str = " by (destination_service_name)", window: str = WINDOW) -> str:
+def success_rate(spaces: Sequence[str], by: str = " by (destination_service_name)") -> str:
     """Share of the requests that were not answered by an error of the server."""
-    good = requests(spaces, 'response_code!~"5.*"', window=window)
-    return f"sum({good}){by}\n/\nsum({requests(spaces, window=window)}){by}"
+    good = requests(spaces, 'response_code!~"5.*"')
+    return f"sum({good}){by}\n/\nsum({requests(spaces)}){by}"
+
+
+def error_rate(spaces: Sequence[str], window: str) -> str:
+    """Share of the requests that were answered by an error of the server, of each service that had any: what is left of
+    the successes has no value where there never was a success."""
+    bad = requests(spaces, 'response_code=~"5.*"', window=window)
+    by = "sum by (destination_service_name)"
+    return f"{by} ({bad})\n/\n{by} ({requests(spaces, window=window)})"
 
 
 def latency(quantile: float, spaces: Sequence[str], window: str = WINDOW, but: Sequence[str] = ()) -> str:

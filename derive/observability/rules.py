@@ -126,7 +126,7 @@ def _down(scope: Scope) -> Iterator[dict[str, Any]]:
 
 def _traffic(scope: Scope) -> Iterator[dict[str, Any]]:
     spaces = scope.spaces
-    errors = f"1 - ({queries.success_rate(spaces, window='5m')})"
+    errors = queries.error_rate(spaces, "5m")
     steps: tuple[tuple[str, float, str, Severity], ...] = (
         ("ErrorRateHigh", 0.05, "5m", "critical"),
         ("ErrorRateRaised", 0.01, "15m", "warning"),
@@ -134,7 +134,7 @@ def _traffic(scope: Scope) -> Iterator[dict[str, Any]]:
     for name, threshold, lasting, severity in steps:
         yield alert(
             name,
-            f"({errors}) > {threshold:g}",
+            f"{errors} > {threshold:g}",
             lasting,
             severity,
             scope,

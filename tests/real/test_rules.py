@@ -123,6 +123,7 @@ CASES: dict[str, tuple[list[dict[str, str]], str, str, bool]] = {
         "ErrorRateHigh",
         True,
     ),
+    "every request fails, from the first one on": ([requests("503", "0+100x60")], "20m", "ErrorRateHigh", True),
     "one request in fifty fails": (
         [requests("200", "0+98x60"), requests("503", "0+2x60")],
         "20m",
