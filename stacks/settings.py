@@ -68,7 +68,7 @@ class Settings(BaseModel):
     registry: str = ""
     secrets: dict[str, SecretStr] = Field(default_factory=dict)
     """What others issued and only the operators know: tokens and addresses that the add-ons ask for by name."""
-    releases: dict[str, int | Literal["abort"]] = Field(default_factory=dict)
+    releases: dict[str, int | str] = Field(default_factory=dict)
     """By service: the stage that its release may reach, or ``abort``. Absent: all stages, one after the other."""
     databases: dict[str, str] = Field(default_factory=dict)
     """Placement by database: ``ec2``, ``rds`` or ``cluster``. Absent: as declared."""
@@ -211,7 +211,7 @@ class Settings(BaseModel):
                 default_tag=tags.pop("default", Facts.default_tag),
                 tags=tags,
                 registry=self.registry,
-                releases={name: 0 if stage == "abort" else stage for name, stage in self.releases.items()},
+                releases={name: 0 if stage == "abort" else int(stage) for name, stage in self.releases.items()},
                 placements=self.databases,
                 database_states=self.database_states,
                 rotations=self.rotations,
@@ -351,5 +351,5 @@ def _check_releases(settings: Settings, system: System) -> None:
                 f"releases names '{name}', which is no service that is released in stages{did_you_mean(name, staged)}"
             )
         last = len(staged[name].stages)
-        if stage != "abort" and not 1 <= stage <= last:
+        if stage != "abort" and str(stage) not in map(str, range(1, last + 1)):
             raise DeclarationError(f"releases.{name} is {stage}; it must be a stage from 1 to {last}, or 'abort'")

@@ -170,6 +170,10 @@ def test_an_environment_more_needs_the_configuration_only() -> None:
             "Pulumi.dev.yaml: releases.backend-main is 5; it must be a stage from 1 to 4, or 'abort'",
         ),
         (
+            {"system": "gym", "releases": {"backend-main": "stop"}},
+            "Pulumi.dev.yaml: releases.backend-main is stop; it must be a stage from 1 to 4, or 'abort'",
+        ),
+        (
             {"system": "gym", "releases": {"backend-mian": 1}},
             "Pulumi.dev.yaml: releases names 'backend-mian', which is no service that is released in stages; "
             "did you mean 'backend-main'?",
