@@ -34,6 +34,15 @@ HELM_RELEASE: Final = "helm-release"
 GATE: Final = "addon-gate"
 BEFORE_NETWORK: Final = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6444"}
 """K3s' API on every node's loopback (docs.k3s.io, requirements, local ports): needs no pod network and no Service."""
+DRIFT: Final = {
+    "mode": "enabled",
+    "ignore": [
+        {"paths": ["/webhooks"], "target": {"kind": f"{kind}WebhookConfiguration"}}
+        for kind in ("Mutating", "Validating")
+    ],
+}
+"""What is deleted or changed by hand comes back with the next look at the chart. Into webhooks, those that serve them
+write their authority, and that they may refuse."""
 WAIT: Final = minutes(20)
 """Longest wait of one step: pulling the largest chart's images over one NAT gateway, with a margin."""
 
@@ -160,6 +169,7 @@ def _flux_release(release: Release, delivery: Flux) -> Manifest:
             "chart": {"spec": chart},
             "install": remedied,
             "upgrade": remedied,
+            "driftDetection": DRIFT,
             "values": plain(release.values),
         },
     )

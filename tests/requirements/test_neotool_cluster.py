@@ -74,6 +74,7 @@ def test_what_is_lost_comes_back_by_itself(neotool: Registered) -> None:
     """The machine is recovered, what Flux applies is applied again, and the volume has copies."""
     assert neotool.one("ec2.Instance").inputs["maintenanceOptions"] == {"autoRecovery": "default"}
     assert {item["spec"].get("suspend", False) for item in neotool.manifests("Kustomization").values()} == {False}
+    assert {item["spec"]["driftDetection"]["mode"] for item in neotool.manifests("HelmRelease").values()} == {"enabled"}
     policy = neotool.one("dlm.LifecyclePolicy").inputs
     (key, value) = next(iter(policy["policyDetails"]["targetTags"].items()))
     assert neotool.one("ebs.Volume").inputs["tags"][key] == value

@@ -76,6 +76,17 @@ def test_a_release_states_its_chart_its_interval_and_what_happens_when_it_fails(
     assert spec["install"] == spec["upgrade"] == {"crds": "CreateReplace", "remediation": {"retries": 3}}
 
 
+def test_what_is_lost_of_a_chart_comes_back() -> None:
+    """Flux compares with what it installed only where it is told to. What cert-manager and the operators write into
+    their webhooks is theirs: put back, the API server would trust nobody to admit what they guard."""
+    drift = releases(gitops_shop())["kube-prometheus-stack"]["spec"]["driftDetection"]
+    assert drift["mode"] == "enabled"
+    assert {rule["target"]["kind"]: rule["paths"] for rule in drift["ignore"]} == {
+        "MutatingWebhookConfiguration": ["/webhooks"],
+        "ValidatingWebhookConfiguration": ["/webhooks"],
+    }
+
+
 def test_only_flux_itself_is_installed_by_the_cluster() -> None:
     """Flux cannot install what installs Flux; everything else has one way in."""
     charts = [item for plan in addons(gitops_shop()) for item in plan.objects if item["kind"] == "HelmChart"]
