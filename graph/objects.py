@@ -16,6 +16,7 @@ LAYERS: Final[Mapping[str, tuple[str, ...]]] = {
     "network": (),
     "cluster": (),
     "databases": (),
+    "storage": (),
     "namespaces": ("Namespace",),
     "quotas": ("ResourceQuota", "LimitRange"),
     "network policies": ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "NetworkPolicy"),
@@ -33,6 +34,7 @@ LAYERS: Final[Mapping[str, tuple[str, ...]]] = {
     "add-ons": (),
     "rights": (),
     "doors": (),
+    "delivery": (),
     "notes": (),
 }
 """Layers in the order in which they are read, and the kinds of Kubernetes objects that each holds."""
@@ -71,21 +73,33 @@ def _all(plan: SystemPlan) -> Iterator[tuple[Key, Any]]:
     placed: tuple[DatabasePlan | ManagedDatabasePlan, ...] = (*plan.databases, *plan.managed)
     for database in placed:
         yield Key("databases", f"database {database.name}"), database
+    for bucket in plan.buckets:
+        yield Key("storage", f"bucket {bucket.name}"), bucket
     app = plan.application
     for part in (*app.namespaces, *app.services, *app.stores, *app.edge):
         yield from _part(part, "workloads")
+    for part in app.delivery:
+        yield from _part(part, "delivery")
     for part in plan.observability:
         yield from _part(part, "dashboards")
     for part in app.vaulted:
         yield from _part(part, "secrets")
     for secret in plan.secrets:
         yield Key("secrets", f"Secret {secret.namespace}/{secret.name}"), secret
+    for stored in plan.stored:
+        yield Key("secrets", f"stored secret {stored.name}"), stored
     for addon in plan.addons:
         yield Key("add-ons", f"add-on {addon.name}"), {"requires": addon.requires, "chart": addon.chart}
         yield from _part(Part(addon.name, "", (*addon.objects, *addon.settings)), "add-ons")
     yield Key("rights", "rights in the cloud"), plan.grants
     for door in plan.doors:
         yield Key("doors", f"door {door.host}{door.prefix}"), door
+    yield Key("doors", "API"), plan.api
+    yield Key("doors", "site"), plan.site
+    yield Key("delivery", "registry"), plan.registry
+    yield Key("delivery", "pipeline"), plan.pipeline
+    yield Key("notes", "log groups"), plan.log_groups
+    yield Key("notes", "recovery"), plan.recovery
     yield Key("notes", "notes"), app.notes
 
 

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from derive import naming
 from derive.edge.site import SitePlan
+from derive.fitting import fitted
 from derive.plan import SystemPlan, system_plan
 from derive.services.scaling import replicas
 from derive.shapes import Deployment
@@ -72,7 +73,8 @@ class Picture:
 
 
 def picture(deployment: Deployment) -> Picture:
-    """Everything that is declared, once. Raises DeclarationError for what cannot hold."""
+    """Everything that is declared, once, as the environment has it. Raises DeclarationError for what cannot hold."""
+    deployment = fitted(deployment)
     plan = system_plan(deployment)
     system = deployment.system
     nodes = (*_doors(deployment, plan), *_services(deployment), *_stores(deployment, plan), *_externals(system))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Annotated, Final
 
@@ -30,6 +31,7 @@ Cron = Annotated[str, AfterValidator(_checked)]
 """Five fields, in UTC: ``0 2 * * *`` is every night at two."""
 
 
+@cache
 def gaps(*schedules: str) -> tuple[timedelta, timedelta]:
     """The shortest and the longest time between two runs of whichever schedule comes next."""
     end = _START + _WINDOW

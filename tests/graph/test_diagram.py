@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from derive.edge.site import site
+from derive.fitting import fitted
 from derive.shapes import Deployment
 from graph.drawing import Drawing
 from graph.layout import Box, Room, layout, separated
@@ -43,7 +44,7 @@ def test_everything_declared_is_drawn_once(deployment: Deployment) -> None:
     read.feed(svg(picture(deployment)))
     groups = [((group.get("class") or "").split(), group) for group in read.groups]
     nodes = Counter(group.get("data-id") for css, group in groups if "node" in css)
-    system, page = deployment.system, site(deployment)
+    system, page = fitted(deployment).system, site(deployment)
     names = [f"service:{service.name}" for service in system.services]
     names += [f"store:{store.name}" for store in system.stores]
     names += [f"external:{external.name}" for external in system.externals]

@@ -13,7 +13,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-import systems
+from derive.fitting import fitted
 from derive.shapes import Deployment
 from graph.page import page
 from graph.picture import Picture, picture
@@ -88,7 +88,8 @@ def test_a_click_says_who_may_reach_a_service_by_what_and_at_which_cost(
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE)
     assert main(["diagram", stack, "--backend", str(bench.backend), "--out", str(file)]) == Exit.OK
-    system, made = systems.load(SYSTEMS.get(stack, stack.partition("-")[0])), registered(bench.resources(stack))
+    system = fitted(deployment(SYSTEMS.get(stack, stack.partition("-")[0]), "prod")).system
+    made = registered(bench.resources(stack))
     browser.get(file.as_uri())
     for service in system.services:
         browser.find_element(By.CSS_SELECTOR, f'[data-id="service:{service.name}"]').click()
