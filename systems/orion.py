@@ -411,8 +411,8 @@ SYSTEM = System(
             servers=Nodes(instance="t3.medium", count=1),
             pools={
                 "public": Nodes(instance="t3.small", count=1),
-                "application": Nodes(instance="t3.large", count=1, maximum=2),
-                "data": Nodes(instance="t3.xlarge", count=1),
+                "application": Nodes(instance="t3.xlarge", count=1, maximum=2),
+                "data": Nodes(instance="t3.2xlarge", count=1),
                 "monitoring": Nodes(instance="t3.large", count=1),
                 "management": Nodes(instance="t3.large", count=1),
             },

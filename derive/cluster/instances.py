@@ -1,4 +1,4 @@
-"""Sizes of EC2 instance types (AWS, Amazon EC2 instance types: T3)."""
+"""Sizes of EC2 instance types (AWS, Amazon EC2 instance types)."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ INSTANCE_TYPES: Final = {
     "m7i.large": InstanceType(2, 8192),
     "m7i.xlarge": InstanceType(4, 16384),
     "m7i.2xlarge": InstanceType(8, 32768),
+    "r6i.xlarge": InstanceType(4, 32768),
 }
 
 

@@ -18,7 +18,7 @@ NAMESPACES = {
 }
 PULL = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"
 CHANGING = {"create", "delete", "deletecollection", "escalate", "bind", "impersonate", "update", "*"}
-MEMORY = {"t3.small": 2, "t3.medium": 4, "t3.large": 8, "t3.xlarge": 16, "r6i.xlarge": 32}
+MEMORY = {"t3.small": 2, "t3.medium": 4, "t3.large": 8, "t3.xlarge": 16, "t3.2xlarge": 32, "r6i.xlarge": 32}
 """GiB."""
 
 
