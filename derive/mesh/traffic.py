@@ -94,17 +94,22 @@ def sidecar(links: Links, collector: Collector | None, monitoring: str) -> Manif
 
 
 def service_entries(namespace: str, members: Iterable[Links]) -> tuple[Manifest, ...]:
-    """The hosts outside the mesh that workloads of a namespace declare, each once and visible there only.
+    """The hosts outside the mesh that workloads of a namespace declare, each once and visible there only. The first has
+    the declared name, others their own behind it.
 
     Those behind the egress gateway are registered with it.
     """
     exits = {leaving.name: leaving for links in members for leaving in links.exits if not leaving.through_gateway}
-    return tuple(_service_entry(namespace, leaving) for leaving in exits.values())
+    return tuple(
+        _service_entry(f"{leaving.name}.{host}" if number else leaving.name, namespace, leaving, host)
+        for leaving in exits.values()
+        for number, host in enumerate(leaving.hosts)
+    )
 
 
-def _service_entry(namespace: str, leaving: Exit) -> Manifest:
+def _service_entry(name: str, namespace: str, leaving: Exit, host: str) -> Manifest:
     port = "tcp-postgres" if leaving.kind == "database" else leaving.protocol.lower()
-    return istio.service_entry(leaving.name, namespace, leaving.hosts, leaving.ports, port, leaving.protocol)
+    return istio.service_entry(name, namespace, (host,), leaving.ports, port, leaving.protocol)
 
 
 def shares_a_port(links: Links) -> bool:

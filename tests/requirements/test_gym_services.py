@@ -24,7 +24,7 @@ CHANGED = {
             "services": {"frontend": {"image": "other/frontend", "scale": {"minimum": 2, "maximum": 6}}},
             "stores": {"mysql": {"image": "mirror.example.com/mysql:8.4.9"}, "redis": {"version": "8.2"}},
             "externals": {
-                "identity": {"hosts": ["id.example.com"]},
+                "identity": {"hosts": ["id.example.com", "login.example.com"]},
                 "payments": {"hosts": ["api.payments.example"], "used_by": ["backend-main"]},
             },
             "routes": {
@@ -154,15 +154,19 @@ def test_no_secret_is_a_literal_and_every_secret_that_is_named_exists(gym: Regis
                 assert f"{namespace}/{volume['secret']['secretName']}" in known
 
 
-@pytest.mark.rows("GY-CFG-03")
+@pytest.mark.rows("GY-CFG-03", "GY-NET-09")
 def test_the_stack_s_configuration_changes_what_differs_between_installations(changed: Registered) -> None:
     assert main_container(changed, "frontend")["image"] == "registry.example.com/gym/other/frontend:3.0.0"
     assert main_container(changed, "backend-main")["image"] == "registry.example.com/gym/gym/backend-main:3.1.0"
     assert main_container(changed, "mysql")["image"] == "mirror.example.com/mysql:8.4.9"
     assert main_container(changed, "redis")["image"].startswith("redis:8.2")
     assert changed.spec("VirtualService", "gym", "frontend")["hosts"] == ["trial.example.com"]
-    assert changed.spec("ServiceEntry", "gym", "identity")["hosts"] == ["id.example.com"]
-    assert changed.spec("ServiceEntry", "gym", "payments")["hosts"] == ["api.payments.example"]
+    outside = {name: item["spec"]["hosts"] for name, item in changed.manifests("ServiceEntry", "gym").items()}
+    assert {name: hosts for name, hosts in outside.items() if name != "s3-copies"} == {
+        "identity": ["id.example.com"],
+        "identity.login.example.com": ["login.example.com"],
+        "payments": ["api.payments.example"],
+    }
     (rule,) = changed.spec("RequestAuthentication", "istio-system", "ingress-tokens")["jwtRules"]
     assert (rule["issuer"], rule["jwksUri"]) == ("https://id.example.com", "https://id.example.com/k")
     scaled = changed.spec("HorizontalPodAutoscaler", "gym", "frontend")
