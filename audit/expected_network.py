@@ -72,66 +72,103 @@ class NetworkExpectation:
         network = scope.system.network
         self._hub = isinstance(network, HubAndSpoke)
         self._tiers = {tier.name: tier.egress for tier in network.tiers}
-        everything = (EVERYTHING,)
-        own_network = isinstance(scope.system.platform.cni, NetworkPolicies)
-        between = BETWEEN if scope.exposed and own_network else everything
         # Nodes that AWS manages have no service load balancer: the mesh's gateway, too, is on ports of Services.
         self._ingress = NODE_PORTS if scope.managed else INGRESS_PORTS[scope.system.platform.ingress.kind]
         doors = tuple(f"TCP {port}" for port in self._ingress)
-        stores = [store for store in scope.system.stores if not isinstance(store, Bucket)]
-        ports = tuple(sorted({f"TCP {store_port(store)}" for store in stores if store.kind in MACHINE_KINDS}))
-        replicated = tuple(sorted({f"TCP {store_port(store)}" for store in stores if store.kind == "postgresql"}))
-        nodes, data = scope.node_tiers, (network.data,) if network.data else ()
-        edge = (PUBLIC_TIER, HUB) if self._hub else (EDGE, "own")
+        parts = (
+            self._nodes_by_groups(doors) if scope.managed else self._nodes_by_subnets(doors),
+            self._stores(),
+            self._around(),
+        )
         self._rows: dict[Way, tuple[Row, ...]] = {
+            "ingress": tuple(row for part in parts for row in part["ingress"]),
+            "egress": tuple(row for part in parts for row in part["egress"]),
+        }
+
+    def _nodes_by_subnets(self, doors: tuple[str, ...]) -> dict[Way, tuple[Row, ...]]:
+        """Of a cluster on machines of its own: the nodes, and the entry in front of them."""
+        scope, nodes = self._scope, self._scope.node_tiers
+        own_network = isinstance(scope.system.platform.cni, NetworkPolicies)
+        between = BETWEEN if scope.exposed and own_network else (EVERYTHING,)
+        edge = (PUBLIC_TIER, HUB) if self._hub else (EDGE, "own")
+        return {
             "ingress": (
                 *(Row(NODE, peer, between, tier=tier) for tier in nodes for peer in self._admitted(tier)),
-                *(Row(NODE, edge[0] if self._hub else EDGE, doors, edge[1], tier) for tier in scope.entered_tiers),
+                *(Row(NODE, edge[0], doors, edge[1], tier) for tier in scope.entered_tiers),
                 Row(NODE, PRIVATE_TIER, ADMINISTRATION, HUB),
                 *(Row(ENTRY, tier, API) for tier in nodes),
                 *((Row(ENTRY, edge[0], WEB, edge[1]),) if self._hub else ()),
                 Row(ENTRY, PRIVATE_TIER, API, HUB),
                 Row(ENTRY, OPERATORS, API, VPN),
-                *(Row(DATABASE, tier, ports) for tier in nodes),
-                Row(DATABASE, DATABASE, replicated),
-                *self._entering(),
             ),
             "egress": (
                 *(Row(NODE, tier, between) for tier in nodes),
-                *(Row(NODE, tier, everything) for tier in data),
-                Row(NODE, ANYWHERE, self._outward()),
-                *(Row(ENTRY, tier, everything) for tier in nodes),
-                Row(DATABASE, DATABASE, replicated),
-                Row(DATABASE, S3, HTTPS, ""),
-                *(Row(EDGE, tier, everything, ANYWHERE if self._hub else "own") for tier in self._behind_edge()),
-                *(Row(BASTION, tier, ADMINISTRATION, ANYWHERE) for tier in nodes),
-                Row(BASTION, ANYWHERE, HTTPS),
+                *(Row(ENTRY, tier, (EVERYTHING,)) for tier in nodes),
             ),
         }
-        """The database group admits every node on the ports of all such stores: it knows subnets, not services."""
-        if scope.managed and not self._hub:
-            self._rows = self._by_groups(doors, replicated)
 
-    def _by_groups(self, doors: tuple[str, ...], stores: tuple[str, ...]) -> dict[Way, tuple[Row, ...]]:
-        """Of a cluster that AWS manages: whatever speaks with its nodes has a group, and is let in by that."""
+    def _nodes_by_groups(self, doors: tuple[str, ...]) -> dict[Way, tuple[Row, ...]]:
+        """Of a cluster that AWS manages: whatever speaks with its nodes has a group, and is let in by that. Only an
+        edge in a hub, whose group is not known here, comes from its subnets, to an entry and to nodes."""
         everything, called = (EVERYTHING,), ("TCP 443", "TCP 10250", "TCP 15017")
+        entered = self._scope.entered_tiers
         return {
             "ingress": (
                 Row(NODE, NODE, everything),
                 Row(NODE, CONTROL, called),
                 Row(NODE, EDGE, doors),
+                *(Row(NODE, ENTRY, doors, tier=tier) for tier in entered),
+                *(Row(NODE, PUBLIC_TIER, doors, HUB, tier) for tier in entered),
                 Row(CONTROL, NODE, HTTPS),
-                Row(MANAGED, NODE, stores),
-                *(Row(ENDPOINT, tier, HTTPS) for tier in (*self._tiers, REST)),
-                *self._entering(),
+                Row(CONTROL, PRIVATE_TIER, HTTPS, HUB),
+                Row(CONTROL, OPERATORS, HTTPS, VPN),
+                Row(ENTRY, PUBLIC_TIER, WEB, HUB),
             ),
             "egress": (
                 Row(NODE, NODE, everything),
                 Row(NODE, CONTROL, HTTPS),
-                Row(NODE, MANAGED, stores),
-                Row(NODE, ANYWHERE, self._outward()),
                 Row(CONTROL, NODE, called),
-                Row(EDGE, NODE, everything),
+                Row(ENTRY, NODE, everything),
+            ),
+        }
+
+    def _stores(self) -> dict[Way, tuple[Row, ...]]:
+        """Database machines, which know nodes by subnets (not services: every node on the ports of all such stores),
+        and databases that AWS runs, which know them by their groups."""
+        scope, network = self._scope, self._scope.system.network
+        stores = [store for store in scope.system.stores if not isinstance(store, Bucket)]
+        ports = tuple(sorted({f"TCP {store_port(store)}" for store in stores if store.kind in MACHINE_KINDS}))
+        replicated = tuple(sorted({f"TCP {store_port(store)}" for store in stores if store.kind == "postgresql"}))
+        managed = tuple(sorted({f"TCP {store_port(scope.system.store(name))}" for name in scope.managed_stores}))
+        return {
+            "ingress": (
+                *(Row(DATABASE, tier, ports) for tier in scope.node_tiers),
+                Row(DATABASE, DATABASE, replicated),
+                Row(MANAGED, NODE, managed),
+            ),
+            "egress": (
+                *((Row(NODE, network.data, (EVERYTHING,)),) if network.data else ()),
+                Row(NODE, MANAGED, managed),
+                Row(DATABASE, DATABASE, replicated),
+                Row(DATABASE, S3, HTTPS, ""),
+            ),
+        }
+
+    def _around(self) -> dict[Way, tuple[Row, ...]]:
+        """The edge, the bastion, endpoints, and the world."""
+        everything, nodes = (EVERYTHING,), self._scope.node_tiers
+        behind: tuple[Row, ...] = tuple(Row(EDGE, tier, everything) for tier in self._scope.entered_tiers)
+        if self._hub:
+            behind = tuple(Row(EDGE, tier, everything, ANYWHERE) for tier in nodes)
+        elif self._scope.managed:
+            behind = (Row(EDGE, NODE, everything),)
+        return {
+            "ingress": (*(Row(ENDPOINT, tier, HTTPS) for tier in (*self._tiers, REST)), *self._entering()),
+            "egress": (
+                Row(NODE, ANYWHERE, self._outward()),
+                *behind,
+                *(Row(BASTION, tier, ADMINISTRATION, ANYWHERE) for tier in nodes),
+                Row(BASTION, ANYWHERE, HTTPS),
             ),
         }
 
@@ -156,9 +193,6 @@ class NetworkExpectation:
         nodes = self._scope.node_tiers
         declared = next(item.admits for item in self._scope.system.network.tiers if item.name == tier)
         return tuple(name for name in nodes if declared is None or name in (*declared, tier))
-
-    def _behind_edge(self) -> tuple[str, ...]:
-        return self._scope.node_tiers if self._hub else self._scope.entered_tiers
 
     def _outward(self) -> tuple[str, ...]:
         """What nodes may ask of anybody: HTTPS, and the ports of what is declared outside."""
@@ -227,7 +261,7 @@ class NetworkExpectation:
         """Ports of a balancer and what they lead to; None for one that another stack fills."""
         if balancer.role == ENTRY:
             led = dict(zip((80, 443, 6443), (*self._ingress[:2], 6443), strict=True))
-            ports = (80, 443, 6443) if self._hub else (6443,)
+            ports = (*(WEB_PORTS if self._hub else ()), *(() if self._scope.managed else (6443,)))
             return {port: frozenset({f"{NODE}:{led[port]}"}) for port in ports}
         if not self._hub:
             return {

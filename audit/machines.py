@@ -148,7 +148,7 @@ class Machines:
         listeners = self.balancers.listeners(balancer.name)
         if balancer.role == ENTRY and self._environment:
             servers, wanted = len(listeners.get(KUBERNETES, ())), self._scope.settings.servers
-            if wanted and servers != wanted.count:
+            if wanted and not self._scope.managed and servers != wanted.count:
                 detail = f"port {KUBERNETES} leads to {servers} servers, declared are {wanted.count}"
                 yield Difference(BALANCER, "changed", ("operators",), balancer.name, f"TCP {KUBERNETES}", detail=detail)
         targets = {port: {name for name, _ in listeners.get(port, ())} for port in WEB_PORTS}

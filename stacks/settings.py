@@ -17,8 +17,11 @@ from model import (
     DeclarationError,
     Eks,
     ExistingCluster,
+    InCluster,
     K3s,
     NetworkPolicies,
+    OnEc2,
+    OnRds,
     Platform,
     PostgreSQL,
     Rolling,
@@ -28,6 +31,7 @@ from model import (
 from model.base import Region, did_you_mean, reason
 from model.gitops import LayerName
 from model.platform import Cluster
+from model.stores import Placement, Store
 from stacks.changes import CHANGEABLE, alike, merged, own, place_of
 
 HUB = "hub"
@@ -123,7 +127,7 @@ class Settings(BaseModel):
                 wanted[part] = {name: own(change) for name, change in changes.items()}
         if self.domain:
             wanted["domain"] = self.domain
-        system = system.model_copy(update={"platform": self._platform(system)})
+        system = system.model_copy(update={"platform": self._platform(system), "stores": self._stores(system)})
         declared = system.model_dump(include=set(wanted))
         adjusted = {part: merged(declared[part], change, f"changes.{part}") for part, change in wanted.items()}
         try:
@@ -154,6 +158,18 @@ class Settings(BaseModel):
             if getattr(call, role) == model
         )
         return system.model_copy(update={"services": (*system.services, *services), "calls": (*system.calls, *calls)})
+
+    def _stores(self, system: System) -> tuple[Store, ...]:
+        """With the databases where the configuration places them."""
+        kinds: dict[str, Placement] = {item.kind: item for item in (OnEc2(), OnRds(), InCluster())}
+
+        def placed(store: Store) -> Store:
+            wanted = kinds.get(self.databases.get(store.name, ""))
+            if not isinstance(store, PostgreSQL) or wanted is None or wanted.kind == store.placement.kind:
+                return store
+            return store.model_copy(update={"placement": wanted})
+
+        return tuple(placed(store) for store in system.stores)
 
     def _platform(self, system: System) -> Platform:
         platform = self._unsealing(system)

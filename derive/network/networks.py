@@ -352,7 +352,7 @@ def _managed_cluster(
 
 
 def _opened(ingress: IngressPorts) -> tuple[int, ...]:
-    return (*ingress.ports.values(), ingress.health)
+    return tuple(dict.fromkeys((*ingress.ports.values(), ingress.health)))
 
 
 def _reaching(group: firewall.Group, managed: tuple[int, ...]) -> firewall.Group:

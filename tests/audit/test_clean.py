@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 
 import systems
 from audit.audit import audit
 from audit.findings import Report
+from stacks.settings import validated
 from tests.audit.conftest import Documents, scope
+from tests.platforms import Platforms
+from wheelhouse.audit import scope_of
 
 SYSTEM = systems.load("fitsync")
 DATABASES = {"userdb", "trainingdb", "scheduledb", "progressdb"}
@@ -42,6 +48,23 @@ def test_a_system_behind_a_public_api_is_as_declared(myhealth: Documents, enviro
     found = audit(stack, scope(stack), {stack: myhealth[stack]})
     assert [item.text for item in found.differences] == []
     assert found.notes == [], "a chart whose pods nobody judges"
+
+
+def test_a_managed_cluster_and_database_behind_a_hub_are_as_declared(platforms: Platforms) -> None:
+    """A system is moved there by settings: what the audit expects must not be what machines of its own have."""
+    values: dict[str, Any] = {
+        "cluster": "eks",
+        "databases": {"userdb": "rds"},
+        "environments": {"prod": {"managed_databases": {"instance": "db.t3.micro"}}},
+    }
+    config = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    bench = platforms.bench("prod", config, "-eks")
+    operators = [str(network) for network in scope("prod").operators]
+    settings = validated({"region": "eu-west-1", "admin_ranges": operators, **values}, "prod")
+    found = audit("prod", scope_of(settings), {name: bench.export(name) for name in ("hub", "prod")})
+    assert [item.text for item in found.differences] == []
+    assert found.machines["prod nodes", "prod managed databases"] == "TCP 5432"
+    assert found.machines["prod entrys", "prod nodes"] == "TCP 30080, TCP 30081, TCP 30443"
 
 
 def test_exactly_the_declared_calls_are_possible(documents: Documents) -> None:

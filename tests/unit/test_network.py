@@ -5,7 +5,23 @@ from __future__ import annotations
 import pytest
 
 from derive.network.networks import NetworkPlan, hub_plan, network_plan, public_hosts
-from model import DeclarationError, Nodes, Platform, Pool, Route, SingleVpc, Tier
+from model import (
+    DeclarationError,
+    Eks,
+    IstioGateway,
+    K3s,
+    Nginx,
+    Nodes,
+    Platform,
+    Pool,
+    Route,
+    SingleVpc,
+    Tier,
+    Traefik,
+)
+from model.ingress import Ingress
+from model.network import Network
+from model.platform import Cluster
 from systems.fitsync import SYSTEM
 from tests.unit.declared import environment, shop
 
@@ -45,6 +61,23 @@ def test_a_system_without_a_hub_has_no_hub_plan() -> None:
     with pytest.raises(DeclarationError) as caught:
         hub_plan(system, REGION)
     assert str(caught.value) == "system 'shop' has no hub: its network is 'single-vpc'"
+
+
+VPC = SingleVpc(
+    tiers=(Tier(name="public", offset=0, egress="internet"), Tier(name="k8s", offset=10, egress="nat")), control="k8s"
+)
+
+
+@pytest.mark.parametrize("network", [SYSTEM.network, VPC], ids=["hub", "own network"])
+@pytest.mark.parametrize("cluster", [K3s(), Eks()], ids=lambda cluster: cluster.kind)
+@pytest.mark.parametrize("ingress", [IstioGateway(), Nginx(), Traefik()], ids=lambda ingress: ingress.kind)
+def test_every_rule_of_a_group_has_a_name_of_its_own(network: Network, cluster: Cluster, ingress: Ingress) -> None:
+    """A health check on a door's own port was a second rule of the same name, which ends an update halfway."""
+    system = shop(network=network, platform=Platform(cluster=cluster, ingress=ingress))
+    plan = network_plan(system, "dev", environment(zones=2), REGION, ("192.0.2.0/24",), (5432,))
+    for group in plan.groups:
+        keys = [rule.key for rule in group.rules]
+        assert len(keys) == len(set(keys)), group.name
 
 
 def test_a_name_too_long_for_a_load_balancer_is_refused() -> None:
