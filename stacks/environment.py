@@ -151,6 +151,7 @@ def _managed(stack: Stack, site: Site, passwords: Passwords) -> ManagedDatabases
             subnets=site.vpc.ids(stack.plan.network.managed),
             security_group=site.groups.ids[MANAGED],
             passwords=passwords.values,
+            log_days=stack.deployment.environment.log_days,
         ),
         stack.options,
     )

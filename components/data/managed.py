@@ -15,6 +15,8 @@ from derive.stores.postgres_managed import MASTER, master_password
 
 MONITORING_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 MONITORING_SECONDS = 60
+LOGS = ("postgresql", "upgrade")
+"""What is written to CloudWatch: what the server says, and how an upgrade of its major version went."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class ManagedDatabasesArgs:
     security_group: pulumi.Input[str]
     passwords: Mapping[str, pulumi.Input[str]]
     """Generated values by name."""
+    log_days: int
 
 
 class ManagedDatabases(pulumi.ComponentResource):
@@ -77,6 +80,16 @@ class ManagedDatabases(pulumi.ComponentResource):
             tags={"Name": name},
             opts=self._children,
         )
+        # RDS would make them itself, without an end.
+        logs = [
+            aws.cloudwatch.LogGroup(
+                f"{name}-{log}",
+                name=f"/aws/rds/instance/{name}/{log}",
+                retention_in_days=self._args.log_days,
+                opts=self._children,
+            )
+            for log in LOGS
+        ]
         return aws.rds.Instance(
             name,
             identifier=name,
@@ -101,7 +114,7 @@ class ManagedDatabases(pulumi.ComponentResource):
             parameter_group_name=parameters.name,
             backup_retention_period=size.backup_days,
             copy_tags_to_snapshot=True,
-            enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
+            enabled_cloudwatch_logs_exports=list(LOGS),
             monitoring_interval=MONITORING_SECONDS,
             monitoring_role_arn=monitoring,
             performance_insights_enabled=True,
@@ -111,5 +124,7 @@ class ManagedDatabases(pulumi.ComponentResource):
             skip_final_snapshot=not plan.protect,
             final_snapshot_identifier=f"{name}-final" if plan.protect else None,
             tags={"Name": name},
-            opts=pulumi.ResourceOptions(parent=self, protect=plan.protect, ignore_changes=["allocatedStorage"]),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=plan.protect, ignore_changes=["allocatedStorage"], depends_on=logs
+            ),
         )

@@ -134,6 +134,13 @@ class PublicApi(pulumi.ComponentResource):
             retention_in_days=plan.log_days,
             opts=self._children,
         )
+        # What API Gateway says of itself, in a group that it would make without an end.
+        said = aws.cloudwatch.LogGroup(
+            f"{self._name}-execution-log",
+            name=pulumi.Output.concat("API-Gateway-Execution-Logs_", api.id, "/", plan.stage),
+            retention_in_days=plan.log_days,
+            opts=self._children,
+        )
         role = ServiceRole(
             f"{self._name}-logging",
             ServiceRoleArgs(service="apigateway.amazonaws.com", managed=[LOGGING_POLICY]),
@@ -152,7 +159,7 @@ class PublicApi(pulumi.ComponentResource):
             access_log_settings=aws.apigateway.StageAccessLogSettingsArgs(
                 destination_arn=logs.arn, format=json.dumps(ACCESS_LOG)
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[account]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[account, said]),
         )
         aws.apigateway.MethodSettings(
             f"{self._name}-methods",

@@ -155,7 +155,10 @@ def application(deployment: Deployment, choice: ArgoCd) -> Manifest:
             "retry": {"limit": 5, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}},
         },
         # The autoscalers' own.
-        "ignoreDifferences": [{"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]}],
+        "ignoreDifferences": [
+            {"group": group, "kind": kind, "jsonPointers": ["/spec/replicas"]}
+            for group, kind in (("apps", "Deployment"), ("argoproj.io", "Rollout"))
+        ],
     }
     return manifest(API, "Application", f"{system.name}-{deployment.name}", home(choice), spec=spec)
 

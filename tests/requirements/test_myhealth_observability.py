@@ -147,6 +147,11 @@ def test_the_page_of_the_services_shows_pools_and_the_quota(myhealth: Registered
 def test_logs_are_kept_outside_the_cluster_for_as_long_as_agreed(myhealth: Registered) -> None:
     name = environment(myhealth)
     groups = {item.inputs["name"]: item.inputs["retentionInDays"] for item in myhealth.all("cloudwatch.LogGroup")}
+    # What AWS's services would make themselves, they would keep for ever.
+    database, api = myhealth.one("rds.Instance").inputs, myhealth.one("apigateway.RestApi")
+    for log in database["enabledCloudwatchLogsExports"]:
+        assert f"/aws/rds/instance/{database['identifier']}/{log}" in groups
+    assert f"API-Gateway-Execution-Logs_{api.id}/{myhealth.stack.removeprefix('myhealth-')}" in groups
     assert set(groups.values()) == {DAYS[name]}
     applications = f"/myhealth/{name}/applications"
     assert {applications, f"/aws/eks/myhealth-{name}/cluster", f"/aws/apigateway/myhealth-{name}-api"} <= set(groups)

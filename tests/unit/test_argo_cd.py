@@ -51,8 +51,9 @@ def test_the_application_follows_the_environments_values() -> None:
 
 def test_the_autoscalers_keep_the_number_of_replicas() -> None:
     """Else each synchronisation would put back what an autoscaler has just raised."""
-    (ignored,) = followed(argo())["Application"]["spec"]["ignoreDifferences"]
-    assert ignored["jsonPointers"] == ["/spec/replicas"]
+    ignored = followed(argo())["Application"]["spec"]["ignoreDifferences"]
+    assert {item["kind"] for item in ignored} == {"Deployment", "Rollout"}, "a release in stages scales, too"
+    assert all(item["jsonPointers"] == ["/spec/replicas"] for item in ignored)
 
 
 def test_the_webhooks_secret_is_a_reference() -> None:
