@@ -171,6 +171,8 @@ def values(deployment: Deployment, choice: ArgoCd, receivers: tuple[Slack, ...])
 
     return {
         "fullnameOverride": NAME,
+        # The chart's policies have the names of ours, and let everybody in.
+        "global": {"networkPolicy": {"create": False}},
         # Kept when the chart goes: with the definitions, Kubernetes would delete every Application and what it deploys.
         "crds": {"install": True, "keep": True},
         "configs": {

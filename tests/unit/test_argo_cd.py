@@ -85,6 +85,11 @@ def test_a_webhook_reaches_it_by_one_path_of_a_host_of_its_own() -> None:
     assert {rule.name: rule for rule in additions(argo())["argo-cd"].rules}["argocd-server"].inbound == ()
 
 
+def test_no_policy_of_the_chart_s_stands_beside_ours() -> None:
+    """Helm does not install over objects of the same names that somebody else made; and policies only ever add up."""
+    assert values("argo-cd", equipped((CHOICE,)))["global"] == {"networkPolicy": {"create": False}}
+
+
 def test_the_slack_receivers_hear_of_every_synchronisation() -> None:
     found = values("argo-cd", equipped((CHOICE,)))["notifications"]
     assert found["enabled"] is True
