@@ -55,14 +55,18 @@ class Answer:
 def what_if(deployment: Deployment, add: Sequence[Arrow] = (), remove: Sequence[Arrow] = ()) -> Answer:
     """The difference that these arrows make to everything that is registered.
 
-    Raises DeclarationError for an arrow between unknown parts, one to add that is there, one to remove that is not.
+    Raises DeclarationError for an arrow between unknown parts, one to add that is there, one to remove that is not, and
+    one to do both to.
     """
+    for arrow in add:
+        if arrow in remove:
+            raise DeclarationError(f"{arrow} is to be added and removed; name it once")
     before = objects(system_plan(deployment))
     system = deployment.system
-    for arrow in remove:
+    for arrow in dict.fromkeys(remove):
         system = _without(system, arrow)
     try:
-        system = _with(system, add)
+        system = _with(system, tuple(dict.fromkeys(add)))
         after = objects(system_plan(replace(deployment, system=system)))
     except ValidationError as error:
         return Answer(refusal=mistakes(error))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from derive import naming
 from derive.shapes import Deployment
 from graph.failure import Failure, failure
 from graph.needs import Kind, Needs, Node, needs, path
@@ -21,7 +22,7 @@ class Loss:
     """``who`` loses ``name``, directly or by way of others."""
 
     who: str
-    """A service, or a route as ``route host/prefix``."""
+    """A service, or a route as ``route public.name/prefix``."""
     what: What
     name: str
     severity: Severity
@@ -55,14 +56,15 @@ class Impact:
 def impact(deployment: Deployment, part: str) -> Impact:
     """What the environment loses without ``part``. Raises DeclarationError for a part that it does not have."""
     found = failure(deployment, part)
-    return Impact(found, tuple(losses(deployment.system, found)))
+    return Impact(found, tuple(losses(deployment, found)))
 
 
-def losses(system: System, failed: Failure) -> Iterator[Loss]:
+def losses(deployment: Deployment, failed: Failure) -> Iterator[Loss]:
     """Routes first, then services in declared order, then events. What is down itself loses nothing more."""
+    system = deployment.system
     graph = needs(system)
     for route in system.routes:
-        yield from _route(graph, route, failed)
+        yield from _route(graph, route_name(route, deployment), route.to, failed)
     for service in system.services:
         node = Node("service", service.name)
         if node not in failed.down:
@@ -71,20 +73,20 @@ def losses(system: System, failed: Failure) -> Iterator[Loss]:
         yield from _events(system, topic, failed)
 
 
-def route_name(route: Route) -> str:
+def route_name(route: Route, deployment: Deployment) -> str:
     """A door as people name it."""
-    return f"route {route.host}{route.prefix}"
+    return f"route {naming.public_host(route, deployment.environment)}{route.prefix}"
 
 
-def _route(graph: Needs, route: Route, failed: Failure) -> Iterator[Loss]:
-    who, target = route_name(route), Node("service", route.to)
+def _route(graph: Needs, who: str, to: str, failed: Failure) -> Iterator[Loss]:
+    target = Node("service", to)
     if failed.closed:
         yield Loss(who, "route", who, "hard", failed.closed)
     elif target in failed.down:
-        yield Loss(who, "route", who, "hard", f"{route.to}: {failed.down[target]}")
+        yield Loss(who, "route", who, "hard", f"{to}: {failed.down[target]}")
     else:
         if target in failed.weak:
-            yield Loss(who, "route", who, "degraded", f"{route.to}: {failed.weak[target]}")
+            yield Loss(who, "route", who, "degraded", f"{to}: {failed.weak[target]}")
         yield from _needed(graph, who, target, failed)
 
 

@@ -45,7 +45,10 @@ def command(
     project = find(cwd, backend)
     deployment = deployment_of(project, stack)
     try:
-        drawn = priced(picture(deployment), _costs(project, stack, exports(project, files)))
+        source = exports(project, files)
+        if files and stack not in source:
+            raise UserError(f"stack {stack!r} is not in the files of --from; there is: {', '.join(source)}")
+        drawn = priced(picture(deployment), _costs(project, stack, source))
     except DeclarationError as error:
         raise UserError(f"stack {stack!r}: {error}") from error
     if as_json:

@@ -22,7 +22,7 @@ from wheelhouse.options import AsJson, Cwd, StackName
 from wheelhouse.project import find
 from wheelhouse.sources import deployment_of
 
-WIDTH: Final = 100
+WIDTH: Final = 200
 """Characters of a value that are shown; ``--json`` has all."""
 SIGNS: Final = {"add": ("+", "green"), "remove": ("-", "red"), "change": ("~", "yellow")}
 

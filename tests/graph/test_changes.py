@@ -132,6 +132,13 @@ def other(system: System, arrows: list[Arrow]) -> System:
     return System.model_validate(data)
 
 
+def test_an_arrow_that_is_given_twice_is_one() -> None:
+    arrow = Arrow("frontend", "redis")
+    assert what_if(fitsync(), [arrow, arrow]) == what_if(fitsync(), [arrow])
+    gone = Arrow("api-gateway", "redis")
+    assert what_if(fitsync(), [], [gone, gone]) == what_if(fitsync(), [], [gone])
+
+
 def test_a_call_more_opens_every_layer_and_nothing_else() -> None:
     answer = what_if(fitsync(), [Arrow("frontend", "user-service")])
     found = {(item.key.layer, item.key.name) for item in answer.changed if item.how == "change"}
@@ -202,6 +209,7 @@ def test_a_timeout_that_cannot_hold_is_an_answer() -> None:
         ("frontend->api-gateway", None, "declared already"),
         (None, "frontend->redis", "not declared"),
         ("frontend", None, "no arrow"),
+        ("frontend->redis", "frontend->redis", "added and removed"),
     ],
 )
 def test_a_mistake_in_the_question_is_the_askers(add: str | None, remove: str | None, message: str) -> None:

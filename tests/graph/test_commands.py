@@ -26,7 +26,9 @@ def test_impact_says_who_loses_what(capsys: Capture) -> None:
     assert main(["impact", "dev", "--without", "userdb"]) == Exit.OK
     shown = capsys.readouterr().out
     assert "dev without store userdb" in shown
-    assert "user-service; through others: route app/, route api/api" in " ".join(shown.split())
+    assert "user-service; through others: route app.dev.fitsync.com/, route api.dev.fitsync.com/api" in " ".join(
+        shown.split()
+    )
     assert "hard:" in shown
 
 
@@ -42,7 +44,7 @@ def test_impact_of_a_node_group_begins_with_what_stands_on_it(capsys: Capture) -
     assert main(["impact", "orion-prod", "--without", "management"]) == Exit.OK
     lines = capsys.readouterr().out.splitlines()
     assert "gone with it: admin-ui: no other node group takes its pods" in lines
-    assert lines[-1] == "hard: route admin/"
+    assert lines[-1] == "hard: route admin.orion.com/"
 
 
 def test_what_if_shows_the_fields_by_layer(capsys: Capture) -> None:
@@ -83,6 +85,15 @@ def test_diagram_writes_what_the_name_says(tmp_path: Path, capsys: Capture) -> N
     assert {node["kind"] for node in json.loads(capsys.readouterr().out)["nodes"]} == {"door", "service", "store"}
 
 
+def test_a_file_of_another_stack_is_not_taken_for_this_one(tmp_path: Path, capsys: Capture) -> None:
+    """The page would leave the costs out without a word."""
+    file = tmp_path / "prod.json"
+    file.write_text(json.dumps(document(resource("gate", NAT))))
+    assert main(["diagram", "stage", "--from", str(file)]) == Exit.USAGE
+    shown = " ".join(word for word in capsys.readouterr().err.split() if word not in "╭─╮│╰╯")
+    assert "stack 'stage' is not in the files of --from; there is: dev" in shown
+
+
 def test_the_picture_in_the_documentation_is_the_current_one(capsys: Capture) -> None:
     """Drawn again with: wheelhouse diagram prod --out docs/fitsync.svg"""
     assert main(["diagram", "prod"]) == Exit.OK
@@ -100,6 +111,7 @@ def test_the_picture_in_the_documentation_is_the_current_one(capsys: Capture) ->
         (["what-if", "dev", "--remove", "frontend->redis"], "is not declared"),
         (["diagram", "dev", "--out", "picture.png"], "must end in .html or .svg"),
         (["diagram", "dev", "--out", "nowhere/picture.svg"], "cannot be written"),
+        (["diagram", "dev", "--from", "Makefile"], "is no exported stack"),
         (["critical-path", "dev", "--backend", "nowhere"], "is not up; there is: none"),
         (["critical-path", "dev", "--from", "Makefile"], "is no exported stack"),
     ],

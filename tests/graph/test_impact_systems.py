@@ -43,12 +43,13 @@ class Expected:
 # -- who reaches what ------------------------------------------------------------------------------
 
 
-def lines(system: System) -> set[Pair]:
+def lines(found_in: Deployment) -> set[Pair]:
+    system = found_in.system
     pairs = {(f"service {call.caller}", f"service {call.callee}") for call in system.calls}
     pairs |= {(f"service {service.name}", f"store {name}") for service in system.services for name in service.uses}
     for external in system.externals:
         pairs |= {(f"service {name}", f"external {external.name}") for name in external.used_by}
-    return pairs | {(route_name(route), f"service {route.to}") for route in system.routes}
+    return pairs | {(route_name(route, found_in), f"service {route.to}") for route in system.routes}
 
 
 def joined(pairs: set[Pair]) -> set[Pair]:
@@ -59,11 +60,12 @@ def joined(pairs: set[Pair]) -> set[Pair]:
     return found
 
 
-def losses(system: System, gone: Expected) -> set[tuple[str, str, str]]:
+def losses(found_in: Deployment, gone: Expected) -> set[tuple[str, str, str]]:
     """Who loses what, how; a door that is shut loses itself."""
-    whole = joined(lines(system))
-    left = joined({pair for pair in lines(system) if not gone.down & set(pair)})
-    doors = {route_name(route): f"service {route.to}" for route in system.routes}
+    system = found_in.system
+    whole = joined(lines(found_in))
+    left = joined({pair for pair in lines(found_in) if not gone.down & set(pair)})
+    doors = {route_name(route, found_in): f"service {route.to}" for route in system.routes}
     shut = {door for door, target in doors.items() if gone.closed or target in gone.down}
     found = {(door, door, "hard") for door in shut}
     for who, what in whole:
@@ -109,7 +111,7 @@ def agree(found_in: Deployment, part: str, expected: Expected) -> None:
         for loss in answer.losses
         if loss.what != "events"
     }
-    assert told == losses(system, expected), part
+    assert told == losses(found_in, expected), part
     heard = {(loss.who, loss.name, loss.severity) for loss in answer.losses if loss.what == "events"}
     assert heard == events(system, expected), part
 
