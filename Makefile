@@ -56,7 +56,7 @@ cluster-test: $(READY) ## Apply the stacks to a real Kubernetes API server, buil
 	$(BIN)/python -m pytest tests/cluster
 
 proof: $(READY) ## Audit 1,000 random systems and all mutations, simulate 10,000 graphs of calls
-	PROOF_SYSTEMS=1000 PROOF_SWAPS=1000 PROOF_REAL_SWAPS=1000 PROOF_MUTATIONS=all PROOF_GRAPHS=10000 $(BIN)/python -m pytest \
+	PROOF=1 $(BIN)/python -m pytest \
 		-n 2 --dist load -o timeout=3600 tests/audit/test_proof.py tests/audit/test_mutations.py \
 		tests/unit/test_timeouts_simulated.py
 

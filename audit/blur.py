@@ -19,18 +19,22 @@ def blur(scope: Scope, population: Population, admissions: Admissions) -> None:
     """Who may leave to one database may leave to the data subnets, who may leave to one external to the internet, on
     that port. The mesh tells the names apart.
 
-    A managed database has an address among those of the nodes: who may leave to it may leave to them.
+    Where a managed database has an address among those of the nodes, who may leave to it may leave to them.
     """
-    managed = union(population.role(f"store:{name}") for name in scope.managed_stores)
-    outside = list(bits(population.world & ~population.role("metadata") & ~managed))
+    outside = list(bits(population.world & ~population.role("metadata")))
     public = [index for index in outside if common(population.actors[index].addresses, PUBLIC)]
     _spread(admissions, public)
-    _spread(admissions, [index for index in outside if index not in public])
+    private = [index for index in outside if index not in public]
+    stores = [index for index in private if population.actors[index].role.startswith("store:")]
+    managed = union(population.role(f"store:{name}") for name in scope.managed_stores)
+    # AWS may give a managed database any address of its subnets, so that they hold nothing else that is unknown.
+    _spread(admissions, stores if all(managed >> index & 1 for index in stores) else private)
     for name in scope.managed_stores:
         port = ("TCP", store_port(scope.system.store(name)))
-        leaving = union(admissions[index][port].leave for index in bits(population.role(f"store:{name}")))
-        for index in bits(population.role(NODES) | population.role(API_SERVER)):
-            admissions[index][port].leave |= leaving
+        for store in bits(population.role(f"store:{name}")):
+            for index in bits(population.role(NODES) | population.role(API_SERVER)):
+                if common(population.actors[store].addresses, population.actors[index].addresses):
+                    admissions[index][port].leave |= admissions[store][port].leave
 
 
 def _spread(admissions: Admissions, group: Iterable[int]) -> None:

@@ -12,7 +12,7 @@ from model.addons import AddonChoice, consistent
 from model.base import CpuQuantity, DeclarationError, Declared, MemoryQuantity, Name, days
 from model.delivery import AccountWatch, Pipeline, Registry
 from model.gitops import Flux
-from model.ingress import Ingress, IstioGateway
+from model.ingress import Ingress, IstioGateway, Traefik
 from model.stores import Recovery
 from model.traffic import TrafficPolicy
 
@@ -243,6 +243,11 @@ class Platform(Declared):
         consistent(self.addons, isinstance(self.mesh, Istio), "platform.addons")
         if self.observability.mesh_dashboards and not isinstance(self.mesh, Istio):
             raise DeclarationError("platform.observability.mesh_dashboards show a mesh; set platform.mesh to Istio()")
+        if isinstance(self.ingress, Traefik) and isinstance(self.mesh, Istio):
+            raise DeclarationError(
+                "platform.ingress 'traefik' stands outside the mesh, whose services admit its members only; set "
+                "platform.ingress to IstioGateway() or Nginx(), or platform.mesh to NoMesh()"
+            )
         traced = isinstance(self.mesh, Istio) and self.mesh.traces is not None
         if traced and not {"tempo", "jaeger"} & {addon.kind for addon in self.addons}:
             raise DeclarationError("platform.mesh.traces: nobody takes the spans; add Tempo() or Jaeger() to addons")

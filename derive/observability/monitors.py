@@ -55,8 +55,9 @@ def measured(deployment: Deployment) -> dict[str, set[int]]:
         if service.metrics:
             found[naming.service_namespace(system, service)].add(service.metrics)
     for store in system.stores:
-        ports = {member.metrics for member in members(system, store, hosts) if member.metrics}
-        if ports:
+        pods = members(system, store, hosts)
+        if pods:
+            ports = {member.metrics for member in pods if member.metrics}
             found.setdefault(naming.store_namespace(system, store), set()).update(ports)
     return found
 

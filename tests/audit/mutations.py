@@ -6,7 +6,6 @@ A mutation is undone by its own context manager, so that thousands of them run o
 from __future__ import annotations
 
 import copy
-import os
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audit.findings import Difference
+from tests.proof import WHOLE
 
 Resource = dict[str, Any]
 Change = Callable[[Resource], None]
@@ -65,7 +65,7 @@ class Mutation:
 
 def chosen(found: Sequence[Mutation], few: int = FEW) -> list[Mutation]:
     """Of each kind of mistake in each kind of resource a few, the same at every run; all of them for `make proof`."""
-    if "PROOF_MUTATIONS" in os.environ:
+    if WHOLE:
         return list(found)
     alike: dict[str, list[Mutation]] = {}
     for mutation in found:

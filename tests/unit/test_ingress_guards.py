@@ -25,6 +25,7 @@ from model import (
     Service,
     System,
     Tokens,
+    Traefik,
 )
 from tests.unit.declared import deployed, derived, objects, shop
 
@@ -111,6 +112,11 @@ REFUSED = {
         "a burst of 5 requests is less than 10 per second; raise RateLimit.burst",
     ),
     "tokens in two places": (twice, "tokens are checked at the ingress (platform.ingress.identity) and at services"),
+    "a door outside the mesh": (
+        lambda: Platform(ingress=Traefik()),
+        "platform.ingress 'traefik' stands outside the mesh, whose services admit its members only; set "
+        "platform.ingress to IstioGateway() or Nginx(), or platform.mesh to NoMesh()",
+    ),
     "pictures of a mesh that is not there": (
         lambda: Platform(mesh=NoMesh(), observability=Observability(mesh_dashboards=True)),
         "platform.observability.mesh_dashboards show a mesh; set platform.mesh to Istio()",

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import os
 import random
 import re
 from collections.abc import Iterator
@@ -13,10 +12,10 @@ from dataclasses import dataclass
 
 from derive.mesh.timeouts import check
 from model import Call, DeclarationError, Retry, Route, Service, ServicePolicy, System, seconds
+from tests.proof import WHOLE
 from tests.unit.declared import shop
 
-GRAPHS = int(os.environ.get("PROOF_GRAPHS", "1000"))
-"""`make proof` asks for 10,000."""
+GRAPHS = 10_000 if WHOLE else 1_000
 TIMES = (2, 5, 10, 20, 30)
 MESSAGE = re.compile(
     r"timeouts cannot hold on (.+): (?:'|a try of ').+' may take (\S+) s, but is waited for only (\S+) s;"
