@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from derive.mesh.timeouts import check
-from model import Call, DeclarationError, Retry, Route, Service, ServicePolicy, System, seconds
+from model import Call, DeclarationError, Redis, Retry, Route, Service, ServicePolicy, System, Topic, seconds
 from tests.proof import WHOLE
 from tests.unit.declared import shop
 
@@ -23,8 +23,8 @@ MESSAGE = re.compile(
 
 
 def graph(choose: random.Random) -> System:
-    """Up to seven services that call one another without a cycle; routes, timeouts and retries at some of them. About
-    half can hold."""
+    """Up to seven services that call one another without a cycle; routes, timeouts and retries at some of them, and
+    long polls. An event is between two of them. About half can hold."""
     names = [f"svc-{letter}" for letter in "abcdefg"[: choose.randint(2, 7)]]
     inner = sorted(choose.choices(TIMES, k=len(names)), reverse=choose.random() < 0.4)
     policies, routes = [], []
@@ -36,9 +36,13 @@ def graph(choose: random.Random) -> System:
             policies.append(ServicePolicy(to=name, timeout=timeout, retry=retry))
         if choose.random() < 0.3:
             limit = seconds(choose.choice((10, 20, 30))) if choose.random() < 0.8 else None
-            routes.append(Route(host=name, to=name, timeout=limit))
+            tried = Retry(attempts=2, per_try=seconds(choose.choice((2, 5, 10)))) if choose.random() < 0.3 else None
+            routes.append(Route(host=name, to=name, timeout=limit, retry=tried))
+    told = choose.sample(names, 2)
     return shop(
-        services=tuple(Service(name=name, port=3000) for name in names),
+        services=tuple(Service(name=name, port=3000, uses=("bus",), long_poll=choose.random() < 0.1) for name in names),
+        stores=(Redis(name="bus"),),
+        topics=(Topic(name="happened", broker="bus", publishers=(told[0],), subscribers=(told[1],)),),
         calls=tuple(
             Call(caller=caller, callee=callee)
             for caller, callee in itertools.combinations(names, 2)
@@ -63,7 +67,9 @@ class Hop:
 
 
 def ways(system: System) -> Iterator[tuple[Hop, ...]]:
-    """Every way that a request can take, from every door and from every service on its own, to every service."""
+    """Every way that a request can take, from every door and from every service on its own, to every service. Nobody
+    waits for an event; and whoever opens a long poll answers without it, so that a way begins there."""
+    polled = {service.name for service in system.services if service.long_poll}
     policies = {policy.to: policy for policy in system.policies}
     starts = [Hop(f"route {route.host}{route.prefix}", route.to, _seconds(route)) for route in system.routes]
     starts += [Hop("", service.name, None) for service in system.services]
@@ -75,7 +81,7 @@ def ways(system: System) -> Iterator[tuple[Hop, ...]]:
                 policy = policies.get(call.callee)
                 tries = policy.retry.per_try if policy and policy.retry and not policy.timeout else None
                 hop = Hop("", call.callee, _seconds(policy), tries.total_seconds() if tries else None)
-                yield from onward((*way, hop))
+                yield from onward((hop,) if call.callee in polled else (*way, hop))
 
     for start in starts:
         yield from onward((start,))
