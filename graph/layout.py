@@ -17,7 +17,7 @@ SWEEPS: Final = 16
 """Passes over the ranks, down and up, for the order; as many for the places. More changed nothing in trials."""
 ROUNDS: Final = 60
 """Of the projections that keep things apart; after as many, what is left is far below a pixel in trials."""
-BEND: Final = 12.0
+BEND: Final = 8.0
 """Width that a passing link takes."""
 STRAIGHT: Final = 8.0
 """How much more a link's bends hold to each other than boxes do: long lines stay straight."""
@@ -203,7 +203,7 @@ class _Drawing:
 
     def _next_to(self, left: Item, right: Item) -> float:
         bends = isinstance(left, tuple) and isinstance(right, tuple)
-        return (self._items[left].width + self._items[right].width) / 2 + self._room.gap / (2 if bends else 1)
+        return (self._items[left].width + self._items[right].width) / 2 + self._room.gap / (3 if bends else 1)
 
     def _beside(self, left: Item, right: Item) -> float:
         boxes = self._items[left], self._items[right]
