@@ -201,7 +201,7 @@ class _Loss:
         if name == SERVERS and not platform.pools:
             why = "the servers are the only nodes"
             self._gone(system.services, why)
-            self._gone(self._inside(), why)
+            self.down.update({Node("store", store): why for store in self._inside()})
             return Failure(name, "node group", self.down, closed=why)
         if name == SERVERS:
             note = "the Kubernetes API is lost: what runs goes on, but nothing is started, scaled or released"
@@ -218,8 +218,8 @@ class _Loss:
         for service in system.services:
             self._without_group(Node("service", service.name), service.pool, name)
         movable = choices.choice(self.deployment, EbsCsi) is not None
-        for store in self._inside():
-            self._without_group(Node("store", store.name), store.pool, name, movable)
+        for store, pool in self._inside().items():
+            self._without_group(Node("store", store), pool, name, movable)
         closed = None
         if self._only(self._ingress_pool(), name):
             closed = f"no other node group runs the ingress than '{name}'"
@@ -243,11 +243,11 @@ class _Loss:
         """Whether what belongs to a pool runs on this node group and no other."""
         return list(self._homes(pool)) == [group]
 
-    def _inside(self) -> list[PostgreSQL | MySQL | Redis | RabbitMQ | Kafka]:
-        """Stores in the cluster: neither on machines of their own, nor with AWS or others."""
+    def _inside(self) -> dict[str, str | None]:
+        """The pool of each store in the cluster: neither on machines of its own, nor with AWS or others."""
         outside = {plan.name for plan in self.plan.databases} | {plan.name for plan in self.plan.managed}
         stores = (store for store in self.deployment.system.stores if not isinstance(store, Bucket))
-        return [store for store in stores if store.name not in outside]
+        return {store.name: store.pool for store in stores if store.name not in outside}
 
     def _ingress_pool(self) -> str | None:
         ingress = self.deployment.system.platform.ingress
