@@ -74,7 +74,8 @@ class Endpoint(Declared):
 class ApiTokens(Declared):
     """The JSON Web Tokens that the API asks for, checked by a function of the stack before a request goes on."""
 
-    issuer: str = Field(min_length=1)
+    issuer: str | None = Field(None, min_length=1)
+    """Absent: the API itself, at its address in the environment."""
     audience: str = Field(min_length=1)
     secret: Name = "jwt-secret"
     """The secret in the secret store whose field ``jwks`` holds the public keys; during a rotation also those of the
@@ -103,6 +104,8 @@ class ApiTokens(Declared):
 
     @model_validator(mode="after")
     def _bounded(self) -> ApiTokens:
+        if self.url and not self.issuer:
+            raise DeclarationError("tokens.url: the keys there are another issuer's; name it, as issuer")
         if self.rotate and self.url:
             raise DeclarationError("tokens.rotate: the keys are the issuer's, at tokens.url; declare one of the two")
         if not self.algorithms:

@@ -118,8 +118,9 @@ class Environment(Declared):
     dashboards: tuple[Dashboard, ...] | None = None
     """These pages and no others: neither those of the system nor those that are derived or come with a chart. Absent:
     all of them."""
-    origins: tuple[Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+(:[0-9]+)?$")], ...] = ()
-    """Origins of the pages that may call the mesh's routes from a browser (CORS). Empty: the services decide."""
+    origins: tuple[Annotated[str, Field(pattern=r"^(https://[a-z0-9.-]+(:[0-9]+)?|@|[a-z0-9.-]+)$")], ...] = ()
+    """Origins of the pages that may call the mesh's routes from a browser (CORS): ``https://...``, or hosts relative to
+    the domain as in routes, ``@`` for itself. Empty: the services decide."""
     replicas: int = Field(1, ge=1)
     autoscale: bool = False
     """Whether declared autoscalers are made; otherwise ``replicas`` is fixed."""

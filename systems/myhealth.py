@@ -282,7 +282,7 @@ SYSTEM = System(
                 ),
             },
             dashboards=TWO_PAGES,
-            origins=("https://dev.myhealth.eric-n.com", "https://grafana.dev.myhealth.eric-n.com"),
+            origins=("@", "grafana"),
             autoscale=True,
             log_days=7,
             flow_log_days=7,
@@ -295,7 +295,6 @@ SYSTEM = System(
                     Endpoint(path="/api/v1/trends", summary="Trends", query=("metric", *SPAN), answers=METRICS),
                 ),
                 tokens=ApiTokens(
-                    issuer="https://api.dev.myhealth.eric-n.com",
                     audience="myhealth",
                     rotate=days(180),
                     served_by="api-service",
@@ -317,7 +316,7 @@ SYSTEM = System(
             managed_databases=ManagedDatabases(
                 instance="db.r6g.large", storage=100, maximum=500, standby=True, backup_days=7
             ),
-            origins=("https://myhealth.eric-n.com",),
+            origins=("@",),
             autoscale=True,
             protect=True,
             snapshot_days=30,
@@ -332,7 +331,6 @@ SYSTEM = System(
                     Endpoint(path="/api/v1/trends/{metric}", summary="Trends of one", query=SPAN, answers=METRICS),
                 ),
                 tokens=ApiTokens(
-                    issuer="https://api.myhealth.eric-n.com",
                     audience="myhealth",
                     rotate=days(180),
                     served_by="api-service",

@@ -92,13 +92,20 @@ def _route(name: str, system: System, environment: Environment, links: Links, de
             timeout=route.timeout,
             retry=route.retry,
             name=releases.route_name(links, number),
-            origins=environment.origins,
+            origins=_origins(environment),
         )
         for number, route in enumerate(sorted(declared, key=lambda route: -len(route.prefix)))
     ]
     own = gateway_name(system)
     reference = own if workload.namespace == system.home else f"{system.home}/{own}"
     return istio.virtual_service(name, workload.namespace, [host], entries, [reference])
+
+
+def _origins(environment: Environment) -> list[str]:
+    return [
+        name if "://" in name else f"https://{environment.domain if name == '@' else f'{name}.{environment.domain}'}"
+        for name in environment.origins
+    ]
 
 
 def urls(system: System, environment: Environment) -> dict[str, str]:

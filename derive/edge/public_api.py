@@ -99,7 +99,7 @@ def public_api(deployment: Deployment) -> ApiPlan | None:
         per_second=round(api.per_minute / MINUTE, 2),
         burst=api.burst,
         key=api.key,
-        authorizer=_authorizer(deployment, api.tokens),
+        authorizer=_authorizer(deployment, api),
         firewall=api.firewall,
         signed=tuple(tool.path for tool in signed if tool.path),
         log_days=environment.log_days,
@@ -107,9 +107,15 @@ def public_api(deployment: Deployment) -> ApiPlan | None:
     )
 
 
-def _authorizer(deployment: Deployment, tokens: ApiTokens) -> AuthorizerPlan:
+def issuer(deployment: Deployment, api: PublicApi) -> str:
+    """Who signs the tokens of the API's users."""
+    return api.tokens.issuer or f"https://{api.host}.{deployment.environment.domain}"
+
+
+def _authorizer(deployment: Deployment, api: PublicApi) -> AuthorizerPlan:
+    tokens = api.tokens
     environment = {
-        "ISSUER": tokens.issuer,
+        "ISSUER": issuer(deployment, api),
         "AUDIENCE": tokens.audience,
         "ALGORITHMS": ",".join(tokens.algorithms),
         **({"KEYS_URL": tokens.url} if tokens.url else {}),

@@ -6,6 +6,7 @@ The gateway's proxy fetches the public keys itself, over the mesh, so a rotated 
 from __future__ import annotations
 
 from derive import naming
+from derive.edge.public_api import issuer
 from derive.shapes import Deployment
 from manifests import istio
 from manifests.base import Manifest
@@ -34,7 +35,7 @@ def gateway_tokens(deployment: Deployment) -> tuple[Manifest, ...]:
         for path, scopes in tokens.scopes.items()
     ]
     return (
-        istio.request_authentication(NAME, *where, tokens.issuer, keys, [tokens.audience]),
+        istio.request_authentication(NAME, *where, issuer(deployment, api), keys, [tokens.audience]),
         istio.deny(NAME, *where, refused),
     )
 

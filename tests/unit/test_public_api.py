@@ -212,3 +212,13 @@ def test_the_platform_s_pages_have_names_that_lead_inside() -> None:
     platform = SHOP.platform.model_copy(update={"observability": Observability(host="grafana")})
     found = plan(replace(DEPLOYED, system=SHOP.model_copy(update={"platform": platform})))
     assert "grafana.shop.x.org" in found.inside
+
+
+def test_tokens_are_the_api_s_own_unless_another_issuer_is_named() -> None:
+    """MH-ENV-03: an environment that is like another must not take that one's tokens."""
+    api = SHOP.environments["prod"].api
+    assert api
+    tokens = {**dict(api.tokens), "issuer": None}
+    assert plan(with_api(tokens=tokens)).authorizer.environment["ISSUER"] == "https://api.shop.x.org"
+    with pytest.raises(ValidationError, match="another issuer's; name it, as issuer"):
+        ApiTokens(audience="a", url="https://issuer.example/keys")
