@@ -416,7 +416,7 @@ SYSTEM = System(
                 "monitoring": Nodes(instance="t3.large", count=1),
                 "management": Nodes(instance="t3.large", count=1),
             },
-            budget=Budget(amount=700, notify=("operations@orion.com",)),
+            budget=Budget(amount=900, notify=("operations@orion.com",)),
             without=("alertmanager", "cert-manager", "external-dns"),
         ),
         "prod": Environment(
