@@ -80,6 +80,9 @@ supergraph:
 health_check:
   listen: 0.0.0.0:4000
   path: /health
+cors:
+  policies:
+    - origins: ["${env.WEB_ORIGIN}"]
 telemetry:
   exporters:
     metrics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from derive import naming
 from derive.data.object_stores import KEY_ID, SECRET_KEY, ObjectStore
@@ -53,6 +54,7 @@ def variables(
         derived.extend(_callee_variables(callee, host))
         if service.tier == "frontend" and callee.name in public:
             derived.append(pods.value(f"{naming.variable(callee.name)}_PUBLIC_URL", public[callee.name]))
+    derived.extend(_origins(system, service, public))
     derived.extend(_channels(system, service.name))
     if service.schedule and any(isinstance(addon, Pushgateway) for addon in system.platform.addons):
         gateway = naming.fqdn(naming.PUSHGATEWAY, system.platform.observability.namespace)
@@ -101,6 +103,15 @@ def _callee_variables(callee: Service, host: str) -> Iterable[Manifest]:
         yield pods.value(f"{name}_ADDRESS", address)
     for extra in callee.extra_ports:
         yield pods.value(f"{name}_{naming.variable(extra.name)}_ADDRESS", f"{host}:{extra.port}")
+
+
+def _origins(system: System, service: Service, public: Mapping[str, str]) -> Iterable[Manifest]:
+    """``<CALLER>_ORIGIN``: whose pages browsers show while they ask this service, which has to allow it."""
+    frontends = {item.name for item in system.services if item.tier == "frontend" and item.name in public}
+    for call in system.calls:
+        if service.name in public and call.callee == service.name and call.caller in frontends:
+            page = urlsplit(public[call.caller])
+            yield pods.value(f"{naming.variable(call.caller)}_ORIGIN", f"{page.scheme}://{page.netloc}")
 
 
 def _channels(system: System, service: str) -> Iterable[Manifest]:

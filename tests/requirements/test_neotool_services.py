@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from derive.plan import system_plan
 from stacks.settings import read
@@ -42,6 +43,14 @@ def test_the_web_app_knows_apollo_router(neotool: Registered) -> None:
     found = variables(neotool, "web")
     assert found["APOLLO_ROUTER_URL"] == "http://apollo-router.production.svc.cluster.local:4000"
     assert found["APOLLO_ROUTER_PUBLIC_URL"] == "https://api.neotool.io"
+
+
+@pytest.mark.rows("NT-APP-02")
+def test_apollo_router_answers_pages_of_the_web_app(neotool: Registered) -> None:
+    """A browser hands over no answer that does not name the page's origin; by default that is Studio's alone."""
+    assert variables(neotool, "apollo-router")["WEB_ORIGIN"] == "https://app.neotool.io"
+    text = neotool.manifest("ConfigMap", HOME, "apollo-router-config")["data"]["router.yaml"]
+    assert yaml.safe_load(text)["cors"] == {"policies": [{"origins": ["${env.WEB_ORIGIN}"]}]}
 
 
 @pytest.mark.rows("NT-APP-03")
