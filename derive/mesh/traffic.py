@@ -101,10 +101,15 @@ def service_entries(namespace: str, members: Iterable[Links]) -> tuple[Manifest,
     """
     exits = {leaving.name: leaving for links in members for leaving in links.exits if not leaving.through_gateway}
     return tuple(
-        _service_entry(f"{leaving.name}.{host}" if number else leaving.name, namespace, leaving, host)
+        _service_entry(_entry_name(leaving.name, host) if number else leaving.name, namespace, leaving, host)
         for leaving in exits.values()
         for number, host in enumerate(leaving.hosts)
     )
+
+
+def _entry_name(name: str, host: str) -> str:
+    """A name of Kubernetes has no star."""
+    return f"{name}.{host.replace('*', 'any')}"
 
 
 def _service_entry(name: str, namespace: str, leaving: Exit, host: str) -> Manifest:
