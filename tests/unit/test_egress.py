@@ -331,3 +331,10 @@ def test_a_limit_without_a_gateway_limits_nothing() -> None:
         Istio(egress_limit=5)
     with pytest.raises(ValidationError, match="egress_tls is the egress gateway's, which is not there"):
         Istio(egress_tls="PASSTHROUGH")
+
+
+def test_hosts_beside_the_gateway_have_names_that_kubernetes_takes() -> None:
+    """A pattern has a star, which no object's name may have."""
+    plan = derived(declared(external(hosts=("s3.example", "*.s3.example"), through_gateway=False)))
+    found = {name: item["spec"]["hosts"] for name, item in objects(plan, "ServiceEntry").items()}
+    assert found == {"pay": ["s3.example"], "pay.any.s3.example": ["*.s3.example"]}
