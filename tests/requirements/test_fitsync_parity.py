@@ -68,6 +68,7 @@ CHANGED = {
     ("ec2.Instance", "instanceType"): SIZES,
     ("ebs.Volume", "size"): SIZES,
     ("s3.BucketObjectv2", "content./etc/postgresql/postgresql.conf"): SIZES,
+    ("autoscaling.Group", "suspendedProcesses[]"): ZONES,
     ("autoscaling.Group", "vpcZoneIdentifiers[]"): ZONES,
     ("ebs.Volume", "availabilityZone"): ZONES,
     ("ec2.Instance", "privateIp"): ZONES,
