@@ -102,7 +102,7 @@ class Deployer:
         wanted = goal.wanted
         package = self.registry.package(package_of(wanted.type))
         found = changes(old.inputs, wanted.inputs) if old else ()
-        forced = package.replace_on & {str(parse(change.path)[0]) for change in found}
+        forced = package.replaced_by(wanted.inputs) & {str(parse(change.path)[0]) for change in found}
         op: Op = "create" if old is None else "replace" if forced else "update" if found else "same"
         fresh = "" if self.journal.preview else str(uuid.uuid4())
         identity = old.id if old and op in ("same", "update") else fresh

@@ -156,13 +156,19 @@ class Package:
     the account empty, or as it is when it holds just these. Then they are restored once each, in dependency
     order: ``restore`` may be called several times, on several instances, and passes over what is there already.
 
-    ``replace_on`` names the configuration whose change replaces the provider and all that is on it.
+    ``replace_on`` names the configuration whose change replaces the provider and all that is on it; where ``identity``
+    is configured, its change alone does.
     """
 
     make: Callable[[Mapping[str, Any]], Provider]
     shared: bool = False
     reset: Callable[[Sequence[Saved]], None] = lambda saved: None
     replace_on: frozenset[str] = frozenset()
+    identity: str = ""
+
+    def replaced_by(self, config: Mapping[str, Any]) -> frozenset[str]:
+        """The configuration whose change replaces a provider that is configured so."""
+        return frozenset({self.identity}) if config.get(self.identity) else self.replace_on
 
 
 @runtime_checkable

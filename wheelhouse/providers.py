@@ -17,7 +17,11 @@ def packages() -> Mapping[str, Package]:
     """
     return {
         "aws": Package(make=_aws, shared=True, reset=_Account().reset),
-        "kubernetes": Package(make=_kubernetes, replace_on=frozenset({"kubeconfig", "cluster", "context"})),
+        "kubernetes": Package(
+            make=_kubernetes,
+            replace_on=frozenset({"kubeconfig", "cluster", "context"}),
+            identity="clusterIdentifier",
+        ),
         "random": Package(make=_random),
         "tls": Package(make=_tls),
     }

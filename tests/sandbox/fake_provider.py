@@ -31,7 +31,9 @@ class World:
         return FakeProvider(self)
 
     def package(self, shared: bool = False) -> Package:
-        return Package(self.make, shared=shared, reset=self.reset, replace_on=frozenset({"cluster"}))
+        return Package(
+            self.make, shared=shared, reset=self.reset, replace_on=frozenset({"cluster"}), identity="identifier"
+        )
 
     def reset(self, saved: Sequence[Saved]) -> None:
         self.resets += 1

@@ -185,6 +185,16 @@ def test_an_explicit_provider_is_a_resource_with_an_instance_of_its_own(project:
     assert replaced.counts == {"replace": 2, "same": 3}
 
 
+def test_a_provider_with_an_identity_is_replaced_by_that_alone(project: Any) -> None:
+    """What is not known at a preview, such as the way to a cluster, would seem to replace all that is in it."""
+    program = 'Thing("a", ResourceOptions(provider=Fake("p", cluster="one", identifier="i")))'
+    project.up(program)
+    moved = project.up(program.replace('"one"', '"two"'))
+    assert (_ops(moved)["p"], _ops(moved)["a"]) == ("update", "same")
+    other = project.up(program.replace('"i"', '"j"'))
+    assert (_ops(other)["p"], _ops(other)["a"]) == ("delete-replaced", "delete-replaced")
+
+
 def test_moving_to_another_provider_replaces(project: Any) -> None:
     """Guards against a resource that is silently said to live elsewhere."""
     project.up('Thing("a")')
