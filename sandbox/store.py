@@ -18,6 +18,7 @@ import re
 import shutil
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
@@ -70,14 +71,15 @@ class Store:
 
         The lock is the operating system's and ends with its process; the file's text is for people.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            handle = self._lock_path.open("a+", encoding="utf-8")
+            with self._writing():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                handle = self._lock_path.open("a+", encoding="utf-8")
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 handle.seek(0)
-                holder = handle.read().strip() or "another run"
+                holder = _holder(handle.read())
                 handle.close()
                 raise SandboxError(
                     f"stack {self.stack} is locked by {holder} ({self._lock_path}); wait until that run ends"
@@ -118,9 +120,20 @@ class Store:
             self._lock.close()
             self._lock = None
 
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A disk that is full, or may not be written to, is the user's to put right."""
+        try:
+            yield
+        except OSError as error:
+            raise SandboxError(
+                f"{self.path.parent} cannot be written to: {error.strerror}; what was written until then is kept: "
+                "put that right, and run again"
+            ) from error
+
     def record(self, change: Raw) -> None:
         """Apply one change and append it to the journal. Needs the lock; thread-safe."""
-        with self._mutex:
+        with self._mutex, self._writing():
             if self._journal is None:
                 self._journal = self._journal_path.open("a", encoding="utf-8")
                 if self._journal.tell() == 0:
@@ -131,7 +144,7 @@ class Store:
 
     def save(self) -> None:
         """Write the state file, if it differs from the one on disk, and drop the journal. Needs the lock."""
-        with self._mutex:
+        with self._mutex, self._writing():
             if self._journal is None and self._journal_path.exists():
                 os.truncate(self._journal_path, self._journal_length)
                 self._journal = self._journal_path.open("a", encoding="utf-8")
@@ -180,7 +193,12 @@ class Store:
         self._checksum = checksum
 
     def _read_state(self) -> Snapshot:
-        remedy = f"restore the last good copy: cp {self._backup} {self.path}"
+        copied = self._backup.exists()
+        remedy = (
+            f"restore the last good copy: cp {self._backup} {self.path}"
+            if copied
+            else ("it has no earlier copy; put back one of your own, or delete it and run up again")
+        )
         try:
             document = json.loads(self.path.read_text(encoding="utf-8"))
             version = document["version"]
@@ -223,6 +241,15 @@ class Store:
 def _manifest() -> Raw:
     time = datetime.datetime.now(datetime.UTC).isoformat()
     return {"time": time, "magic": hashlib.sha256(_WRITER.encode()).hexdigest(), "version": _WRITER}
+
+
+def _holder(text: str) -> str:
+    """Who a lock says it is held by, in words."""
+    try:
+        run = json.loads(text)
+        return f"`{run['run']}` of process {run['pid']} on {run['host']}, since {run['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "another run"
 
 
 def _checksum(deployment: Raw) -> str:

@@ -25,6 +25,7 @@ from model import (
     Platform,
     PostgreSQL,
     Rolling,
+    SingleVpc,
     System,
     Vault,
 )
@@ -357,6 +358,21 @@ def _check(settings: Settings) -> None:
     for name, placement in settings.databases.items():
         if placement not in ("ec2", "rds", "cluster"):
             raise DeclarationError(f"databases.{name} is '{placement}'; it must be 'ec2', 'rds' or 'cluster'")
+    _check_snapshots(settings, system)
+
+
+def _check_snapshots(settings: Settings, system: System) -> None:
+    """Only servers that are their own edge have a volume that outlives them."""
+    environment, network = system.environments.get(settings.environment), system.network
+    own = isinstance(network, SingleVpc) and network.edge == "nodes" and isinstance(system.platform.cluster, K3s)
+    servers = environment.servers if environment and own else None
+    known = {str(number) for number in range(servers.count if servers else 0)}
+    for number in settings.server_snapshots:
+        if number not in known:
+            raise DeclarationError(
+                f"serverSnapshots names server '{number}', which has no volume that outlives it"
+                f"{did_you_mean(number, known)}"
+            )
 
 
 def _check_releases(settings: Settings, system: System) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -104,12 +105,39 @@ def test_an_interrupted_destroy_can_be_resumed(project: Any) -> None:
     assert project.run("destroy").counts == {"delete": 2}
 
 
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    """A traceback would hide that it is the disk's fault."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        SandboxError, match=rf"{tmp_path}/file/proj cannot be written to: .*put that right, and run again"
+    ):
+        Store(tmp_path / "file", "proj", "dev").acquire("up")
+
+
+def test_a_full_disk_is_said_and_what_was_written_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path, "proj", "dev")
+    store.acquire("up")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full)
+        with pytest.raises(SandboxError, match="cannot be written to: No space left on device"):
+            store.save()
+    store.release()
+    store.acquire("up")
+    store.save()
+
+
 def test_a_locked_stack_is_refused_and_says_by_whom(project: Any) -> None:
     """Guards against two runs writing one state."""
     holder = Store(project.backend, "proj", "dev")
     holder.acquire("up")
     project.write('Thing("a")')
-    with pytest.raises(SandboxError, match=rf'stack dev is locked by .*"pid": {os.getpid()}.*wait until that run ends'):
+    with pytest.raises(
+        SandboxError, match=rf"stack dev is locked by `up` of process {os.getpid()} on .*wait until that run ends"
+    ):
         project.run()
     assert project.run(stack="other").succeeded
     assert project.run("preview").succeeded

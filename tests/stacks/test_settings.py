@@ -238,6 +238,11 @@ def test_an_environment_more_needs_the_configuration_only() -> None:
             "disk, instance, maximum, spot",
         ),
         (
+            {"server_snapshots": {"0": "snap-0123456789abcdef0"}},
+            "Pulumi.dev.yaml: serverSnapshots names server '0', which has no volume that outlives it; "
+            "declared are: none",
+        ),
+        (
             {"changes": {"services": {"frontend": {"prot": 3000}}}},
             "Pulumi.dev.yaml: services.frontend: Service has no field 'prot'; did you mean 'port'?",
         ),
