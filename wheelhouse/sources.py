@@ -26,7 +26,7 @@ Documents = Mapping[str, Mapping[str, Any]]
 def settings_of(project: Project, stack: str) -> Settings:
     """The stack's settings, from its file. :class:`UserError` for bad ones."""
     loaded = load_project(project.root)
-    config = load_config(loaded, stack, _passphrase(project), {}).values
+    config = load_config(loaded, stack, _passphrase(project, stack), {}).values
     try:
         return read_settings(config, project.name, stack)
     except SettingsError as error:
@@ -84,8 +84,11 @@ def read_files(files: Sequence[Path]) -> Documents:
     return found
 
 
-def _passphrase(project: Project) -> str:
+def _passphrase(project: Project, stack: str) -> str:
     """Needed only where the stack's file holds a secret."""
+    file = project.stack_files / f"Pulumi.{stack}.yaml"
+    if not file.is_file() or "secure:" not in file.read_text(encoding="utf-8"):
+        return ""
     if project.saved():
         return find_passphrase(passphrase.find(project, os.environ, lambda line: None))
     return os.environ.get("PULUMI_CONFIG_PASSPHRASE", "")

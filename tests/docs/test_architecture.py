@@ -42,6 +42,14 @@ def test_every_folder_of_the_program_is_explained() -> None:
     assert set(re.findall(r"`(\w+)/`", table)) == folders
 
 
+def test_every_folder_of_tests_is_explained() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    folders = {
+        path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and not path.name.startswith(("_", "."))
+    }
+    assert set(re.findall(r"`tests/(\w+)/`", text)) == folders
+
+
 def test_every_document_is_in_the_index() -> None:
     linked = set(re.findall(r"\]\(([\w/.-]+)\)", (DOCS / "README.md").read_text()))
     assert linked == {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")} - {"README.md"}

@@ -11,6 +11,8 @@ from tests.conftest import ROOT
 from tests.graph.test_critical import NAT, document, resource
 from wheelhouse.cli import main
 from wheelhouse.errors import Exit
+from wheelhouse.project import find
+from wheelhouse.sources import settings_of
 
 Capture = pytest.CaptureFixture[str]
 
@@ -150,3 +152,14 @@ def test_render_of_a_system_that_follows_no_repository_is_refused(tmp_path: Path
         capsys.readouterr().err.replace("│", "").split()
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_question_about_a_stack_without_secrets_needs_no_passphrase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever keeps saved stacks, and has lost their passphrase, may still ask the declaration."""
+    saved = tmp_path / "stacks" / "wheelhouse"
+    saved.mkdir(parents=True)
+    (saved / "dev.json").write_text("{}")
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
+    assert settings_of(find(ROOT, tmp_path / "stacks"), "dev").environment == "dev"
