@@ -8,10 +8,12 @@ from derive.network.networks import NetworkPlan, hub_plan, network_plan, public_
 from model import (
     DeclarationError,
     Eks,
+    Istio,
     IstioGateway,
     K3s,
     Nginx,
     Nodes,
+    NoMesh,
     Platform,
     Pool,
     Route,
@@ -73,7 +75,8 @@ VPC = SingleVpc(
 @pytest.mark.parametrize("ingress", [IstioGateway(), Nginx(), Traefik()], ids=lambda ingress: ingress.kind)
 def test_every_rule_of_a_group_has_a_name_of_its_own(network: Network, cluster: Cluster, ingress: Ingress) -> None:
     """A health check on a door's own port was a second rule of the same name, which ends an update halfway."""
-    system = shop(network=network, platform=Platform(cluster=cluster, ingress=ingress))
+    mesh = NoMesh() if isinstance(ingress, Traefik) else Istio()
+    system = shop(network=network, platform=Platform(cluster=cluster, ingress=ingress, mesh=mesh))
     plan = network_plan(system, "dev", environment(zones=2), REGION, ("192.0.2.0/24",), (5432,))
     for group in plan.groups:
         keys = [rule.key for rule in group.rules]
