@@ -38,7 +38,7 @@ def asked() -> Iterator[tuple[str, ...]]:
     )
 
 
-@pytest.mark.parametrize("words", asked(), ids=" ".join)
+@pytest.mark.parametrize("words", [*asked()], ids=" ".join)
 def test_a_question_is_answered(
     words: tuple[str, ...],
     platforms: Platforms,
