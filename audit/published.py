@@ -43,6 +43,7 @@ class Published:
         else:
             for item in registered:
                 yield from self._api(api, item)
+            yield from self._inside(api)
         yield from self._sites()
 
     def _api(self, api: PublicApi, registered: Resource) -> Iterator[Difference]:
@@ -166,6 +167,20 @@ class Published:
             yield _difference(NAME, "closed", host, "the name leads to no registered API")
         if not api.values.get("disableExecuteApiEndpoint"):
             yield _difference(NAME, "open", host, "the API answers under a generated name, too")
+
+    def _inside(self, api: PublicApi) -> Iterator[Difference]:
+        """What is routed beside the API, and the platform's pages: their names lead to the balancer of the ingress."""
+        scope = self._scope
+        hosts = {scope.public_host(route.host) for route in scope.system.routes}
+        hosts |= {host for host, (_, _, path) in addons.doors(scope).items() if path == "/"}
+        balancers = {
+            str(item.values.get("dnsName"))
+            for item in self._registry.of("aws:lb/loadBalancer:LoadBalancer")
+            if item.name in self._edges
+        }
+        for host in sorted(hosts - {scope.public_host(api.host)}):
+            if self._leads(host) not in balancers:
+                yield _difference(NAME, "closed", host, "the name does not lead to the ingress")
 
     def _leads(self, host: str) -> str:
         """The generated name behind a public one."""

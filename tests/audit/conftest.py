@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.audit.mutations import FEW
 from tests.audit.policy_mutations import Site
 from tests.conftest import ROOT
 from tests.platforms import Platforms, platforms
+from tests.proof import WHOLE
 from wheelhouse.audit import scope_of
 
 __all__ = ["platforms"]
@@ -105,6 +106,9 @@ AUDITED = {
     "myhealth": Audited("myhealth-prod", f"{CILIUM} Ingress", included=("private-nodes-egress-443-control-plane",)),
 }
 """A system joins by its line here."""
+if WHOLE:  # Where production and development differ in kind.
+    AUDITED |= {"gym, production": replace(AUDITED["gym"], stack="gym-prod")}
+    AUDITED |= {"myhealth, development": replace(AUDITED["myhealth"], stack="myhealth-dev")}
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,8 @@ class Ends:
         name = str(item["urn"].rpartition("::")[2])
         tags = values.get("tags")
         own = {name, str(tags.get("Name", name))} if isinstance(tags, dict) else {name}
+        if item["type"].startswith("aws:rds/"):
+            own.add(name.rpartition("-")[2])
         return own | self._named(values.get("privateIp"))
 
     def _named(self, address: str | None) -> set[str]:
