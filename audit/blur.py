@@ -28,7 +28,7 @@ def blur(scope: Scope, population: Population, admissions: Admissions) -> None:
     stores = [index for index in private if population.actors[index].role.startswith("store:")]
     managed = union(population.role(f"store:{name}") for name in scope.managed_stores)
     # AWS may give a managed database any address of its subnets, so that they hold nothing else that is unknown.
-    _spread(admissions, stores if all(managed >> index & 1 for index in stores) else private)
+    _spread(admissions, stores if managed else private)
     for name in scope.managed_stores:
         port = ("TCP", store_port(scope.system.store(name)))
         for store in bits(population.role(f"store:{name}")):
