@@ -247,11 +247,13 @@ def _outside(registry: Registry, scope: Scope) -> Iterator[Actor]:
     for store in scope.system.stores:
         if not scope.in_cluster(store):
             host = scope.host(store)
-            hosts: tuple[str, ...] = (host, f"any.{host}") if isinstance(store, Bucket) else (host,)
-            places = {"": public if isinstance(store, Bucket) else records.get(host, ())}
-            for place, where in managed.get(host, places).items():
+            if isinstance(store, Bucket):
+                own = (host, f"any.{host}")
+                known.append(Actor(store.name, "world", hosts=own, addresses=public, role=f"store:{store.name}"))
+                continue
+            for place, where in managed.get(host, {"": records.get(host, ())}).items():
                 name = f"{store.name} in {place}" if place else store.name
-                known.append(Actor(name, "world", hosts=hosts, addresses=where, role=f"store:{store.name}"))
+                known.append(Actor(name, "world", hosts=(host,), addresses=where, role=f"store:{store.name}"))
     copied = any(helper.copies for store in scope.system.stores for helper in helpers_of(store))
     if copied or addons.METADATA in asked:
         known.append(Actor(addons.METADATA, "world", addresses=ranges(METADATA), role="metadata"))

@@ -15,6 +15,7 @@ from audit.actors import ELSEWHERE, STRANGER
 from audit.blur import blur
 from audit.callees import METRICS_PATH, Admission, Callee
 from audit.cluster import BYPASSED
+from audit.hosts import host_covers
 from audit.layers import AUTHORIZATION, EGRESS, INGRESS, MTLS, ROUTING, Question, Verdicts
 from audit.platform import (
     API_SERVER,
@@ -226,6 +227,12 @@ class Expectation:
             for index in bits(callees):
                 self._callees[index].served |= set(external.ports)
                 self._callees[index].known_to |= users
+            below = self._where(
+                lambda actor, names=external.patterns: any(host_covers(p, own) for p in names for own in actor.hosts)
+            )
+            for index in bits(below & self._population.world & ~callees):
+                self._callees[index].known_to |= users
+                self._callees[index].narrow |= dict.fromkeys(external.ports, users)
             if external.through_gateway:
                 gateway = role("egress-gateway")
                 # Whom it does not know, it lets out: the network alone holds who reaches it, with all that is behind.

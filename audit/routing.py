@@ -112,7 +112,9 @@ class Routing:
     def relays(self, actor: int, port: int) -> list[tuple[str, int, int]]:
         """How the mesh leads calls to a host outside by way of a gateway: the host, a gateway's pod and its port."""
         found = []
-        for host in {name for name, _ in self._led.get(actor, set())}:
+        own = self._population.actors[actor].hosts
+        # What is only below a pattern is no part of it: others reach it by a name of its own.
+        for host in {name for name, _ in self._led.get(actor, set()) if name.replace("*", "any") in own}:
             for branch in self.branches.get(host, ()):
                 for backends, at in branch.destinations if MESH in branch.gateways else ():
                     relays = backends & _gateways(self._population)

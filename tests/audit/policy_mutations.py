@@ -249,7 +249,7 @@ def _gateway(body: dict[str, Any], site: Site) -> Found:
 def _service_entry(body: dict[str, Any], site: Site) -> Found:
     if body["spec"]["hosts"][0] in site.twice:
         return
-    name = body["metadata"]["name"] if len(body["spec"]["hosts"]) == 1 else ""
+    name = body["metadata"]["name"].removesuffix("-any") if len(body["spec"]["hosts"]) == 1 else ""
     yield "is gone", (ROUTING,), name, None
     yield "has another port", (ROUTING,), name, put(("spec", "ports", 0, "number"), 5433)
     if name:

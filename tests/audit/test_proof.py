@@ -43,8 +43,8 @@ def found(report: Report, made: System) -> set[oracle.Connection]:
     poolers = {pooler.name for store in made.stores if (pooler := getattr(store, "pooler", None))}
     callers = {service.name for service in made.services} | poolers | {oracle.GATEWAY}
     callees = callers | {store.name for store in made.stores}
-    callees |= {name for external in made.externals for name in oracle.names(external)}
     named = {(item.caller, item.callee.partition(" in ")[0], item.port) for item in report.connections}
+    callees |= {name for external in made.externals for name in oracle.names(external)}
     return {
         (caller, callee, port)
         for caller, callee, port in named
@@ -96,8 +96,10 @@ def swapped(before: System, after: System, choose: random.Random, name: str) -> 
     old, new = (_resources(planned(made, name)) for made in (before, after))
     kinds = {urn: urn.split("::")[2].rpartition(":")[2] for urn in old | new}
     apart = [urn for urn in sorted(kinds) if kinds[urn] in LAYERS and _matters(old.get(urn), new.get(urn))]
-    # A host that is left over opens nothing: nobody's Sidecar knows it.
-    apart = [urn for urn in apart if kinds[urn] != "ServiceEntry" or urn in new]
+    # A host that is left over opens nothing: nobody's Sidecar knows it. A bucket has two, each of which leads there.
+    apart = [
+        urn for urn in apart if kinds[urn] != "ServiceEntry" or (urn in new and "amazonaws.com" not in str(new[urn]))
+    ]
     if not apart:
         return None
     chosen = choose.choice(apart)
