@@ -88,7 +88,7 @@ class Audited:
                 for store in databases
                 for suffix in ("", "-replicas")
             ),
-            twice=frozenset({f"s3.{declared.region}.amazonaws.com"}),
+            twice=frozenset({f"{mark}s3.{declared.region}.amazonaws.com" for mark in ("", "*.")}),
         )
 
 

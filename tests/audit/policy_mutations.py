@@ -41,7 +41,7 @@ class Site:
     alike: frozenset[str]
     """Hosts that are one of several of the same place."""
     twice: frozenset[str]
-    """Hosts outside that two entries of one namespace name."""
+    """Hosts outside that two entries of one namespace name, or that are two names of one bucket."""
 
     def owns(self, body: dict[str, Any]) -> bool:
         """Whether an object is of the system's own namespaces, not of the platform's."""
