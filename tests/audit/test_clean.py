@@ -50,6 +50,14 @@ def test_a_system_behind_a_public_api_is_as_declared(myhealth: Documents, enviro
     assert found.notes == [], "a chart whose pods nobody judges"
 
 
+@pytest.mark.parametrize("stack", ["orion-dev", "neotool-prod"])
+def test_a_system_with_doors_of_its_own_is_as_declared(platforms: Platforms, stack: str) -> None:
+    """An ingress before the mesh and calls by an egress gateway; a machine that is its own edge, without a mesh."""
+    found = audit(stack, scope(stack), {stack: platforms.bench(stack).export(stack)})
+    assert [item.text for item in found.differences] == []
+    assert found.notes == [], "a chart whose pods nobody judges"
+
+
 def test_a_managed_cluster_and_database_behind_a_hub_are_as_declared(platforms: Platforms) -> None:
     """A system is moved there by settings: what the audit expects must not be what machines of its own have."""
     values: dict[str, Any] = {
