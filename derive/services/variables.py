@@ -107,11 +107,12 @@ def _callee_variables(callee: Service, host: str) -> Iterable[Manifest]:
 
 def _origins(system: System, service: Service, public: Mapping[str, str]) -> Iterable[Manifest]:
     """``<CALLER>_ORIGIN``: whose pages browsers show while they ask this service, which has to allow it."""
-    frontends = {item.name for item in system.services if item.tier == "frontend" and item.name in public}
-    for call in system.calls:
-        if service.name in public and call.callee == service.name and call.caller in frontends:
-            page = urlsplit(public[call.caller])
-            yield pods.value(f"{naming.variable(call.caller)}_ORIGIN", f"{page.scheme}://{page.netloc}")
+    if service.name not in public:
+        return
+    for caller in map(system.service, system.callers(service.name)):
+        if caller.tier == "frontend" and caller.name in public:
+            page = urlsplit(public[caller.name])
+            yield pods.value(f"{naming.variable(caller.name)}_ORIGIN", f"{page.scheme}://{page.netloc}")
 
 
 def _channels(system: System, service: str) -> Iterable[Manifest]:
