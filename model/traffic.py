@@ -198,7 +198,7 @@ class External(Declared):
             if isinstance(host, str) and host.startswith("*") and is_open(host):
                 raise DeclarationError(
                     f"external '{fields.get('name')}': anybody can have a name under '{host}', so whoever may call it "
-                    "may call anybody; name one owner's domain, or the region (*.{{region}}.amazonaws.com)"
+                    "may call anybody; name one owner's domain, or the region (*.{region}.amazonaws.com)"
                 )
         return fields
 
