@@ -80,9 +80,14 @@ def route_port(system: System, route: Route) -> int:
     return route.port or own_port(system.service(route.to))
 
 
+def host(name: str, domain: str) -> str:
+    """A declared name below a domain; ``@`` is the domain itself."""
+    return domain if name == "@" else f"{name}.{domain}"
+
+
 def public_host(route: Route, environment: Environment) -> str:
-    """The route's name in this environment; ``@`` is the environment's domain itself."""
-    return environment.domain if route.host == "@" else f"{route.host}.{environment.domain}"
+    """The route's name in this environment."""
+    return host(route.host, environment.domain)
 
 
 def certificate(route: Route, system: System) -> str:

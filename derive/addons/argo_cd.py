@@ -112,7 +112,7 @@ def webhook_url(deployment: Deployment) -> str | None:
     if tool is None:
         return None
     api = deployment.environment.api
-    host = f"{api.host}.{deployment.environment.domain}" if api else tool.host
+    host = naming.host(api.host, deployment.environment.domain) if api else tool.host
     return f"https://{host}{tool.path}"
 
 

@@ -103,8 +103,7 @@ def _route(name: str, system: System, environment: Environment, links: Links, de
 
 def _origins(environment: Environment) -> list[str]:
     return [
-        name if "://" in name else f"https://{environment.domain if name == '@' else f'{name}.{environment.domain}'}"
-        for name in environment.origins
+        name if "://" in name else f"https://{naming.host(name, environment.domain)}" for name in environment.origins
     ]
 
 

@@ -45,13 +45,13 @@ def _plain(system: System, environment: Environment) -> tuple[Manifest, ...]:
         own = None if host in named else secret
         named.add(host)
         home = _namespace(system, declared[0])
-        found.append(objects.ingress(name, home, TRAEFIK, host, _paths(service, declared), own, ONLY_TLS))
+        found.append(objects.ingress(name, home, TRAEFIK, host, _paths(system, service, declared), own, ONLY_TLS))
     return tuple(found)
 
 
-def _paths(service: Service, declared: Sequence[Route]) -> list[Manifest]:
+def _paths(system: System, service: Service, declared: Sequence[Route]) -> list[Manifest]:
     return [
-        objects.path(route.prefix, service.name, route.port or naming.own_port(service))
+        objects.path(route.prefix, service.name, naming.route_port(system, route))
         for route in sorted(declared, key=lambda route: -len(route.prefix))
     ]
 
@@ -97,7 +97,7 @@ def _rule(name: str, system: System, host: str, secret: str | None, declared: Se
     if service.protocol == "grpc":
         annotations["nginx.org/grpc-services"] = service.name
     home = _namespace(system, declared[0])
-    return objects.ingress(name, home, INGRESS_CLASS, host, _paths(service, declared), secret, annotations)
+    return objects.ingress(name, home, INGRESS_CLASS, host, _paths(system, service, declared), secret, annotations)
 
 
 def _possible(service: Service, declared: Sequence[Route]) -> None:

@@ -86,9 +86,8 @@ def public_api(deployment: Deployment) -> ApiPlan | None:
     api = environment.api
     if api is None:
         return None
-    host = f"{api.host}.{environment.domain}"
-    signed = [tool for tool in tools(deployment) if tool.path]
-    pages = [tool.host for tool in tools(deployment) if not tool.path]
+    host, behind = naming.host(api.host, environment.domain), tools(deployment)
+    pages = [tool.host for tool in behind if not tool.path]
     routed = dict.fromkeys([*(naming.public_host(route, environment) for route in system.routes), *pages])
     return ApiPlan(
         name=f"{deployment.prefix}-api",
@@ -101,7 +100,7 @@ def public_api(deployment: Deployment) -> ApiPlan | None:
         key=api.key,
         authorizer=_authorizer(deployment, api),
         firewall=api.firewall,
-        signed=tuple(tool.path for tool in signed if tool.path),
+        signed=tuple(tool.path for tool in behind if tool.path),
         log_days=environment.log_days,
         inside=tuple(name for name in routed if name != host),
     )
@@ -109,7 +108,7 @@ def public_api(deployment: Deployment) -> ApiPlan | None:
 
 def issuer(deployment: Deployment, api: PublicApi) -> str:
     """Who signs the tokens of the API's users."""
-    return api.tokens.issuer or f"https://{api.host}.{deployment.environment.domain}"
+    return api.tokens.issuer or f"https://{naming.host(api.host, deployment.environment.domain)}"
 
 
 def _authorizer(deployment: Deployment, api: PublicApi) -> AuthorizerPlan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from derive import naming
 from derive.shapes import Deployment
 
 ROOT: Final = "index.html"
@@ -45,10 +46,10 @@ def site(deployment: Deployment) -> SitePlan | None:
     api = environment.api
     return SitePlan(
         name=f"{deployment.prefix}-site",
-        host=environment.domain if declared.host == "@" else f"{declared.host}.{environment.domain}",
+        host=naming.host(declared.host, environment.domain),
         zone=deployment.system.domain,
         assets=declared.assets,
-        api_host=f"{api.host}.{environment.domain}" if api else None,
+        api_host=naming.host(api.host, environment.domain) if api else None,
         api=declared.api if api else (),
         protect=environment.protect,
     )

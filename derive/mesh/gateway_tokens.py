@@ -24,7 +24,7 @@ def gateway_tokens(deployment: Deployment) -> tuple[Manifest, ...]:
     home = naming.fqdn(service.name, naming.service_namespace(system, service))
     keys = tokens.url or f"http://{home}:{naming.own_port(service)}{tokens.keys_path}"
     where = (naming.MESH_NAMESPACE, naming.GATEWAY_LABELS)
-    host = f"{api.host}.{deployment.environment.domain}"
+    host = naming.host(api.host, deployment.environment.domain)
     hosts = [host, f"{host}:*"]
     opened = [_pattern(endpoint.path) for endpoint in api.endpoints if endpoint.open]
     refused = [istio.refusal(hosts, closed=opened, anonymous=True)]

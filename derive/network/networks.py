@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, ip_network
 
+from derive import naming
 from derive.edge.doorman import IngressPorts, doorman
 from derive.limits import balancer
 from derive.network import firewall
@@ -113,7 +114,7 @@ def hub_and_spoke(system: System) -> HubAndSpoke:
 
 def public_hosts(system: System, domain: str) -> tuple[str, ...]:
     """Host names of the routes under an environment's domain, in declared order."""
-    return tuple(dict.fromkeys(domain if r.host == "@" else f"{r.host}.{domain}" for r in system.routes))
+    return tuple(dict.fromkeys(naming.host(route.host, domain) for route in system.routes))
 
 
 def hub_addresses(network: HubAndSpoke, region: str) -> AddressPlan:
